@@ -1,0 +1,127 @@
+"""What a data set hands on: scenes that are read window by window, and the set that holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iic_tf.errors import InputError, expected
+
+IGNORE = -1
+"""The class index of pixels that are neither trained on (with a mask) nor scored."""
+
+
+@runtime_checkable
+class Scene(Protocol):
+    """One image of any size, with or without a mask, of which windows are read.
+
+    Attributes:
+        name: unique within its set; used for file names (no folder separators, no extension).
+        height, width: size in pixels of the image as stored.
+        channels: number of bands.
+        has_mask: whether `read_mask` may be called.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def height(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def has_mask(self) -> bool: ...
+
+    def read(self, top: int, left: int, height: int, width: int) -> NDArray[np.generic]:
+        """Raw pixel values `[height, width, channels]` of a window inside the image."""
+        ...
+
+    def read_mask(self, top: int, left: int, height: int, width: int) -> NDArray[np.int32]:
+        """Class indices `[height, width]` of the window: 0 to classes − 1, or `IGNORE`."""
+        ...
+
+
+@dataclass(frozen=True)
+class ClassTable:
+    """The classes of a set: names and display colours, in the order of their indices.
+
+    Attributes:
+        names: one name for each class.
+        colours: uint8 `[classes, 3]`, red, green, blue.
+    """
+
+    names: tuple[str, ...]
+    colours: NDArray[np.uint8]
+
+    def __post_init__(self) -> None:
+        if self.colours.shape != (len(self.names), 3):
+            raise expected(
+                f"one RGB colour for each of the {len(self.names)} classes",
+                self.colours.shape,
+                "colours.shape",
+            )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class SceneSet:
+    """Scenes of one data set that share channels, classes and value range.
+
+    Attributes:
+        name: the data set's name, as on the command line.
+        scenes: at least one scene; all have `channels` bands.
+        channels: number of bands.
+        low, high: float32 `[channels]`; raw values are mapped linearly so that `low` becomes 0 and
+            `high` becomes 1, and clipped. The mapping travels into the exported model.
+        classes: names and colours where there are masks, else None.
+        rgb: which three bands show as red, green and blue in pictures.
+    """
+
+    name: str
+    scenes: tuple[Scene, ...]
+    channels: int
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    classes: ClassTable | None = None
+    rgb: tuple[int, int, int] = field(default=(0, 1, 2))
+
+    def __post_init__(self) -> None:
+        if not self.scenes:
+            raise InputError(f"Expected at least one image in data set '{self.name}'; received 0.")
+        for scene in self.scenes:
+            if scene.channels != self.channels:
+                raise InputError(
+                    f"Expected {self.channels} channels in every image of '{self.name}'; "
+                    f"received {scene.channels} in '{scene.name}'."
+                )
+
+    @property
+    def labelled(self) -> SceneSet | None:
+        """The scenes that have masks, or None where there are none."""
+        scenes = tuple(s for s in self.scenes if s.has_mask)
+        return replace(self, scenes=scenes) if scenes else None
+
+    def pick(self, names: Sequence[str]) -> SceneSet:
+        """The scenes of these names, in this order.
+
+        Raises:
+            InputError: a name is not in the set.
+        """
+        by_name = {s.name: s for s in self.scenes}
+        missing = [n for n in names if n not in by_name]
+        if missing:
+            raise expected(f"names of images in '{self.name}'", missing, "names")
+        return replace(self, scenes=tuple(by_name[n] for n in names))
+
+    def normalise(self, raw: NDArray[np.generic]) -> NDArray[np.float32]:
+        """Map raw values `[..., channels]` to float32 in 0 to 1 by `low` and `high`."""
+        span = np.maximum(self.high - self.low, np.float32(1e-12))
+        scaled = (raw.astype(np.float32) - self.low) / span
+        return np.clip(scaled, 0.0, 1.0, out=scaled)

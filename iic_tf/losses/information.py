@@ -1,0 +1,52 @@
+"""The information I_λ of a joint distribution of two cluster labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+TINY = 1.2e-38
+"""Where the logarithm's argument is clamped: the smallest normal float32."""
+
+
+def total_of(joint: Any) -> Any:
+    """Sum of each joint, `[..., k, k]` → `[...]`: the number of pairs that it was made of."""
+    return ops.sum(joint, axis=(-2, -1))
+
+
+def normalised(joint: Any) -> Any:
+    """Symmetrise `joint` `[..., k, k]` and divide by its sum; all zeros stay zeros.
+
+    IID preprint (2018) eq. 5; the symmetry follows IIC (2019) section 3.1: a pair and the same
+    pair the other way round are equally likely.
+    """
+    symmetric = (joint + ops.swapaxes(joint, -1, -2)) / 2.0
+    total = ops.sum(symmetric, axis=(-2, -1), keepdims=True)
+    return symmetric / ops.where(total > 0, total, ops.ones_like(total))
+
+
+def information(joint: Any, lamb: float = 1.0) -> Any:
+    """I_λ = Σ P (ln P − λ ln P_row − λ ln P_col), in nats (IID preprint 2018, eq. 3).
+
+    P is `joint` symmetrised and divided by its sum. Its marginals P_row and P_col are taken before
+    anything is clamped; only the logarithm's argument is (at `TINY`), so that entries that
+    underflow add 0 and have finite gradients.
+
+    Args:
+        joint: float32 or float64 `[..., k, k]`, non-negative, need not sum to one.
+        lamb: λ ≥ 0. 1 is mutual information; above 1 adds (λ − 1)(H(z) + H(z')), which evens out
+            the clusters' shares (supplementary material 2019, eq. 2).
+
+    Returns:
+        `[...]`. At λ = 1 between 0 and ln k; 0 where the joint is all zeros.
+    """
+    p = normalised(joint)
+    marginal = ops.sum(p, axis=-1)
+    # The symmetric P has equal marginals, so that λ ln P_row + λ ln P_col summed over P is twice
+    # λ Σ P_row ln P_row.
+    return _p_ln_p(p, (-2, -1)) - 2.0 * lamb * _p_ln_p(marginal, (-1,))
+
+
+def _p_ln_p(p: Any, axis: tuple[int, ...]) -> Any:
+    return ops.sum(p * ops.log(ops.maximum(p, TINY)), axis=axis)

@@ -1,0 +1,91 @@
+"""Training heads in turns: which head, by the epoch that the batch itself carries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from iic_tf.errors import InputError, expected
+
+MAIN = "main"
+OVERCLUSTERING = "overclustering"
+BOTH = "both"
+HEADS = (MAIN, OVERCLUSTERING)
+
+
+class TurnTaking:
+    """Mixed into a Keras model whose heads are trained in turns, an epoch each.
+
+    A batch of pairs carries its epoch, so that whose turn it is follows from the data alone: no
+    callback, no counter to save, and resuming needs nothing. Each turn is traced once, with the
+    gradients of its own head only.
+
+    The model provides `turns` and `train_turn(data, turn)`.
+    """
+
+    turns: tuple[str, ...]
+
+    @staticmethod
+    def check_turns(turns: Sequence[str]) -> tuple[str, ...]:
+        """Validate a schedule such as `("overclustering", "main")`."""
+        allowed = (*HEADS, BOTH)
+        if not turns or any(turn not in allowed for turn in turns):
+            raise expected(f"turns made of {', '.join(allowed)}", tuple(turns), "turns")
+        if not {MAIN, BOTH} & set(turns):
+            raise expected("at least one turn that trains the main head", tuple(turns), "turns")
+        return tuple(turns)
+
+    def turn_of(self, epoch: int) -> str:
+        """Whose turn it is in an epoch."""
+        return self.turns[epoch % len(self.turns)]
+
+    def train_turn(self, data: dict[str, Any], turn: str) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def train_step(self, data: dict[str, Any]) -> dict[str, Any]:
+        """One eager step: looks up the turn of the batch's epoch and takes it."""
+        check_batch(data)
+        return self.train_turn(data, self.turn_of(int(data["epoch"][0])))
+
+    def make_train_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
+        """Compile one function a turn; the one called follows the batch's epoch."""
+        if self.train_function is not None and not force:  # type: ignore[has-type]
+            return self.train_function  # type: ignore[has-type, no-any-return]
+        compiled: dict[str, Callable[[Any], Any]] = {}
+
+        def step_of(turn: str) -> Callable[[Any], Any]:
+            def step(data: dict[str, Any]) -> dict[str, Any]:
+                return self.train_turn(data, turn)
+
+            if self.run_eagerly:  # type: ignore[attr-defined]
+                return step
+            function: Callable[[Any], Any] = tf.function(
+                step,
+                jit_compile=bool(self.jit_compile),  # type: ignore[attr-defined]
+                reduce_retracing=True,
+            )
+            return function
+
+        def train_function(iterator: Iterator[Any]) -> Any:
+            data = next(iterator)
+            check_batch(data)
+            turn = self.turn_of(int(data["epoch"][0]))
+            if turn not in compiled:
+                compiled[turn] = step_of(turn)
+            return compiled[turn](data)
+
+        self.train_function = train_function
+        return train_function
+
+
+def check_batch(data: Any) -> None:
+    """A batch must be the dict that `iic_tf.Pairs` yields."""
+    fits = isinstance(data, dict) and {"x", "gx", "epoch"} <= set(data)
+    if not fits or not {"flip", "affine"} & set(data):
+        came = sorted(data) if isinstance(data, dict) else type(data).__name__
+        raise InputError(
+            f"Expected batches of pairs, dicts with x, gx, epoch and flip or affine (see iic_tf.Pairs); "
+            f"received {came}."
+        )

@@ -1,0 +1,1 @@
+"""Paired views: drawing g, applying it, and undoing its geometry."""

@@ -1,0 +1,132 @@
+"""The geometry of g: flips and affine warps of images, and the way back of probabilities."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from iic_tf.errors import expected
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """What may be drawn; the defaults are the published results' (a flip, nothing else).
+
+    Attributes:
+        flip: probability of a horizontal flip.
+        upside_down: probability of a vertical flip (aerial images know no up).
+        rotation: degrees; drawn from −rotation to rotation.
+        shear: degrees, likewise.
+        scale: smallest and largest factor.
+    """
+
+    flip: float = 0.5
+    upside_down: float = 0.0
+    rotation: float = 0.0
+    shear: float = 0.0
+    scale: tuple[float, float] = (1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        for name in ("flip", "upside_down"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise expected("a probability from 0 to 1", getattr(self, name), name)
+        if not 0 < self.scale[0] <= self.scale[1]:
+            raise expected("0 < smallest <= largest factor", self.scale, "scale")
+
+    @property
+    def affine(self) -> bool:
+        """Whether anything but flips is drawn: then the way back is interpolated, not exact."""
+        return self.rotation > 0 or self.shear > 0 or tuple(self.scale) != (1.0, 1.0)
+
+    def draw(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """One g as a 2×2 matrix about the image's centre, from places in gx to places in x.
+
+        Rows and columns are (x, y). A flip is diag(±1, ±1).
+        """
+        flip = -1.0 if rng.random() < self.flip else 1.0
+        down = -1.0 if rng.random() < self.upside_down else 1.0
+        turn = math.radians(rng.uniform(-self.rotation, self.rotation))
+        slant = math.radians(rng.uniform(-self.shear, self.shear))
+        factor = rng.uniform(*self.scale)
+        mirror = np.diag([flip, down])
+        if not self.affine:
+            return mirror.astype(np.float32)
+        rotate = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
+        shear = np.array([[1.0, math.tan(slant)], [0.0, 1.0]])
+        return (mirror @ rotate @ shear / factor).astype(np.float32)
+
+
+def flip(images: Any, matrices: Any) -> Any:
+    """Apply flips `[batch, 2, 2]` = diag(±1, ±1) to `[batch, height, width, c]`, exactly.
+
+    A flip is its own way back.
+    """
+    sideways = ops.reshape(matrices[:, 0, 0] < 0, (-1, 1, 1, 1))
+    images = ops.where(sideways, ops.flip(images, axis=2), images)
+    down = ops.reshape(matrices[:, 1, 1] < 0, (-1, 1, 1, 1))
+    return ops.where(down, ops.flip(images, axis=1), images)
+
+
+def warp(images: Any, matrices: Any) -> Any:
+    """Sample `images` at the places that `matrices` send the output's places to (bilinear).
+
+    out[n, v] = images[n, M_n (v − centre) + centre], zero outside. It is made of gathers, so that
+    its gradient is the exact adjoint and every backend and ONNX take it.
+
+    Args:
+        images: `[batch, height, width, c]`, any float type.
+        matrices: float32 `[batch, 2, 2]`, rows and columns (x, y), in pixels about the centre.
+
+    Returns:
+        Of the shape and type of `images`.
+    """
+    height, width, channels = ops.shape(images)[1], ops.shape(images)[2], images.shape[-1]
+    x = ops.cast(ops.arange(width), "float32") - (ops.cast(width, "float32") - 1) / 2
+    y = ops.cast(ops.arange(height), "float32") - (ops.cast(height, "float32") - 1) / 2
+    m = ops.reshape(ops.cast(matrices, "float32"), (-1, 2, 2, 1, 1))
+    grid_x, grid_y = ops.reshape(x, (1, 1, -1)), ops.reshape(y, (1, -1, 1))
+    source_x = m[:, 0, 0] * grid_x + m[:, 0, 1] * grid_y + (ops.cast(width, "float32") - 1) / 2
+    source_y = m[:, 1, 0] * grid_x + m[:, 1, 1] * grid_y + (ops.cast(height, "float32") - 1) / 2
+    left, top = ops.floor(source_x), ops.floor(source_y)
+    flat = ops.reshape(images, (-1, height * width, channels))
+    total: Any = 0.0
+    for dy in (0, 1):
+        for dx in (0, 1):
+            column, row = left + dx, top + dy
+            weight = (1 - ops.abs(source_x - column)) * (1 - ops.abs(source_y - row))
+            inside = (column >= 0) & (column <= ops.cast(width - 1, "float32"))
+            inside &= (row >= 0) & (row <= ops.cast(height - 1, "float32"))
+            column = ops.clip(column, 0, ops.cast(width - 1, "float32"))
+            row = ops.clip(row, 0, ops.cast(height - 1, "float32"))
+            index = ops.cast(row, "int32") * width + ops.cast(column, "int32")
+            picked = ops.take_along_axis(flat, ops.reshape(index, (-1, height * width, 1)), axis=1)
+            weight = ops.reshape(weight * ops.cast(inside, "float32"), (-1, height * width, 1))
+            total = total + picked * ops.cast(weight, images.dtype)
+    return ops.reshape(total, ops.shape(images))
+
+
+def apply(images: Any, matrices: Any, affine: bool) -> Any:
+    """gx's geometry: images `[batch, height, width, c]` under g `[batch, 2, 2]`."""
+    return warp(images, matrices) if affine else flip(images, matrices)
+
+
+def undo(maps: Any, pairs: dict[str, Any]) -> Any:
+    """g⁻¹ of maps `[batch, height, width, k]`: back onto x, zero where g left the image.
+
+    A batch of `pairs` holds its g under `flip` (undone exactly) or under `affine`.
+    """
+    if "affine" in pairs:
+        return warp(maps, _inverse(pairs["affine"]))
+    return flip(maps, pairs["flip"])
+
+
+def _inverse(matrices: Any) -> Any:
+    a, b = matrices[:, 0, 0], matrices[:, 0, 1]
+    c, d = matrices[:, 1, 0], matrices[:, 1, 1]
+    determinant = ops.reshape(a * d - b * c, (-1, 1, 1))
+    return ops.stack([ops.stack([d, -b], -1), ops.stack([-c, a], -1)], 1) / determinant

@@ -1,0 +1,183 @@
+"""Pairs of views: crops x, their transformed copies gx, and what it takes to undo g."""
+
+from __future__ import annotations
+
+import functools
+import math
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from iic_tf.data.crops import Crops
+from iic_tf.data.scene import SceneSet
+from iic_tf.errors import expected
+from iic_tf.views.draws import generator
+from iic_tf.views.geometry import Geometry, apply
+from iic_tf.views.photometry import Photometry, jitter
+
+Batch = dict[str, Any]
+
+
+class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of paired views for `model.fit`; every draw comes from (seed, epoch, index).
+
+    `pairs[i]` is batch i of the current epoch, a dict of
+
+    - `x`: crops, float32 `[batch, size, size, channels]` in 0 to 1;
+    - `gx`: their transformed copies, of the same shape;
+    - `flip` or, where more than flips is drawn, `affine`: the geometry of each g, float32
+      `[batch, 2, 2]` (see `views.geometry`);
+    - `valid`: valid pixels of x, float32 `[batch, size, size]`, 0 to 1; only there with
+      `masks=True` or where a scene is smaller than a crop;
+    - `epoch`: int32 `[batch]`, the epoch, by which heads are trained in turns;
+    - `scene`: int32 `[batch]`, the number of the scene that each pair was cut from.
+
+    Args:
+        scenes: the data set.
+        crop: side of the crops in pixels, after scaling down.
+        batch: pairs in a batch.
+        steps: batches in an epoch. None: each crop of a grid laid over the scenes once an epoch
+            (the papers' way), in an order drawn for the epoch; the last batch may be smaller.
+            A number: that many batches of crops at random places.
+        seed: 0 or more.
+        downscale: whole factor by which scenes are scaled down first.
+        geometry, photometry: what g is drawn from.
+        jitter_x: also give x a colour draw of its own (the published runs leave x as it is).
+        masks: leave pixels without a class out of training (COCO-Stuff in the papers). This
+            looks at where labels are, never at what they say.
+        epoch: number of the first epoch.
+        cache_bytes: see `Crops`.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    def __init__(
+        self,
+        scenes: SceneSet,
+        crop: int = 200,
+        batch: int = 75,
+        steps: int | None = None,
+        seed: int = 0,
+        downscale: int = 1,
+        geometry: Geometry | None = None,
+        photometry: Photometry | None = None,
+        jitter_x: bool = False,
+        masks: bool = False,
+        epoch: int = 0,
+        cache_bytes: int = 1 << 30,
+    ):
+        super().__init__()
+        if batch < 1:
+            raise expected("a batch of at least 1 pair", batch, "batch")
+        if steps is not None and steps < 1:
+            raise expected("at least 1 step in an epoch", steps, "steps")
+        if seed < 0:
+            raise expected("seed >= 0", seed, "seed")
+        self.crops = Crops(scenes, crop, downscale, masks, cache_bytes)
+        self.batch = batch
+        self.seed = seed
+        self.geometry = geometry or Geometry()
+        self.photometry = photometry or Photometry()
+        self.jitter_x = jitter_x
+        self.epoch = epoch
+        self.grid = None if steps else list(self.crops.grid())
+        self.steps = steps or math.ceil(len(self.grid or ()) / batch)
+        self.has_valid = masks or self.crops.padded
+
+    def __len__(self) -> int:
+        return self.steps
+
+    @property
+    def num_batches(self) -> int:
+        """Batches in an epoch."""
+        return self.steps
+
+    def on_epoch_end(self) -> None:
+        """Go on to the draws of the next epoch; Keras calls it."""
+        self.epoch += 1
+
+    def __getitem__(self, step: int) -> Batch:
+        if not 0 <= step < self.steps:
+            raise IndexError(step)
+        drawn = self.drawn(self.epoch, step)
+        return self._views({k: tf.convert_to_tensor(v) for k, v in drawn.items()})
+
+    def dataset(self, first: int, last: int) -> tf.data.Dataset:
+        """Batches number `first` to `last` − 1, counted from the first of epoch 0, as tf.data.
+
+        Reading and augmenting run beside the training. It holds no state: the same numbers give
+        the same batches, which is what resuming and several devices need.
+        """
+        signature = self._signature()
+        names = list(signature)
+
+        def read(number: Any) -> tuple[Any, ...]:
+            drawn = self.drawn(int(number) // self.steps, int(number) % self.steps)
+            return tuple(drawn[n] for n in names)
+
+        def load(number: tf.Tensor) -> Batch:
+            values = tf.numpy_function(read, [number], [signature[n].dtype for n in names])
+            for name, value in zip(names, values, strict=True):
+                value.set_shape(signature[name].shape)
+            return self._views(dict(zip(names, values, strict=True)))
+
+        numbers = tf.data.Dataset.range(first, last)
+        batches = numbers.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
+        return batches.apply(tf.data.experimental.assert_cardinality(max(0, last - first)))
+
+    def drawn(self, epoch: int, step: int) -> dict[str, Any]:
+        """Crops of one batch as NumPy arrays beside the draws of their views, not yet applied."""
+        if self.grid is None:
+            indices = range(step * self.batch, (step + 1) * self.batch)
+            places = [self.crops.draw(generator(self.seed, epoch, i, "crop")) for i in indices]
+        else:
+            indices = range(step * self.batch, min((step + 1) * self.batch, len(self.grid)))
+            places = [self.grid[self._order(epoch)[i]] for i in indices]
+        read = [self.crops.read(*place) for place in places]
+        g = [self.geometry.draw(generator(self.seed, epoch, i, "geometry")) for i in indices]
+        photometry = [generator(self.seed, epoch, i, "photometry") for i in indices]
+        drawn = {
+            "image": np.stack([image for image, _ in read]),
+            "g": np.stack(g),
+            "colour": np.stack([self.photometry.draw(rng) for rng in photometry]),
+            "epoch": np.full(len(read), epoch, np.int32),
+            "scene": np.asarray([place[0] for place in places], np.int32),
+        }
+        if self.jitter_x:
+            drawn["colour_x"] = np.stack([self.photometry.draw(rng) for rng in photometry])
+        if self.has_valid:
+            drawn["valid"] = np.stack([valid for _, valid in read])
+        return drawn
+
+    @functools.lru_cache(maxsize=2)  # noqa: B019 (lives as long as the few Pairs of a run)
+    def _order(self, epoch: int) -> Any:
+        return generator(self.seed, epoch, 0, "order").permutation(len(self.grid or ()))
+
+    def _views(self, drawn: Batch) -> Batch:
+        x = drawn["image"]
+        gx = jitter(apply(x, drawn["g"], self.geometry.affine), drawn["colour"])
+        if self.jitter_x:
+            x = jitter(x, drawn["colour_x"])
+        batch = {"x": x, "gx": gx, "epoch": drawn["epoch"], "scene": drawn["scene"]}
+        batch["affine" if self.geometry.affine else "flip"] = drawn["g"]
+        if self.has_valid:
+            batch["valid"] = drawn["valid"]
+        return batch
+
+    def _signature(self) -> dict[str, tf.TensorSpec]:
+        size, channels = self.crops.size, self.crops.set.channels
+        specs = {
+            "image": tf.TensorSpec((None, size, size, channels), tf.float32),
+            "g": tf.TensorSpec((None, 2, 2), tf.float32),
+            "colour": tf.TensorSpec((None, 4), tf.float32),
+            "epoch": tf.TensorSpec((None,), tf.int32),
+            "scene": tf.TensorSpec((None,), tf.int32),
+        }
+        if self.jitter_x:
+            specs["colour_x"] = specs["colour"]
+        if self.has_valid:
+            specs["valid"] = tf.TensorSpec((None, size, size), tf.float32)
+        return specs

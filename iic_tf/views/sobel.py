@@ -1,0 +1,32 @@
+"""Sobel channels: the horizontal and vertical slope of an image's brightness."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+_DX = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 8
+"""Divided by 8, so that a ramp of slope 1 a pixel gives 1."""
+
+
+def sobel(images: Any) -> Any:
+    """Slopes of the mean of the first three bands (or of all, if fewer).
+
+    Args:
+        images: `[batch, height, width, channels]`; height and width at least 2.
+
+    Returns:
+        `[batch, height, width, 2]`: dx and dy, −1 to 1 for images in 0 to 1. At the border the
+        image is mirrored.
+    """
+    grey = ops.mean(images[..., :3], axis=-1, keepdims=True)
+    grey = ops.pad(grey, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
+    kernel = np.stack([_DX, _DX.T], axis=-1)[:, :, None, :]
+    return ops.conv(grey, ops.convert_to_tensor(kernel, images.dtype), padding="valid")
+
+
+def with_sobel(images: Any) -> Any:
+    """The images' own bands followed by dx and dy: `[batch, height, width, channels + 2]`."""
+    return ops.concatenate([images, sobel(images)], axis=-1)
