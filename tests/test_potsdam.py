@@ -21,7 +21,7 @@ THREE = [0, 1, 2, 2, 0, 1, IGNORE, IGNORE]
 def image(root, tile, bands="RGBIR", folder=None):
     path = root / (FOLDERS[bands] if folder is None else folder) / f"top_potsdam_{tile}_{bands}.tif"
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.random.default_rng(1).integers(0, 255, (5, 8, len(bands) - (bands == "RGBIR")))
+    pixels = np.random.default_rng(1).integers(0, 255, (5, 8, 4 if bands == "RGBIR" else 3))
     tifffile.imwrite(path, pixels.astype(np.uint8), photometric="rgb", rowsperstrip=1)
 
 
@@ -94,7 +94,7 @@ def test_missing(tmp_path):
     with pytest.raises(DataMissingError, match=r"a folder with \['photo\.jpg'\]"):
         load_potsdam(tmp_path)
     image(tmp_path, "2_10", "RGB")
-    with pytest.raises(DataMissingError, match="1 of RGB.*Or use bands='RGB'"):
+    with pytest.raises(DataMissingError, match=r"1 of RGB.*Or use bands='RGB'"):
         load_potsdam(tmp_path)
 
 

@@ -74,8 +74,8 @@ def load_classes(path: str | Path) -> MaskCode:
         document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
         raise InputError(
-            f"Expected YAML with colours in quotes, such as {_EXAMPLE}; received '{path}' "
-            f"({' '.join(str(error).split())})."
+            f"In '{path}': Expected YAML with colours in quotes, such as {_EXAMPLE}; "
+            f"received {' '.join(str(error).split())}"
         ) from error
     where = f"'{path}'"
     top = _mapping(document, where, {"classes", "ignore"})

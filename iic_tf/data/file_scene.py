@@ -107,11 +107,12 @@ def build_set(
     bands = first.channels if channels is None else channels
     for scene in scenes:
         if scene.channels != bands:
-            why = "" if channels is not None else f" as in '{first.path}'"
+            message = f"received {scene.channels} in '{scene.image.path}'."
+            if channels is not None:
+                raise InputError(f"Expected {bands} channels; {message}")
             raise InputError(
-                f"Expected {bands} channels{why}; received {scene.channels} in "
-                f"'{scene.image.path}'. If that file is no image of the set (a mask, a preview), "
-                "choose the images by a pattern (image_glob)."
+                f"Expected {bands} channels as in '{first.path}'; {message} If one of them is no "
+                "image of the set (a mask, a preview), choose the images by a pattern (image_glob)."
             )
         if scene.image.dtype != first.dtype:
             raise InputError(

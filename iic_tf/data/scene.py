@@ -124,4 +124,5 @@ class SceneSet:
         """Map raw values `[..., channels]` to float32 in 0 to 1 by `low` and `high`."""
         span = np.maximum(self.high - self.low, np.float32(1e-12))
         scaled = (raw.astype(np.float32) - self.low) / span
-        return np.clip(scaled, 0.0, 1.0, out=scaled)
+        np.clip(scaled, 0.0, 1.0, out=scaled)
+        return np.asarray(scaled)

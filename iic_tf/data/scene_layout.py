@@ -1,153 +1,31 @@
 """Where things stand in a generated suburb: streets, lots, roofs, crowns, cars, clutter.
 
-A plan is drawn on a street lattice that is turned and gently bent. Lengths are pixels of the scene
-(about 20 cm on the ground); the origin is the scene's centre, x to the right and y down.
+Blocks lie in a lattice of streets that is turned and gently bent; lots fill the blocks, and each
+lot holds a house, or else a car park or a grove.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-
-MARGIN = 32
-"""How far outside the scene things are still placed: their shadows and crowns reach in."""
+from iic_tf.data.scene_plan import (
+    MARGIN,
+    Box,
+    Crown,
+    Grid,
+    Plan,
+    Streets,
+    inside,
+    street_distance,
+)
 
 _TRIES = 10
 _COARSE = 4
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle turned by `angle` (radians, from the x axis to its side a).
-
-    Attributes:
-        x, y: centre.
-        a, b: half of the two side lengths.
-        kind: what it is, for those who paint it.
-        joined: whether it is one thing with the box before it.
-    """
-
-    x: float
-    y: float
-    a: float
-    b: float
-    angle: float
-    kind: str = ""
-    joined: bool = False
-
-
-@dataclass(frozen=True)
-class Crown:
-    """A tree's crown seen from above: centre and radius."""
-
-    x: float
-    y: float
-    radius: float
-
-
-@dataclass(frozen=True)
-class Streets:
-    """A turned and bent lattice of streets.
-
-    Lattice coordinates are u (across the streets, bent) and v (along them). Avenues run along v at
-    fixed u, lanes run along u at fixed v.
-
-    Attributes:
-        angle, swing, wave, phase: the turn (radians), and size, wave length and phase of the bend.
-        avenues, lanes: (position, half of the full width, half of the carriageway's width) each.
-    """
-
-    angle: float
-    swing: float
-    wave: float
-    phase: float
-    avenues: tuple[tuple[float, float, float], ...]
-    lanes: tuple[tuple[float, float, float], ...]
-
-    def lattice(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
-        """Lattice coordinates (u, v) of points; shapes broadcast."""
-        c, s = math.cos(self.angle), math.sin(self.angle)
-        u, v = c * x + s * y, c * y - s * x
-        return u + self.swing * np.sin(v * (2 * math.pi / self.wave) + self.phase), v
-
-    def place(self, u: float, v: float) -> tuple[float, float, float]:
-        """The point (x, y) of a lattice position, and the angle of the u direction there."""
-        turn = 2 * math.pi / self.wave
-        w = u - self.swing * math.sin(v * turn + self.phase)
-        slope = self.swing * turn * math.cos(v * turn + self.phase)
-        c, s = math.cos(self.angle), math.sin(self.angle)
-        return c * w - s * v, s * w + c * v, self.angle + math.atan(slope)
-
-    def box(self, u: float, v: float, a: float, b: float, kind: str = "") -> Box:
-        """A box at a lattice position with side a along u."""
-        x, y, angle = self.place(u, v)
-        return Box(x, y, a, b, angle, kind)
-
-
-@dataclass
-class Plan:
-    """All that stands in one scene, from the ground up."""
-
-    streets: Streets
-    lots: list[Box] = field(default_factory=list)
-    paved: list[Box] = field(default_factory=list)
-    roofs: list[Box] = field(default_factory=list)
-    clutter: list[Box] = field(default_factory=list)
-    cars: list[Box] = field(default_factory=list)
-    crowns: list[Crown] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """A square raster of `side` points from −`reach` on, `step` pixels apart."""
-
-    reach: float
-    side: int
-    step: float = 1.0
-
-    def axis(self) -> Floats:
-        """Coordinates `[side]` of the columns, and likewise of the rows."""
-        return np.arange(self.side, dtype=np.float64) * self.step - self.reach
-
-    def around(self, x: float, y: float, radius: float) -> tuple[slice, slice]:
-        """Rows and columns that hold a circle, cut to the raster (possibly empty)."""
-
-        def cut(centre: float) -> slice:
-            low = math.floor((centre - radius + self.reach) / self.step)
-            high = math.ceil((centre + radius + self.reach) / self.step) + 1
-            return slice(min(max(low, 0), self.side), min(max(high, 0), self.side))
-
-        return cut(y), cut(x)
-
-    def local(self, box: Box, slack: float = 1.0) -> tuple[tuple[slice, slice], Floats, Floats]:
-        """The window around a box, and there the offsets along its sides a and b."""
-        window = self.around(box.x, box.y, math.hypot(box.a, box.b) + slack)
-        axis = self.axis()
-        x, y = axis[None, window[1]] - box.x, axis[window[0], None] - box.y
-        c, s = math.cos(box.angle), math.sin(box.angle)
-        return window, c * x + s * y, c * y - s * x
-
-
-def inside(box: Box, a: Floats, b: Floats) -> Bools:
-    """Which of the offsets from `Grid.local` lie in the box."""
-    return (np.abs(a) <= box.a) & (np.abs(b) <= box.b)
-
-
-def street_distance(streets: Streets, u: Floats, v: Floats) -> Floats:
-    """Distance to the nearest street's edge, negative on the street."""
-    out = np.full(np.broadcast_shapes(u.shape, v.shape), np.inf)
-    for at, half, _ in streets.avenues:
-        np.minimum(out, np.abs(u - at) - half, out=out)
-    for at, half, _ in streets.lanes:
-        np.minimum(out, np.abs(v - at) - half, out=out)
-    return out
 
 
 def draw_plan(rng: Generator, size: int) -> Plan:
@@ -200,8 +78,8 @@ def _draw(rng: Generator, size: int) -> Plan:
         lanes=lanes,
     )
     plan = Plan(streets)
-    for (left, half_left, _), (right, half_right, _) in zip(avenues, avenues[1:], strict=False):
-        for (top, half_top, _), (bottom, half_bottom, _) in zip(lanes, lanes[1:], strict=False):
+    for (left, half_left, _), (right, half_right, _) in pairwise(avenues):
+        for (top, half_top, _), (bottom, half_bottom, _) in pairwise(lanes):
             block = (left + half_left, right - half_right, top + half_top, bottom - half_bottom)
             _fill_block(rng, plan, block)
     _street_cars(rng, plan, reach)
@@ -239,7 +117,7 @@ def _fill_block(rng: Generator, plan: Plan, block: tuple[float, float, float, fl
         rows = max(round((bottom - top) / float(rng.uniform(80, 104))), 1)
         edges = np.linspace(top, bottom, rows + 1)
         edges[1:-1] += rng.uniform(-5, 5, rows - 1)
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             _fill_lot(rng, plan, (low, high, float(start), float(stop)), front)
 
 
@@ -269,7 +147,7 @@ def _fill_lot(
     wide = min(width * float(rng.uniform(0.68, 0.82)), width - 12)
     slack = (width - wide) / 2
     centre = (top + bottom) / 2 + float(rng.uniform(-0.7, 0.7)) * slack
-    kinds = ("gable", "gable", "hip", "sheet")
+    kinds = ("gable", "hip", "hip", "sheet")
     kind = kinds[int(rng.integers(len(kinds)))]
     if rng.random() < 0.25:
         # A main wing and a lower one beside it make an L.
@@ -278,7 +156,7 @@ def _fill_lot(
         shallow = deep * float(rng.uniform(0.6, 0.75))
         main = at(setback + deep / 2, centre + side * (wide - part) / 2, deep / 2, part / 2, kind)
         u, v = setback + deep - shallow / 2, centre - side * part / 2
-        wing = at(u, v, shallow / 2, (wide - part) / 2 + 1, kind)
+        wing = at(u, v, shallow / 2, (wide - part) / 2 + 2, kind)
         plan.roofs += [wing, replace(main, joined=True)]
     else:
         plan.roofs.append(at(setback + deep / 2, centre, deep / 2, wide / 2, kind))

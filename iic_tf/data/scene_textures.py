@@ -1,40 +1,21 @@
-"""How a generated suburb looks: the texture of each surface, light and shadow.
+"""Colours and textures of a generated suburb.
 
 Texture tells the surfaces apart, colour hardly does. Paving is smooth. Roofs, and what stands about
 on the ground, carry regular courses of one direction. Lawns and crowns are irregular and alike in
 all directions. Mean colour, brightness and infrared are drawn from overlapping ranges, and light
 changes from scene to scene and inside each scene.
-
-All pixel arithmetic is float64 and only the result is rounded, so that a last-digit difference
-between processors practically never shows in the 8-bit values.
 """
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from iic_tf.data.scene_layout import (
-    MARGIN,
-    Bools,
-    Box,
-    Floats,
-    Grid,
-    Plan,
-    draw_plan,
-    inside,
-    street_distance,
-)
-
-ROAD, BUILDING, LAWN, TREE, CAR, CLUTTER = range(6)
+from iic_tf.data.scene_plan import Floats
 
 # Red, green, blue and infrared reflectance. Infrared is drawn apart where it is not given.
-_ROOFS = (
+ROOFS = (
     (0.58, 0.40, 0.34),
     (0.50, 0.36, 0.30),
     (0.45, 0.40, 0.34),
@@ -45,14 +26,14 @@ _ROOFS = (
     (0.37, 0.45, 0.34),
     (0.42, 0.48, 0.33),
 )
-_LAWNS = (
+LAWNS = (
     (0.37, 0.48, 0.29, 0.56),
     (0.42, 0.50, 0.32, 0.52),
     (0.46, 0.50, 0.34, 0.46),
     (0.53, 0.51, 0.38, 0.41),
     (0.44, 0.46, 0.36, 0.38),
 )
-_CROWNS = (
+CROWNS = (
     (0.33, 0.45, 0.26, 0.58),
     (0.38, 0.46, 0.28, 0.52),
     (0.42, 0.47, 0.30, 0.46),
@@ -60,7 +41,7 @@ _CROWNS = (
     (0.50, 0.46, 0.30, 0.50),
     (0.45, 0.39, 0.32, 0.46),
 )
-_CARS = (
+CARS = (
     (0.80, 0.80, 0.80),
     (0.62, 0.63, 0.65),
     (0.20, 0.20, 0.22),
@@ -69,7 +50,7 @@ _CARS = (
     (0.66, 0.58, 0.30),
     (0.30, 0.42, 0.34),
 )
-_CONTAINERS = (
+CONTAINERS = (
     (0.60, 0.32, 0.26),
     (0.30, 0.42, 0.55),
     (0.58, 0.54, 0.40),
@@ -78,23 +59,42 @@ _CONTAINERS = (
 )
 
 
-def smooth_noise(rng: Generator, side: int, width: float) -> Floats:
-    """Noise `[side, side]` with mean 0 and deviation 1, smooth over about `width` pixels."""
-    return _unit(_smooth(rng.standard_normal((side, side)), width))
+def pick(rng: Generator, palette: tuple[tuple[float, ...], ...]) -> Floats:
+    """One colour `[4]` of the palette, varied; infrared free of the rest where it is not given."""
+    colour = np.array(palette[int(rng.integers(len(palette)))])
+    if colour.size == 3:
+        colour = np.append(colour, rng.uniform(0.35, 0.60))
+    return np.asarray(colour * rng.uniform(0.87, 1.13) * rng.uniform(0.96, 1.04, 4))
+
+
+def draw_asphalt(rng: Generator) -> Floats:
+    """From dark to worn asphalt, concrete and clinker, warm to olive."""
+    tint = np.array(((1.0, 1.0, 1.02), (1.06, 1.0, 0.9), (0.98, 1.03, 0.9), (1.1, 0.98, 0.9)))
+    colour = float(rng.uniform(0.37, 0.53)) * tint[int(rng.integers(4))]
+    return np.append(colour, rng.uniform(0.37, 0.55))
+
+
+def smooth_noise(rng: Generator, side: int, width: int) -> Floats:
+    """Noise `[side, side]` with mean 0 and deviation 1, smooth over an odd `width`."""
+    return _unit(smooth(rng.standard_normal((side, side)), width))
 
 
 def band_noise(rng: Generator, side: int, fine: float, coarse: float) -> Floats:
-    """Irregular, isotropic blobs `[side, side]` between two widths; mean 0, deviation 1, no tails."""
+    """Irregular blobs `[side, side]`, alike in all directions, between two widths (sigmas).
+
+    Mean 0, deviation 1, and few extremes.
+    """
     white = rng.standard_normal((side, side))
-    grain = _unit(_smooth(white, fine) - _smooth(white, coarse))
+    # Sigmas this small are cheap, and unlike box means a Gaussian prefers no direction.
+    low, high = (ndimage.gaussian_filter(white, sigma, truncate=3.0) for sigma in (coarse, fine))
+    grain = _unit(high - low)
     return _unit(grain / np.sqrt(1 + 0.5 * grain * grain))
 
 
-def _smooth(image: Floats, width: float) -> Floats:
-    """Three box means, nearly a Gaussian; their cost does not grow with the width."""
-    side = max(round(width), 1)
-    for _ in range(3 if side > 1 else 0):
-        image = ndimage.uniform_filter(image, side, mode="reflect")
+def smooth(image: Floats, width: int) -> Floats:
+    """Three box means of an odd width, nearly a Gaussian; the cost does not grow with it."""
+    for _ in range(3 if width > 1 else 0):
+        image = ndimage.uniform_filter(image, width, mode="reflect")
     return image
 
 
@@ -103,279 +103,8 @@ def _unit(image: Floats) -> Floats:
     return np.asarray(centred / max(float(centred.std()), 1e-9), dtype=np.float64)
 
 
-def _courses(offset: Floats, period: float) -> Floats:
+def courses(offset: Floats, period: float) -> Floats:
     """Regular courses across `offset`: a soft square wave between −1 and 1."""
     phase = offset / period
     wave = 4 * np.abs(phase - np.floor(phase) - 0.5) - 1
     return np.clip(1.7 * wave, -1, 1)
-
-
-@dataclass
-class _Canvas:
-    """What is painted on: reflectance `[4, side, side]`, class and height of each pixel."""
-
-    grid: Grid
-    colour: Floats
-    classes: NDArray[np.uint8]
-    height: Floats
-    sun: tuple[float, float]
-
-    def put(
-        self,
-        window: tuple[slice, slice],
-        where: Bools,
-        colour: Floats,
-        index: int | None = None,
-        height: Floats | float | None = None,
-    ) -> None:
-        """Paint `colour` (`[4]` or `[4, h, w]`) where told, and set class and height if given."""
-        target = self.colour[:, window[0], window[1]]
-        if colour.ndim == 1:
-            colour = colour[:, None, None]
-        np.copyto(target, colour, where=where[None])
-        if index is not None:
-            self.classes[window][where] = index
-        if height is not None:
-            np.copyto(self.height[window], height, where=where)
-
-
-def paint_scene(rng: Generator, size: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw and paint one scene.
-
-    Returns:
-        The image uint8 `[size, size, 4]` (red, green, blue, infrared) and the classes uint8
-        `[size, size]`, 0 to 5.
-    """
-    plan = draw_plan(rng, size)
-    side = size + 2 * MARGIN
-    sun = float(rng.uniform(0, 2 * math.pi))
-    canvas = _Canvas(
-        grid=Grid(side / 2, side),
-        colour=np.zeros((4, side, side)),
-        classes=np.full((side, side), LAWN, dtype=np.uint8),
-        height=np.zeros((side, side)),
-        sun=(math.cos(sun), math.sin(sun)),
-    )
-    _paint_lawns(rng, canvas, plan)
-    _paint_paving(rng, canvas, plan)
-    for box in plan.clutter:
-        _paint_clutter(rng, canvas, box)
-    tone = _pick(rng, _ROOFS)
-    for box in plan.roofs:
-        tone = tone if box.joined else _pick(rng, _ROOFS)
-        _paint_roof(rng, canvas, box, tone)
-    for box in plan.cars:
-        _paint_car(rng, canvas, box)
-    _paint_crowns(rng, canvas, plan)
-    image = _expose(rng, canvas)
-    core = slice(MARGIN, MARGIN + size)
-    pixels = np.floor(np.clip(image[:, core, core], 0, 1) * 255 + 0.5).astype(np.uint8)
-    return np.ascontiguousarray(pixels.transpose(1, 2, 0)), canvas.classes[core, core].copy()
-
-
-def _pick(rng: Generator, palette: tuple[tuple[float, ...], ...]) -> Floats:
-    """One colour `[4]` of the palette, varied; infrared free of the rest where it is not given."""
-    colour = np.array(palette[int(rng.integers(len(palette)))])
-    if colour.size == 3:
-        colour = np.append(colour, rng.uniform(0.30, 0.62))
-    return np.asarray(colour * rng.uniform(0.80, 1.20) * rng.uniform(0.95, 1.05, 4))
-
-
-def _asphalt(rng: Generator) -> Floats:
-    """From dark to worn asphalt, concrete and clinker, warm to olive."""
-    tint = np.array(((1.0, 1.0, 1.02), (1.06, 1.0, 0.9), (0.98, 1.03, 0.9), (1.1, 0.98, 0.9)))
-    colour = float(rng.uniform(0.33, 0.55)) * tint[int(rng.integers(4))]
-    return np.append(colour, rng.uniform(0.32, 0.58))
-
-
-def _paint_lawns(rng: Generator, canvas: _Canvas, plan: Plan) -> None:
-    side = canvas.grid.side
-    canvas.colour[:] = _pick(rng, _LAWNS)[:, None, None]
-    for lot in plan.lots:
-        window, a, b = canvas.grid.local(lot)
-        canvas.put(window, inside(lot, a, b), _pick(rng, _LAWNS))
-    # Dry and worn spots that follow no fence.
-    dry = np.clip(0.5 + 0.4 * smooth_noise(rng, side, 17), 0, 1)
-    worn = np.array(_LAWNS[3])[:, None, None]
-    canvas.colour += 0.4 * dry * (worn - canvas.colour)
-    canvas.colour *= 1 + 0.105 * band_noise(rng, side, 2, 5) + 0.05 * band_noise(rng, side, 4, 9)
-
-
-def _paint_paving(rng: Generator, canvas: _Canvas, plan: Plan) -> None:
-    grid, streets = canvas.grid, plan.streets
-    axis = grid.axis()
-    everywhere = (slice(None), slice(None))
-    u, v = streets.lattice(axis[None, :], axis[:, None])
-    pavement = _asphalt(rng)
-    paved = street_distance(streets, u, v) < 0
-    canvas.put(everywhere, paved, pavement, ROAD)
-    for across, along, rows in ((v, u, streets.lanes), (u, v, streets.avenues)):
-        for at, _, half in rows:
-            off = np.abs(across - at)
-            # Kerbs divide tones that differ little: paving stays smooth across them.
-            asphalt = 0.55 * pavement + 0.45 * _asphalt(rng)
-            road = off < half
-            if not road.any():
-                continue
-            canvas.put(everywhere, road, asphalt)
-            canvas.put(everywhere, np.abs(off - half) < 0.7, 0.93 * pavement)
-            # Repairs: long pieces of a slightly other tone.
-            start, length = rng.uniform(-grid.reach, grid.reach), rng.uniform(30, 90)
-            piece = road & (np.abs(along - start) < length / 2) & (across > at)
-            canvas.put(everywhere, piece, asphalt * rng.uniform(0.93, 1.06))
-            if rng.random() < 0.75:
-                dash = along / 40 - np.floor(along / 40) < 0.4
-                canvas.put(everywhere, (off < 1.0) & dash, asphalt + 0.13)
-    # Crossings are free of kerbs and dashes.
-    for at_u, _, half_u in streets.avenues:
-        for at_v, _, half_v in streets.lanes:
-            cross = (np.abs(u - at_u) < half_u + 1) & (np.abs(v - at_v) < half_v + 1)
-            if cross.any():
-                canvas.put(everywhere, cross, asphalt)
-    for box in plan.paved:
-        window, a, b = grid.local(box)
-        colour = _asphalt(rng)
-        where = inside(box, a, b)
-        canvas.put(window, where, colour, ROAD)
-        paved[window] |= where
-        if box.kind == "car park":
-            bay = b / 16 - np.floor(b / 16) < 0.08
-            lines = where & bay & (np.abs(a) > box.a - 22) & (np.abs(a) < box.a - 2)
-            canvas.put(window, lines, colour + 0.08)
-    stains = 0.05 * smooth_noise(rng, grid.side, 15) + 0.008 * smooth_noise(rng, grid.side, 1)
-    canvas.colour *= np.where(paved, 1 + stains, 1.0)
-
-
-def _paint_roof(rng: Generator, canvas: _Canvas, box: Box, tone: Floats) -> None:
-    window, a, b = canvas.grid.local(box)
-    where = inside(box, a, b)
-    # From here on a runs along the ridge, which follows the longer side.
-    long, short, turn = box.a, box.b, box.angle
-    if short > long:
-        a, b, long, short, turn = b, a, short, long, turn + math.pi / 2
-    shine = 0.10 * (canvas.sun[0] * -math.sin(turn) + canvas.sun[1] * math.cos(turn))
-    gloss = 0.10 * (canvas.sun[0] * math.cos(turn) + canvas.sun[1] * math.sin(turn))
-    period = float(rng.uniform(5.0, 6.6))
-    shade = shine * np.sign(b)
-    slope = np.abs(b)
-    along = a
-    rise = 1 - slope / short
-    if box.kind == "hip":
-        end = np.abs(a) - (long - short) > slope
-        slope = np.where(end, np.abs(a) - (long - short), slope)
-        along = np.where(end, b, a)
-        shade = np.where(end, gloss * np.sign(a), shade)
-        rise = 1 - slope / short
-    elif box.kind == "sheet":
-        slope, along, shade, rise = b + 0.3 * period, a, 0.6 * shine * b / short, 0 * b
-    course = _courses(slope, period)
-    # Tiles: joints between neighbours of a course, half a tile on from one course to the next.
-    shift = 0.5 * np.floor(slope / period)
-    joint = _courses(along + period * shift, period) if box.kind != "sheet" else 0 * course
-    texture = 0.155 * course + 0.03 * joint
-    edge = np.minimum(long - np.abs(a), short - np.abs(b))
-    relief = 1 + texture + shade
-    if box.kind == "sheet":
-        relief = np.where(edge < 1.8, 1.14, relief)
-    else:
-        relief = np.where(rise > 1 - 1.3 / short, 1.18, relief)
-    colour = tone[:, None, None] * relief
-    canvas.put(window, where, colour, BUILDING, 10 + 6 * np.clip(rise, 0, 1))
-    for _ in range(int(rng.integers(0, 3))):
-        at_a, at_b = rng.uniform(-0.7, 0.7) * long, rng.uniform(-0.7, 0.7) * short
-        spot = where & (np.abs(a - at_a) < 2.6) & (np.abs(b - at_b) < 2.0)
-        canvas.put(window, spot, np.full(4, rng.uniform(0.2, 0.7)), height=19.0)
-
-
-def _paint_clutter(rng: Generator, canvas: _Canvas, box: Box) -> None:
-    window, a, b = canvas.grid.local(box)
-    where = inside(box, a, b)
-    if box.kind == "basin":
-        where = (np.abs(a / box.a) ** 3 + np.abs(b / box.b) ** 3) < 1
-        inner = (np.abs(a / (box.a - 2)) ** 3 + np.abs(b / (box.b - 2)) ** 3) < 1
-        water = np.array((0.32, 0.50, 0.52, 0.24)) * rng.uniform(0.9, 1.15)
-        ripples = 1 + 0.13 * _courses(b + 0.25 * a, 5.5)
-        canvas.put(window, where, np.full(4, 0.62), CLUTTER)
-        canvas.put(window, where & inner, water[:, None, None] * ripples)
-        return
-    base = _pick(rng, _CONTAINERS if box.kind == "container" else _ROOFS)
-    if box.kind == "container":
-        relief = 1 + 0.17 * _courses(b, 5.2)
-    else:
-        relief = 1 + 0.17 * _courses(a, 5.6) + 0.05 * _courses(b, 11)
-    canvas.put(window, where, base[:, None, None] * relief, CLUTTER, 6.0)
-
-
-def _paint_car(rng: Generator, canvas: _Canvas, box: Box) -> None:
-    window, a, b = canvas.grid.local(box)
-    # Nothing parks on lawns or in houses, where a plan's street ends or bends.
-    if np.any(canvas.classes[window][inside(box, a, b)] != ROAD):
-        return
-    if box.b > box.a:
-        a, b = b, a
-    long, wide = max(box.a, box.b), min(box.a, box.b)
-    body = (np.abs(a / long) ** 4 + np.abs(b / wide) ** 4) < 1
-    paint = _pick(rng, _CARS)
-    if rng.random() < 0.5:
-        a = -a
-    glass = np.array((0.16, 0.18, 0.20, 0.18))
-    canvas.put(window, body, paint, CAR, 4.5)
-    cabin = body & (np.abs(b) < wide - 1.2)
-    canvas.put(window, cabin & (np.abs(a - 0.28 * long) < 1.7), glass)
-    canvas.put(window, cabin & (np.abs(a + 0.62 * long) < 1.2), glass)
-
-
-def _paint_crowns(rng: Generator, canvas: _Canvas, plan: Plan) -> None:
-    side, axis = canvas.grid.side, canvas.grid.axis()
-    clumps = band_noise(rng, side, 3, 8)
-    leaves = band_noise(rng, side, 2, 4)
-    outline = band_noise(rng, side, 4, 11)
-    for crown in plan.crowns:
-        window = canvas.grid.around(crown.x, crown.y, crown.radius + 4)
-        x = (axis[None, window[1]] - crown.x) / crown.radius
-        y = (axis[window[0], None] - crown.y) / crown.radius
-        reach = np.sqrt(x * x + y * y)
-        where = reach + min(0.13, 1.2 / crown.radius) * outline[window] < 0.97
-        dome = np.sqrt(np.clip(1 - reach * reach, 0, 1))
-        # The side that faces the sun is lit, the far side lies in the crown's own shade.
-        light = 0.13 * (canvas.sun[0] * x + canvas.sun[1] * y) - 0.10 * reach**4
-        texture = 0.165 * clumps[window] + 0.06 * leaves[window]
-        colour = _pick(rng, _CROWNS)[:, None, None] * np.maximum(1.02 + light + texture, 0.25)
-        canvas.put(window, where, colour, TREE, 5 + 9 * dome)
-
-
-def _shadows(canvas: _Canvas, rise: float) -> Floats:
-    """How much direct light `[side, side]`, 0 to 1, reaches each pixel.
-
-    A pixel lies in shadow where, towards the sun, something stands higher than the ray that climbs
-    `rise` per pixel.
-    """
-    height, side = canvas.height, canvas.grid.side
-    shaded = np.zeros(height.shape, dtype=np.bool_)
-    for step in range(1, math.ceil(19 / rise)):
-        dx, dy = round(step * canvas.sun[0]), round(step * canvas.sun[1])
-        here = (slice(max(-dy, 0), side - max(dy, 0)), slice(max(-dx, 0), side - max(dx, 0)))
-        there = (slice(max(dy, 0), side + min(dy, 0)), slice(max(dx, 0), side + min(dx, 0)))
-        shaded[here] |= height[there] > height[here] + rise * step + 1.5
-    return 1 - _smooth(shaded.astype(np.float64), 3)
-
-
-def _expose(rng: Generator, canvas: _Canvas) -> Floats:
-    """Light, shadow, air and sensor: what the camera makes `[4, side, side]` of the surfaces."""
-    side = canvas.grid.side
-    lit = _shadows(canvas, float(rng.uniform(1.1, 1.9)))
-    # The sky lights shadows: bluish, and with least infrared.
-    sky = rng.uniform(0.50, 0.64) * np.array((0.93, 0.99, 1.09, 0.90))
-    field = 1 + 0.13 * np.clip(smooth_noise(rng, side, 61), -2, 2)
-    cast = rng.uniform(0.90, 1.10, 4)
-    gain = float(rng.uniform(0.88, 1.16))
-    air = rng.uniform(0.0, 0.06)
-    bend = float(rng.uniform(-0.2, 0.3))
-    image = canvas.colour * (sky[:, None, None] + (1 - sky)[:, None, None] * lit)
-    image *= (gain * cast)[:, None, None] * field
-    image = air + (1 - air) * image
-    image += bend * image * (1 - image)
-    # The lens blurs a little, then the sensor adds its grain.
-    blurred = ndimage.uniform_filter(image, (0, 3, 3))
-    image = 0.55 * image + 0.45 * blurred
-    return np.asarray(image + 0.006 * rng.standard_normal(image.shape), dtype=np.float64)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from iic_tf.data.scene import IGNORE, ClassTable, SceneSet
-from iic_tf.data.scene_textures import paint_scene
+from iic_tf.data.scene_painter import paint_scene
 from iic_tf.errors import InputError, expected
 
 SIX_CLASSES = ClassTable(

@@ -17,19 +17,21 @@ def displaced_joints(p: Any, q: Any, radius: int) -> Any:
     T_y = min(radius, height − 1), and T_x likewise: further displacements have no pairs.
 
     Args:
-        p: float32 or float64 `[batch, height, width, k]`; q: the same.
+        p: float32 or float64 `[batch, height, width, k]`.
+        q: of the same shape and type.
         radius: half the side of the window, in pixels.
 
     Returns:
         `[(2 T_y + 1)(2 T_x + 1), k, k]`, displacements in reading order.
     """
-    height, width, k = p.shape[1:]
+    height, width = p.shape[1:3]
     if height is None or width is None:
         raise expected("height and width known when the graph is built", (height, width), "shape")
     reach = (min(radius, height - 1), min(radius, width - 1))
     if (2 * reach[0] + 1) * (2 * reach[1] + 1) <= 25:
         return _direct(p, q, reach)
-    return _by_blocks(p, q, reach)
+    # Rounding makes zeros slightly negative, which no joint of probabilities is.
+    return ops.maximum(_by_blocks(p, q, reach), 0.0)
 
 
 def _direct(p: Any, q: Any, reach: tuple[int, int]) -> Any:

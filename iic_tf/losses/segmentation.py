@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import keras
+import numpy as np
 from keras import ops
 
 from iic_tf.errors import expected
@@ -72,5 +74,11 @@ def loss_of_joints(joints: Any, lamb: float = 1.0, collapsed: bool = False) -> A
     """−I_λ of displaced joints `[displacements, k, k]`: their mean, or that of their sum."""
     if collapsed:
         return -information(ops.sum(joints, axis=0), lamb)
-    weight = ops.cast(total_of(joints) > 0, joints.dtype)
+    total = total_of(joints)
+    # Sums by transforms leave rounding, about epsilon of the largest total, where there are no
+    # pairs at all: normalised, it would be noise of full weight.
+    epsilon = np.finfo(keras.backend.standardize_dtype(joints.dtype)).eps
+    some = total > 32 * float(epsilon) * ops.max(total)
+    joints = ops.where(some[:, None, None], joints, ops.zeros_like(joints))
+    weight = ops.cast(some, joints.dtype)
     return -ops.sum(weight * information(joints, lamb)) / ops.maximum(ops.sum(weight), 1.0)

@@ -17,7 +17,12 @@ from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.pixel_head import PixelHead
 from iic_tf.networks.resize import enlarge
 from iic_tf.views.geometry import undo
-from iic_tf.views.sobel import with_sobel
+from iic_tf.views.inputs import check_inputs, input_channels, network_input
+
+_ARGUMENTS = (
+    *("classes", "overclusters", "channels", "width", "sub_heads", "inputs", "radius"),
+    *("lamb", "overclustering_lamb", "collapsed", "turns"),
+)
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -37,7 +42,8 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         channels: bands of the images.
         width: factor of the network's channel counts.
         sub_heads: sub-heads of each head.
-        sobel: append the Sobel slopes dx and dy to the input.
+        inputs: what the network sees: `bands` (the image's own), `bands+sobel` (and the slopes dx
+            and dy of its brightness), or `sobel` (the slopes alone: no colour, no brightness).
         radius: T, half the side of the window of displacements, in pixels.
         lamb: λ of the main head.
         overclustering_lamb: λ of the overclustering head.
@@ -56,7 +62,7 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         channels: int,
         width: float = 1.0,
         sub_heads: int = 1,
-        sobel: bool = False,
+        inputs: str = "bands",
         radius: int = 10,
         lamb: float = 1.0,
         overclustering_lamb: float = 1.0,
@@ -67,6 +73,7 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         super().__init__(**kwargs)
         if channels < 1:
             raise expected("at least 1 channel", channels, "channels")
+        check_inputs(inputs)
         if radius < 0:
             raise expected("radius >= 0", radius, "radius")
         self.classes = classes
@@ -74,7 +81,7 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         self.channels = channels
         self.width = width
         self.sub_heads = sub_heads
-        self.sobel = sobel
+        self.inputs = inputs
         self.radius = radius
         self.lamb = lamb
         self.overclustering_lamb = overclustering_lamb
@@ -105,7 +112,7 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         if input_shape[-1] != self.channels:
             raise expected(f"images of {self.channels} channels", input_shape[-1], "channels")
-        inside = (*input_shape[:-1], self.channels + 2 * self.sobel)
+        inside = (*input_shape[:-1], input_channels(self.channels, self.inputs))
         self.trunk.build(inside)
         for head in self.heads.values():
             head.build(self.trunk.compute_output_shape(inside))
@@ -118,6 +125,12 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         super().compile(optimizer=optimizer, **kwargs)
         # Each turn applies gradients to its own part: the optimiser must know the whole first.
         self.optimizer.build(self.trainable_variables)
+
+    def get_compile_config(self) -> dict[str, Any]:
+        return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
+
+    def compile_from_config(self, config: dict[str, Any]) -> None:
+        self.compile(optimizer=keras.saving.deserialize_keras_object(config["optimizer"]))
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Main-head probabilities of the chosen sub-head at the input's size.
@@ -140,7 +153,7 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
 
     def _features(self, x: Any, training: bool) -> Any:
         x = ops.cast(x, self.compute_dtype)
-        return self.trunk(with_sobel(x) if self.sobel else x, training=training)
+        return self.trunk(network_input(x, self.inputs), training=training)
 
     def _enlarged(self, features: Any, head: str, x: Any) -> list[Any]:
         # Softmax first, then resizing, as in the published networks.
@@ -172,7 +185,7 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         return self.lamb if head == MAIN else self.overclustering_lamb
 
     def head_clusters(self, head: str) -> int:
-        """k of a head: its loss at λ = 1 is bounded by −ln k."""
+        """K of a head: its loss at λ = 1 is bounded by −ln k."""
         return self.classes if head == MAIN else self.overclusters
 
     def train_turn(self, data: dict[str, Any], turn: str) -> dict[str, Any]:
@@ -206,8 +219,5 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         return [self.loss_meter, *self.meters.values()]
 
     def get_config(self) -> dict[str, Any]:
-        names = (
-            "classes overclusters channels width sub_heads sobel radius lamb "
-            "overclustering_lamb collapsed turns"
-        ).split()
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+        own = {name: getattr(self, name) for name in _ARGUMENTS}
+        return {**super().get_config(), **own}

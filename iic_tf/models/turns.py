@@ -86,6 +86,6 @@ def check_batch(data: Any) -> None:
     if not fits or not {"flip", "affine"} & set(data):
         came = sorted(data) if isinstance(data, dict) else type(data).__name__
         raise InputError(
-            f"Expected batches of pairs, dicts with x, gx, epoch and flip or affine (see iic_tf.Pairs); "
-            f"received {came}."
+            f"Expected batches of pairs, dicts with x, gx, epoch and flip or affine "
+            f"(see iic_tf.Pairs); received {came}."
         )

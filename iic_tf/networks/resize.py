@@ -17,7 +17,8 @@ def enlarge(maps: Any, factor: int, height: Any, width: Any) -> Any:
     Args:
         maps: float `[batch, h, w, k]`.
         factor: 1 or more.
-        height, width: ints or scalar tensors, at most factor·h and factor·w.
+        height: rows to keep, an int or a scalar tensor, at most factor·h.
+        width: columns to keep, likewise.
     """
     if factor == 1:
         return maps[:, :height, :width]

@@ -111,7 +111,7 @@ def warp(images: Any, matrices: Any) -> Any:
 
 
 def apply(images: Any, matrices: Any, affine: bool) -> Any:
-    """gx's geometry: images `[batch, height, width, c]` under g `[batch, 2, 2]`."""
+    """Gx's geometry: images `[batch, height, width, c]` under g `[batch, 2, 2]`."""
     return warp(images, matrices) if affine else flip(images, matrices)
 
 

@@ -83,6 +83,7 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
         self.photometry = photometry or Photometry()
         self.jitter_x = jitter_x
         self.epoch = epoch
+        self._begun = False
         self.grid = None if steps else list(self.crops.grid())
         self.steps = steps or math.ceil(len(self.grid or ()) / batch)
         self.has_valid = masks or self.crops.padded
@@ -95,9 +96,14 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
         """Batches in an epoch."""
         return self.steps
 
+    def on_epoch_begin(self) -> None:
+        """Note that an epoch has begun; Keras calls it."""
+        self._begun = True
+
     def on_epoch_end(self) -> None:
-        """Go on to the draws of the next epoch; Keras calls it."""
-        self.epoch += 1
+        """Go on to the draws of the next epoch; Keras calls it, and once before the first."""
+        self.epoch += self._begun
+        self._begun = False
 
     def __getitem__(self, step: int) -> Batch:
         if not 0 <= step < self.steps:

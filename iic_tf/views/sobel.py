@@ -25,8 +25,3 @@ def sobel(images: Any) -> Any:
     grey = ops.pad(grey, ((0, 0), (1, 1), (1, 1), (0, 0)), mode="reflect")
     kernel = np.stack([_DX, _DX.T], axis=-1)[:, :, None, :]
     return ops.conv(grey, ops.convert_to_tensor(kernel, images.dtype), padding="valid")
-
-
-def with_sobel(images: Any) -> Any:
-    """The images' own bands followed by dx and dy: `[batch, height, width, channels + 2]`."""
-    return ops.concatenate([images, sobel(images)], axis=-1)

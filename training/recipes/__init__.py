@@ -1,0 +1,1 @@
+"""The recipes: one short YAML file of values each."""

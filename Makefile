@@ -1,0 +1,62 @@
+# Everything sets itself up: `make demo` and `make test` work on a fresh machine with Python >= 3.11.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: help setup demo test check types wheel-test lock table clean
+
+help:
+	@echo "make demo        train, score, segment and export on made-up aerial scenes (6 minutes)"
+	@echo "make test        the test suite"
+	@echo "make check       ruff and mypy"
+	@echo "make wheel-test  build the wheel and run its tests outside the checkout"
+	@echo "make table       the README's table on real data: make table DATA=folder"
+	@echo "make lock        write requirements.lock anew"
+
+$(READY): requirements.lock setup.cfg pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(0 if sys.version_info >= (3, 11) else "Expected Python >= 3.11; received " + sys.version.split()[0] + ". Name another one: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $(READY)
+
+setup: $(READY)
+
+demo: $(READY)
+	rm -rf runs/demo runs/demo-predictions
+	$(BIN)/iic-tf train --dataset scenes --recipe scenes-cpu --out runs/demo
+	$(BIN)/iic-tf evaluate runs/demo
+	$(BIN)/iic-tf predict runs/demo scenes --out runs/demo-predictions
+	$(BIN)/iic-tf export runs/demo --format savedmodel
+	$(BIN)/iic-tf export runs/demo --format onnx
+	@echo
+	@echo "Look at: runs/demo-predictions/sheet.png, runs/demo/pictures/*.png; figures: runs/demo/evaluation.json"
+
+test: $(READY)
+	$(BIN)/python -m pytest -n 2 tests
+
+check: $(READY) types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# mypy does not know setup.cfg's package_dir: it gets the three folders in their places by links.
+types: $(READY)
+	@rm -rf build/types && mkdir -p build/types/iic_tf
+	@for part in iic_tf/*; do ln -s ../../../$$part build/types/iic_tf/; done
+	@ln -s ../../../training ../../../export build/types/iic_tf/
+	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p iic_tf
+
+wheel-test: $(READY)
+	rm -rf build/wheel && mkdir -p build/wheel
+	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
+	$(BIN)/python tests/test_wheel.py build/wheel
+
+table: $(READY)
+	$(BIN)/python benchmarks/real_data.py --data $(DATA) --out runs/table
+
+lock:
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v -e '^rasterio' -e '^torch' -e '^affine' > requirements.lock
+
+clean:
+	rm -rf build dist *.egg-info

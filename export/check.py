@@ -1,0 +1,89 @@
+"""Whether an exported model computes what the Keras model does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iic_tf.export.segmenter import LABELS, PROBABILITIES, ExportError
+from iic_tf.models.served import ServedSegmenter
+
+TOLERANCE = 1e-5
+"""Largest difference of two probabilities; float32 sums in another order differ by about 1e-6."""
+
+CLOSE = 1e-4
+"""Where the two likeliest clusters are closer than this, either label is right."""
+
+SIZES = ((1, 33, 47), (2, 64, 64), (1, 7, 5), (3, 100, 31))
+"""Batch, height and width of what is compared: more than one, odd, small."""
+
+Exported = Callable[[NDArray[np.float32]], dict[str, NDArray[np.generic]]]
+"""Raw pixels `[batch, height, width, channels]` in, outputs by name."""
+
+
+def check(run_exported: Exported, served: ServedSegmenter, channels: int) -> float:
+    """Compare an exported model with the Keras model on raw pixels of several sizes.
+
+    Args:
+        run_exported: runs the exported model as a client would.
+        served: what was exported.
+        channels: of the images.
+
+    Returns:
+        The largest difference of any two probabilities.
+
+    Raises:
+        ExportError: names, types, sizes, probabilities or labels differ.
+    """
+    rng = np.random.default_rng(0)
+    span = served.high - served.low
+    # Sobel slopes mirror the image at its border, which takes two pixels.
+    least = 2 * served.downscale
+    worst = 0.0
+    for batch, height, width in SIZES:
+        shape = (batch, max(height, least), max(width, least), channels)
+        # A little beyond the range on both sides, where values are clipped.
+        noise = rng.uniform(-0.05, 1.05, shape)
+        pixels = (served.low + span * noise).astype(np.float32)
+        mine = {name: np.asarray(value) for name, value in served(pixels).items()}
+        worst = max(worst, _compare(mine, run_exported(pixels), shape))
+    return worst
+
+
+def _compare(
+    mine: dict[str, NDArray[np.generic]],
+    theirs: dict[str, NDArray[np.generic]],
+    shape: tuple[int, ...],
+) -> float:
+    asked = "×".join(map(str, shape))
+    if set(mine) != set(theirs):
+        raise ExportError(
+            f"Expected outputs {', '.join(sorted(mine))} of the exported model; "
+            f"received {', '.join(sorted(theirs))}. Nothing was written."
+        )
+    for name, value in mine.items():
+        other = np.asarray(theirs[name])
+        if other.dtype != value.dtype or other.shape != value.shape:
+            raise ExportError(
+                f"Expected {name} as {value.dtype} {value.shape} for pixels {asked}; received "
+                f"{other.dtype} {other.shape} from the exported model. Nothing was written."
+            )
+    probabilities = mine[PROBABILITIES].astype(np.float64)
+    difference = float(np.abs(probabilities - theirs[PROBABILITIES].astype(np.float64)).max())
+    # Not "greater than", which NaN would pass.
+    if not difference <= TOLERANCE:
+        raise ExportError(
+            f"Expected probabilities within {TOLERANCE:g} of the Keras model's; received a "
+            f"difference of {difference:.3g} for pixels {asked}. Nothing was written."
+        )
+    first_two = np.partition(probabilities, -2, axis=-1)[..., -2:]
+    clear = first_two[..., 1] - first_two[..., 0] > CLOSE
+    wrong = int((clear & (mine[LABELS] != theirs[LABELS])).sum())
+    if wrong:
+        raise ExportError(
+            f"Expected the Keras model's labels; received {wrong} others of {clear.sum()} clear "
+            f"ones for pixels {asked}. Nothing was written."
+        )
+    return difference

@@ -1,0 +1,117 @@
+"""Exporting a run: which formats there are, where they go, what the user is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from iic_tf.errors import InputError, expected
+from iic_tf.export.onnx_file import export_onnx
+from iic_tf.export.savedmodel import export_savedmodel
+from iic_tf.export.segmenter import INPUT, LABELS, PROBABILITIES, load_segmenter
+from iic_tf.models.served import ServedSegmenter
+from iic_tf.training.run import Run
+
+
+@dataclass(frozen=True)
+class Format:
+    """One export format.
+
+    Attributes:
+        place: where it goes inside RUN/export.
+        write: writes and checks it; returns the largest difference from the Keras model.
+        mark: the file by which an export of this kind is known within its folder; None where the
+            export is one file.
+        hint: what the user may do next; `{}` becomes the path.
+    """
+
+    place: str
+    write: Callable[[ServedSegmenter, Path], float]
+    mark: str | None = None
+    hint: str | None = None
+
+
+FORMATS = {
+    "savedmodel": Format(
+        "savedmodel/1",
+        export_savedmodel,
+        "saved_model.pb",
+        "look at it: saved_model_cli show --all --dir {}",
+    ),
+    "onnx": Format("model.onnx", export_onnx),
+}
+
+
+def export(
+    run: Run,
+    format: str,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    say: Callable[[str], None] = print,
+) -> Path:
+    """Write the best model of a run, preprocessing included, for use without this package.
+
+    Args:
+        run: a trained run.
+        format: a name in `FORMATS`.
+        out: the SavedModel folder or the ONNX file; None: RUN/export/savedmodel/1 or
+            RUN/export/model.onnx.
+        overwrite: replace an earlier export in that place.
+        say: gets each line shown to the user.
+
+    Returns:
+        Where it was written.
+
+    Raises:
+        InputError: an unknown format, something in the way, or no trained model.
+        ExportError: the model cannot be exported, or the exported one computes something else;
+            then nothing is written, and an earlier export stays.
+    """
+    if format not in FORMATS:
+        raise expected(f"a format among {', '.join(FORMATS)}", format, "format")
+    kind = FORMATS[format]
+    path = run.folder / "export" / kind.place if out is None else Path(out)
+    _require_free(path, kind, overwrite)
+    served = load_segmenter(run)
+    difference = kind.write(served, path)
+    say(f"written: {path}")
+    for line in _describe(served):
+        say(line)
+    say(f"largest difference from the Keras model: {difference:.1e}")
+    if kind.hint:
+        say(kind.hint.format(path))
+    return path
+
+
+def _require_free(path: Path, kind: Format, overwrite: bool) -> None:
+    wanted = "file" if kind.mark is None else "folder"
+    if not path.exists() or (path.is_dir() and wanted == "folder" and not any(path.iterdir())):
+        return
+    # Told before overwriting is: a folder of something else must not go away for a mistyped --out.
+    if path.is_dir() != (wanted == "folder") or (kind.mark and not (path / kind.mark).is_file()):
+        raise InputError(
+            f"Expected the path of a {wanted} for the export; received {path}, which is something "
+            "else. Nothing was changed."
+        )
+    if not overwrite:
+        raise InputError(
+            f"Expected a new path for the export; received {path}, which is there already. "
+            "Choose another --out, or replace it with --overwrite."
+        )
+
+
+def _describe(served: ServedSegmenter) -> list[str]:
+    channels, classes = served.model.channels, served.model.classes
+    low, high = (_span(v.tolist()) for v in (served.low, served.high))
+    return [
+        f"  input   {INPUT}: float32 [batch, height, width, {channels}], raw values "
+        f"({low} becomes 0, {high} becomes 1)",
+        f"  output  {LABELS}: int32 [batch, height, width]",
+        f"  output  {PROBABILITIES}: float32 [batch, height, width, {classes}]",
+    ]
+
+
+def _span(values: list[float]) -> str:
+    texts = [f"{v:g}" for v in values]
+    return texts[0] if len(set(texts)) == 1 else f"[{', '.join(texts)}]"

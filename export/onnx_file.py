@@ -1,0 +1,179 @@
+"""Export to ONNX, checked in ONNX Runtime."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from iic_tf.export.check import check
+from iic_tf.export.placing import placing
+from iic_tf.export.segmenter import (
+    INPUT,
+    LABELS,
+    PROBABILITIES,
+    ExportError,
+    input_spec,
+    signature,
+)
+from iic_tf.models.served import ServedSegmenter
+
+OPSET = 18
+"""The highest that tf2onnx 1.17 writes."""
+
+_DIMENSIONS = ("batch", "height", "width")
+
+
+def export_onnx(served: ServedSegmenter, path: Path) -> float:
+    """Write an ONNX model, check it, and only then put it in its place.
+
+    Args:
+        served: the model.
+        path: the file.
+
+    Returns:
+        The largest difference from the Keras model, see `iic_tf.export.check`.
+
+    Raises:
+        ExportError: an operation has no counterpart in ONNX, ONNX Runtime refuses the model, or
+            it computes something else; nothing is left behind.
+    """
+    import onnx
+
+    with placing(path) as temporary:
+        model = convert(served)
+        try:
+            onnx.checker.check_model(model, full_check=True)
+        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+            raise ExportError(f"Expected a valid ONNX model; received: {_line(error)}.") from error
+        onnx.save(model, str(temporary))
+        return check(runner(temporary), served, served.model.channels)
+
+
+def convert(served: ServedSegmenter) -> Any:
+    """The ONNX model, with named inputs, outputs and dimensions.
+
+    Raises:
+        ExportError: an operation has no counterpart in ONNX; it is named.
+    """
+    # Here, not above: it takes a second and a prediction does not need it.
+    import tf2onnx
+
+    with _quiet() as complaints:
+        try:
+            model, _ = tf2onnx.convert.from_function(
+                signature(served), [input_spec(served)], opset=OPSET
+            )
+        except Exception as error:
+            # tf2onnx raises whatever its parts do (ValueError, KeyError, AssertionError).
+            raise ExportError(
+                f"Expected a model that tf2onnx converts; received: {_line(error)}."
+            ) from error
+    # It does not raise on an operation it doesn't know: it writes it down as it is.
+    unknown = _unknown_operations(model)
+    if unknown or complaints:
+        what = ", ".join(unknown) or "; ".join(complaints)
+        raise ExportError(
+            f"Expected operations that ONNX (opset {OPSET}) has; received {what}. "
+            "Nothing was written."
+        )
+    _name_dimensions(model.graph.input, {INPUT: (*_DIMENSIONS, None)})
+    _name_dimensions(model.graph.output, {LABELS: _DIMENSIONS, PROBABILITIES: (*_DIMENSIONS, None)})
+    return model
+
+
+def runner(path: Path) -> Any:
+    """Run an ONNX model on the CPU: pixels in, arrays by name out.
+
+    Raises:
+        ExportError: ONNX Runtime refuses the model.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        # Its exceptions have no common class of their own.
+        raise ExportError(
+            f"Expected a model that ONNX Runtime loads; received: {_line(error)}."
+        ) from error
+    names = [output.name for output in session.get_outputs()]
+
+    def run(pixels: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+        try:
+            found = session.run(names, {INPUT: pixels})
+        except Exception as error:
+            raise ExportError(
+                f"Expected a model that ONNX Runtime runs on pixels {pixels.shape}; "
+                f"received: {_line(error)}."
+            ) from error
+        return dict(zip(names, found, strict=True))
+
+    return run
+
+
+def _unknown_operations(model: Any) -> list[str]:
+    import onnx
+
+    nodes = list(_nodes(model.graph))
+    names = {
+        node.op_type
+        for node in nodes
+        if node.domain not in ("", "ai.onnx") or not onnx.defs.has(node.op_type, OPSET)
+    }
+    return sorted(names)
+
+
+def _nodes(graph: Any) -> Iterator[Any]:
+    """All nodes, also those within loops and branches."""
+    for node in graph.node:
+        yield node
+        for attribute in node.attribute:
+            for inner in (attribute.g, *attribute.graphs):
+                yield from _nodes(inner)
+
+
+def _name_dimensions(values: Any, names: dict[str, Sequence[str | None]]) -> None:
+    for value in values:
+        shape = value.type.tensor_type.shape
+        for dimension, name in zip(shape.dim, names.get(value.name, ()), strict=False):
+            if name is not None:
+                dimension.Clear()
+                dimension.dim_param = name
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[list[str]]:
+    """Keep the notes of tf2onnx and TensorFlow off the screen; collect the converter's errors."""
+    complaints: list[str] = []
+
+    class Collect(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if record.levelno >= logging.ERROR:
+                complaints.append(record.getMessage())
+
+    converter, tensorflow = logging.getLogger("tf2onnx"), tf.get_logger()
+    handler, before = Collect(), (converter.propagate, tensorflow.level)
+    converter.addHandler(handler)
+    converter.propagate = False
+    tensorflow.setLevel(logging.ERROR)
+    try:
+        yield complaints
+    finally:
+        converter.removeHandler(handler)
+        converter.propagate = before[0]
+        tensorflow.setLevel(before[1])
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300] or type(error).__name__

@@ -1,0 +1,53 @@
+"""Export to TensorFlow's SavedModel, as TensorFlow Serving takes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from keras.export import ExportArchive
+from numpy.typing import NDArray
+
+from iic_tf.export.check import check
+from iic_tf.export.placing import placing
+from iic_tf.export.segmenter import INPUT, signature
+from iic_tf.models.served import ServedSegmenter
+
+SIGNATURE = "serving_default"
+
+
+def export_savedmodel(served: ServedSegmenter, folder: Path) -> float:
+    """Write a SavedModel, check it, and only then put it in its place.
+
+    Args:
+        served: the model.
+        folder: the SavedModel itself. TensorFlow Serving wants its name to be a number, the
+            version, inside a folder of the model's name.
+
+    Returns:
+        The largest difference from the Keras model, see `iic_tf.export.check`.
+
+    Raises:
+        ExportError: the exported model computes something else; nothing is left behind.
+    """
+    with placing(folder) as temporary:
+        archive = ExportArchive()
+        archive.track(served.model)
+        archive.add_endpoint(SIGNATURE, signature(served))
+        archive.write_out(temporary, verbose=False)
+        return check(runner(temporary), served, served.model.channels)
+
+
+def runner(folder: Path) -> Any:
+    """Run the signature of a SavedModel: pixels in, arrays by name out."""
+    loaded = tf.saved_model.load(folder)
+
+    def run(pixels: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+        # `loaded` is named so that it lives as long as this function: a signature alone does not
+        # keep its variables.
+        serve = loaded.signatures[SIGNATURE]
+        return {k: np.asarray(v) for k, v in serve(**{INPUT: tf.constant(pixels)}).items()}
+
+    return run

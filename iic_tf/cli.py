@@ -1,0 +1,299 @@
+"""The command line: `iic-tf VERB`. The one file that stands above the rooms and knows them all."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from iic_tf.errors import InputError
+from iic_tf.version import __version__
+
+DESCRIPTION = """\
+Learn to segment images without labels, look at what was found, score it, and export a model.
+
+  iic-tf train --dataset scenes --recipe scenes-cpu --out runs/first
+  iic-tf train --dataset folder --data my_images --classes 4 --out runs/mine
+  iic-tf predict runs/mine my_images --out found
+  iic-tf evaluate runs/mine            (where there are masks)
+  iic-tf export runs/mine --format onnx --out model.onnx
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; the exit status is 0, 2 for a mistake in the input, 130 for Ctrl-C."""
+    parser = build_parser()
+    given = parser.parse_args(arguments)
+    if not hasattr(given, "command"):
+        parser.print_help()
+        return 2
+    try:
+        if given.command not in (_recipes, _datasets):
+            _load_tensorflow()
+        given.command(given)
+    except InputError as error:
+        print(f"iic-tf: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\niic-tf: stopped; what was finished is kept", file=sys.stderr)
+        return 130
+    except OSError as error:
+        # A full disk, a folder that may not be written to.
+        print(f"iic-tf: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = argparse.ArgumentParser(
+        prog="iic-tf", description=DESCRIPTION, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--version", action="version", version=f"iic-tf {__version__}")
+    verbs = parser.add_subparsers(title="commands", metavar="VERB")
+    _train_options(_verb(verbs, "train", _train, "learn from images, without labels"))
+    _evaluate_options(_verb(verbs, "evaluate", _evaluate, "score a run against masks"))
+    _predict_options(_verb(verbs, "predict", _predict, "segment images with a run"))
+    _export_options(_verb(verbs, "export", _export, "write a SavedModel or an ONNX model"))
+    _verb(verbs, "recipes", _recipes, "list the recipes").add_argument(
+        "name", nargs="?", help="show this recipe whole"
+    )
+    _verb(verbs, "datasets", _datasets, "list the data sets")
+    return parser
+
+
+def _load_tensorflow() -> None:
+    """Load TensorFlow without its start-up notes, which its C++ parts write past Python."""
+    import os
+
+    sys.stderr.flush()
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow as tf
+
+        # The notes about missing GPUs come when devices are first looked for.
+        tf.config.list_logical_devices()
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _verb(verbs: Any, name: str, command: Any, about: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = verbs.add_parser(
+        name,
+        help=about,
+        description=about[0].upper() + about[1:] + ".",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _option(group: Any, *names: str, **how: Any) -> None:
+    # Options left out stay None, which help should not show as a default.
+    how.setdefault("default", argparse.SUPPRESS)
+    group.add_argument(*names, **how)
+
+
+def _train_options(parser: argparse.ArgumentParser) -> None:
+    data = parser.add_argument_group("data")
+    _option(data, "--dataset", metavar="NAME", default="folder", help="see: iic-tf datasets")
+    _option(data, "--data", metavar="DIR", help="folder of the data set's files")
+    _option(data, "--masks", metavar="DIR", help="folder of masks (scores only)")
+    _option(data, "--class-file", metavar="YAML", help="what the masks' colours or numbers mean")
+    _option(data, "--image-glob", metavar="PATTERN", help="images in --data, as '*/images/*.jpg'")
+    _option(data, "--mask-glob", metavar="PATTERN", help="masks, as '*/masks/*.png'")
+    _option(
+        data,
+        "--stretch",
+        nargs=2,
+        type=float,
+        metavar=("LOW", "HIGH"),
+        help="percentiles of each band that become black and white, as 2 98",
+    )
+    _option(data, "--bands", choices=("RGBIR", "RGB", "IRRG"), help="of Potsdam")
+    run = parser.add_argument_group("run")
+    _option(run, "--out", metavar="RUN", required=True, help="run folder, new or empty")
+    _option(run, "--seed", type=int, default=0, help="of initial weights and of every draw")
+    _option(run, "--overwrite", action="store_true", default=False, help="replace an earlier run")
+    recipe = parser.add_argument_group("recipe", "values that go before the recipe's")
+    _option(
+        recipe,
+        "--recipe",
+        metavar="R",
+        help="a name of iic-tf recipes, or your own mine.yaml (default: scenes-cpu for scenes, "
+        "potsdam-3 or -6 for potsdam, else folder)",
+    )
+    _option(recipe, "--classes", type=int, metavar="K", help="classes to find")
+    _option(recipe, "--overclusters", type=int, metavar="K", help="clusters of the other head")
+    _option(recipe, "--epochs", type=int, metavar="N", help="epochs")
+    _option(recipe, "--steps", type=int, metavar="N", help="steps in an epoch; 0: a grid of crops")
+    _option(recipe, "--batch", type=int, metavar="N", help="pairs in a step")
+    _option(recipe, "--crop", type=int, metavar="PIXELS", help="side of a crop, scaled down")
+    _option(recipe, "--downscale", type=int, metavar="F", help="scale images to 1/F first")
+    _option(recipe, "--rate", type=float, metavar="R", help="learning rate")
+    _option(recipe, "--width", type=float, metavar="W", help="factor of the channel counts")
+    _option(recipe, "--use-masks", action="store_true", help="train only where a class is known")
+    _option(
+        recipe,
+        "--set",
+        action="append",
+        metavar="NAME=VALUE",
+        help="any other value of a recipe, as lamb=1.5 or precision=mixed_bfloat16",
+    )
+
+
+def _train(given: argparse.Namespace) -> None:
+    import dataclasses
+
+    from iic_tf.data.registry import Source, absolute
+    from iic_tf.training.recipe import load_recipe
+    from iic_tf.training.train import train
+
+    values = vars(given)
+    recipe = load_recipe(values.get("recipe") or _default_recipe(given))
+    overrides = {
+        key: values[key]
+        for key in (
+            *("classes", "overclusters", "epochs", "steps"),
+            *("batch", "crop", "downscale", "rate", "width"),
+        )
+        if key in values
+    }
+    if "use_masks" in values:
+        overrides["masks"] = True
+    for pair in values.get("set", ()):
+        overrides |= _setting(pair)
+    recipe = recipe.replaced(**overrides)
+    known = {f.name for f in dataclasses.fields(Source)}
+    place = {key: value for key, value in values.items() if key in known}
+    for key in ("data", "masks", "class_file"):
+        place[key] = absolute(place.get(key))
+    if "stretch" in place:
+        place["stretch"] = tuple(place["stretch"])
+    train(recipe, Source(**place), given.out, given.seed, given.overwrite, _say)
+
+
+def _default_recipe(given: argparse.Namespace) -> str:
+    if given.dataset == "potsdam":
+        return "potsdam-6" if getattr(given, "classes", 3) == 6 else "potsdam-3"
+    return "scenes-cpu" if given.dataset == "scenes" else "folder"
+
+
+def _setting(text: str) -> dict[str, Any]:
+    import yaml
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"Expected --set NAME=VALUE; received {text!r}.")
+    try:
+        return {name.strip(): yaml.safe_load(value)}
+    except yaml.YAMLError as error:
+        raise InputError(f"Expected a value after {name}=; received {value!r}.") from error
+
+
+def _evaluate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run folder")
+    _option(parser, "--data", metavar="DIR", help="another folder of the same data set")
+    parser.add_argument(
+        "--mapping-share",
+        type=float,
+        default=0.5,
+        metavar="S",
+        help="part of the labelled images from which overclusters are mapped; scored on the rest",
+    )
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    from iic_tf.training.evaluate import evaluate
+    from iic_tf.training.run import Run
+
+    evaluate(Run.open(given.run), getattr(given, "data", None), given.mapping_share, _say)
+
+
+def _predict_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument("images", metavar="FILE|FOLDER", help="an image, or a folder of them")
+    parser.add_argument("--out", metavar="DIR", required=True, help="folder for the results")
+    parser.add_argument(
+        "--confidence", action="store_true", help="also write maps of the largest probability"
+    )
+    parser.add_argument(
+        "--overclusters", action="store_true", help="label with the overclustering head instead"
+    )
+    _option(parser, "--masks", metavar="DIR", help="masks, to be shown beside the predictions")
+    _option(parser, "--class-file", metavar="YAML", help="what the masks mean")
+    _option(parser, "--image-glob", metavar="PATTERN", help="images in the folder")
+    _option(parser, "--mask-glob", metavar="PATTERN", help="masks in the folder")
+
+
+def _predict(given: argparse.Namespace) -> None:
+    from iic_tf.export.predict import predict
+    from iic_tf.training.run import Run
+
+    options = vars(given)
+    predict(
+        Run.open(given.run),
+        given.images,
+        given.out,
+        confidence=given.confidence,
+        overclusters=given.overclusters,
+        masks=options.get("masks"),
+        class_file=options.get("class_file"),
+        image_glob=options.get("image_glob"),
+        mask_glob=options.get("mask_glob"),
+        say=_say,
+    )
+
+
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run folder")
+    parser.add_argument("--format", choices=("savedmodel", "onnx"), required=True)
+    _option(parser, "--out", metavar="PATH", help="default: RUN/export/savedmodel/1 or model.onnx")
+    parser.add_argument("--overwrite", action="store_true", help="replace what is there")
+
+
+def _export(given: argparse.Namespace) -> None:
+    from iic_tf.export.export import export
+    from iic_tf.training.run import Run
+
+    export(
+        Run.open(given.run), given.format, getattr(given, "out", None), given.overwrite, say=_say
+    )
+
+
+def _recipes(given: argparse.Namespace) -> None:
+    from iic_tf.training.recipe import load_recipe, recipe_names
+
+    if given.name:
+        import yaml
+
+        recipe = load_recipe(given.name)
+        values = {k: v for k, v in recipe.to_dict().items() if k not in ("name", "about")}
+        _say(f"{recipe.name}\n\n{recipe.about.strip()}\n")
+        _say(yaml.safe_dump(values, sort_keys=False).strip())
+        return
+    for name in recipe_names():
+        recipe = load_recipe(name)
+        _say(f"{name:16}{recipe.about.strip().splitlines()[0]}")
+
+
+def _datasets(given: argparse.Namespace) -> None:
+    import textwrap
+
+    from iic_tf.data.registry import ABOUT
+
+    for name, about in ABOUT.items():
+        _say(textwrap.fill(about, 96, initial_indent=f"{name:10}", subsequent_indent=" " * 10))
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

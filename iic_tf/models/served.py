@@ -1,0 +1,91 @@
+"""The model as a client meets it: raw pixel values in, labels and probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from keras import ops
+from numpy.typing import NDArray
+
+from iic_tf.errors import expected
+from iic_tf.models.turns import MAIN
+from iic_tf.networks.network_c import RECEPTIVE_RADIUS
+from iic_tf.networks.resize import enlarge
+
+
+class ServedSegmenter(tf.Module):  # type: ignore[misc]
+    """A trained segmenter with its preprocessing inside the graph.
+
+    Training, scoring, prediction and both exports all go through this one description of what
+    happens to a pixel: values from `low` to `high` become 0 to 1, the image is scaled down by box
+    means, segmented, and the probabilities are enlarged to the size of the input.
+
+    Args:
+        model: an `IICSegmenter`.
+        low, high: raw values `[channels]` that become 0 and 1.
+        downscale: whole factor.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        low: Sequence[float] | NDArray[np.float32],
+        high: Sequence[float] | NDArray[np.float32],
+        downscale: int = 1,
+    ):
+        super().__init__(name="served_segmenter")
+        self.model = model
+        self.low = np.asarray(low, np.float32)
+        self.high = np.asarray(high, np.float32)
+        self.downscale = downscale
+        for name, value in (("low", self.low), ("high", self.high)):
+            if value.shape != (model.channels,):
+                raise expected(f"{model.channels} values", value.shape, f"{name}.shape")
+
+    @property
+    def margin(self) -> int:
+        """How far, in raw pixels, what lies beside a pixel can change its label."""
+        return RECEPTIVE_RADIUS * self.downscale + self.downscale
+
+    def prepared(self, pixels: Any) -> Any:
+        """Raw `[batch, height, width, channels]` → 0 to 1, scaled down."""
+        span = np.maximum(self.high - self.low, np.float32(1e-12))
+        x = ops.clip((ops.cast(pixels, "float32") - self.low) / span, 0.0, 1.0)
+        return shrink(x, self.downscale)
+
+    def maps(self, pixels: Any, head: str = MAIN) -> list[Any]:
+        """Probabilities of each sub-head at the raw size, each `[batch, height, width, k]`."""
+        height, width = ops.shape(pixels)[1], ops.shape(pixels)[2]
+        maps = self.model.maps(self.prepared(pixels), head)
+        return [enlarge(m, self.downscale, height, width) for m in maps]
+
+    def probabilities(self, pixels: Any) -> Any:
+        """Main-head probabilities of the chosen sub-head, float32 `[batch, height, width, k]`."""
+        height, width = ops.shape(pixels)[1], ops.shape(pixels)[2]
+        return enlarge(self.model(self.prepared(pixels)), self.downscale, height, width)
+
+    def __call__(self, pixels: Any) -> dict[str, Any]:
+        """`labels` int32 `[batch, height, width]` and `probabilities` of raw pixels."""
+        probabilities = self.probabilities(pixels)
+        # TensorFlow's own: that of Keras takes the bits apart, which ONNX cannot.
+        labels = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        return {"labels": labels, "probabilities": probabilities}
+
+
+def shrink(x: Any, factor: int) -> Any:
+    """Box means over factor × factor pixels; a box past the border takes the part inside.
+
+    `[batch, h, w, c]` → `[batch, ⌈h/factor⌉, ⌈w/factor⌉, c]`; equal to `data.crops.box_mean`.
+    """
+    if factor == 1:
+        return x
+    height, width = ops.shape(x)[1], ops.shape(x)[2]
+    # Not (-height) % factor: tf2onnx divides negative integers towards zero.
+    below, beside = ((factor - size % factor) % factor for size in (height, width))
+    pad = ((0, 0), (0, below), (0, beside), (0, 0))
+    inside = tf.pad(tf.ones_like(x[:1, :, :, :1]), pad)
+    total = ops.average_pool(tf.pad(x, pad), factor, padding="valid")
+    return total / ops.average_pool(inside, factor, padding="valid")

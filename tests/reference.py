@@ -1,0 +1,178 @@
+"""The objectives as the papers write them: nested loops in plain NumPy and float64.
+
+Slow and obvious, so that there is little to get wrong. Gradients are written out by hand, and by
+central differences to check those.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+TINY = 1.2e-38
+"""Where the logarithm's argument is clamped, as in `iic_tf.losses.information`."""
+
+
+def clamped_log(x):
+    return np.log(np.maximum(x, TINY))
+
+
+def joint(p, q):
+    """P[c, c'] = Σ_n p[n, c] q[n, c']."""
+    p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
+    k = p.shape[1]
+    total = np.zeros((k, k))
+    for n in range(len(p)):
+        for c in range(k):
+            for other in range(k):
+                total[c, other] += p[n, c] * q[n, other]
+    return total
+
+
+def normalised(raw):
+    symmetric = (raw + raw.T) / 2
+    return symmetric / symmetric.sum() if symmetric.sum() > 0 else symmetric
+
+
+def information(raw, lamb=1.0):
+    """I_λ = Σ P (ln P − λ ln P_row − λ ln P_col) of one joint `[k, k]`."""
+    p = normalised(np.asarray(raw, np.float64))
+    rows, columns = p.sum(axis=1), p.sum(axis=0)
+    total = 0.0
+    for c in range(len(p)):
+        for other in range(len(p)):
+            total += p[c, other] * (
+                clamped_log(p[c, other])
+                - lamb * clamped_log(rows[c])
+                - lamb * clamped_log(columns[other])
+            )
+    return total
+
+
+def information_gradient(raw, lamb=1.0):
+    """dI_λ / d raw, `[k, k]`: through the division by the sum and the symmetrisation."""
+    raw = np.asarray(raw, np.float64)
+    if raw.sum() <= 0:
+        return np.zeros_like(raw)
+
+    def slope(x):
+        """d/dx of x ln max(x, TINY)."""
+        return clamped_log(x) + (x > TINY)
+
+    p = normalised(raw)
+    by_p = slope(p) - lamb * slope(p.sum(axis=1))[:, None] - lamb * slope(p.sum(axis=0))[None, :]
+    by_symmetric = (by_p - (by_p * p).sum()) / raw.sum()
+    return (by_symmetric + by_symmetric.T) / 2
+
+
+def clustering_loss(p, q, lamb=1.0):
+    return -information(joint(p, q), lamb)
+
+
+def clustering_gradients(p, q, lamb=1.0):
+    """dL/dp and dL/dq, both `[batch, k]`."""
+    p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
+    slope = -information_gradient(joint(p, q), lamb)
+    by_p = np.stack([slope @ q[n] for n in range(len(p))])
+    by_q = np.stack([slope.T @ p[n] for n in range(len(p))])
+    return by_p, by_q
+
+
+def window(radius):
+    """All displacements (dy, dx), in reading order."""
+    steps = range(-radius, radius + 1)
+    return [(dy, dx) for dy in steps for dx in steps]
+
+
+def pixel_pairs(shape, displacement):
+    """All (n, y, x), and where the displacement leads, of pairs that stay inside the image."""
+    (batch, height, width), (dy, dx) = shape, displacement
+    for n in range(batch):
+        for y in range(height):
+            if not 0 <= y + dy < height:
+                continue
+            for x in range(width):
+                if 0 <= x + dx < width:
+                    yield n, y, x, y + dy, x + dx
+
+
+def masked(p, q, mask):
+    p, q = np.asarray(p, np.float64), np.asarray(q, np.float64)
+    weight = np.ones(p.shape[:3]) if mask is None else np.asarray(mask, np.float64)
+    return p * weight[..., None], q * weight[..., None], weight
+
+
+def displaced_joints(p, q, radius, mask=None):
+    """P_t of every t of the whole (2T + 1)² window; zeros where no pair stays inside."""
+    p, q, _ = masked(p, q, mask)
+    k = p.shape[-1]
+    joints = np.zeros(((2 * radius + 1) ** 2, k, k))
+    for t, displacement in enumerate(window(radius)):
+        for n, y, x, y_there, x_there in pixel_pairs(p.shape[:3], displacement):
+            joints[t] += p[n, y, x][:, None] * q[n, y_there, x_there][None, :]
+    return joints
+
+
+def loss_of_joints(joints, lamb=1.0, collapsed=False):
+    """−I_λ of the sum of joints, or the mean of −I_λ over those that have any pairs."""
+    if collapsed:
+        return -information(joints.sum(axis=0), lamb)
+    values = [-information(raw, lamb) for raw in joints if raw.sum() > 0]
+    return float(np.mean(values)) if values else 0.0
+
+
+def segmentation_loss(p, q, radius, lamb=1.0, mask=None, collapsed=False):
+    return loss_of_joints(displaced_joints(p, q, radius, mask), lamb, collapsed)
+
+
+def segmentation_gradients(p, q, radius, lamb=1.0, mask=None, collapsed=False, joints=None):
+    """dL/dp and dL/dq, both `[batch, height, width, k]`; `joints` spares computing them anew."""
+    if joints is None:
+        joints = displaced_joints(p, q, radius, mask)
+    p, q, weight = masked(p, q, mask)
+    if collapsed:
+        slopes = np.broadcast_to(-information_gradient(joints.sum(axis=0), lamb), joints.shape)
+    else:
+        count = max(1, sum(raw.sum() > 0 for raw in joints))
+        slopes = np.stack([-information_gradient(raw, lamb) / count for raw in joints])
+    by_p, by_q = np.zeros_like(p), np.zeros_like(q)
+    for slope, displacement in zip(slopes, window(radius), strict=True):
+        for n, y, x, y_there, x_there in pixel_pairs(p.shape[:3], displacement):
+            by_p[n, y, x] += slope @ q[n, y_there, x_there]
+            by_q[n, y_there, x_there] += p[n, y, x] @ slope
+    return by_p * weight[..., None], by_q * weight[..., None]
+
+
+def numerical_gradient(function, x, step=1e-5):
+    """Central differences of a scalar function at `x`, entry by entry."""
+    x = np.array(x, np.float64)
+    slope = np.zeros_like(x)
+    for i in np.ndindex(x.shape):
+        kept = x[i]
+        x[i] = kept + step
+        above = function(x)
+        x[i] = kept - step
+        below = function(x)
+        x[i] = kept
+        slope[i] = (above - below) / (2 * step)
+    return slope
+
+
+def softmax(logits):
+    e = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def similar_maps(shape, seed=0, dtype=np.float32, contrast=4.0):
+    """Two maps `[batch, height, width, k]` of patchy probabilities that have much in common."""
+    rng = np.random.default_rng(seed)
+    batch, height, width, k = shape
+    coarse = rng.normal(size=(batch, -(-height // 6), -(-width // 6), k)) * contrast
+    logits = np.repeat(np.repeat(coarse, 6, axis=1), 6, axis=2)[:, :height, :width]
+    p, q = (softmax(logits + rng.normal(size=shape)) for _ in range(2))
+    return p.astype(dtype), q.astype(dtype)
+
+
+def similar_rows(shape, seed=0, dtype=np.float32):
+    """Two sets of probabilities `[batch, k]` that have much in common."""
+    p, q = similar_maps((shape[0], 1, 1, shape[1]), seed, dtype)
+    return p[:, 0, 0], q[:, 0, 0]

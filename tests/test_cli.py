@@ -1,0 +1,180 @@
+"""The command line: whole runs on tiny images, and one clear message for each wrong input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from iic_tf.cli import main
+
+QUICK = ["--crop", "32", "--downscale", "1", "--width", "0.05", "--epochs", "2", "--steps", "2"]
+QUICK += ["--batch", "4", "--set", "radius=1", "--set", "evaluation_steps=1"]
+CLASSES = "classes:\n  dark: {values: [0]}\n  light: {values: [1]}\nignore: {values: [255]}\n"
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Eight small colour images with masks in a parallel folder."""
+    folder, rng = tmp_path / "photos", np.random.default_rng(0)
+    for part in ("images", "masks"):
+        (folder / part).mkdir(parents=True)
+    for i in range(8):
+        mask = (np.arange(56)[None, :] > 20 + i).repeat(48, axis=0)
+        image = mask[..., None] * 90 + rng.integers(0, 90, (48, 56, 3))
+        Image.fromarray(image.astype(np.uint8)).save(folder / "images" / f"{i}.png")
+        Image.fromarray(mask.astype(np.uint8)).save(folder / "masks" / f"{i}.png")
+    (folder / "classes.yaml").write_text(CLASSES)
+    return folder
+
+
+def arguments(photos: Path, out: Path, *more: str) -> list[str]:
+    given = ["train", "--data", str(photos / "images"), "--masks", str(photos / "masks")]
+    given += ["--class-file", str(photos / "classes.yaml"), "--classes", "2", "--out", str(out)]
+    return [*given, *QUICK, *more]
+
+
+def refused(capsys, given: list[str], *said: str) -> None:
+    """The command ends with status 2 and a message of one line that holds these words."""
+    capsys.readouterr()
+    assert main(given) == 2
+    out = capsys.readouterr()
+    lines = [line for line in out.err.splitlines() if line.startswith("iic-tf: ")]
+    assert len(lines) == 1, out.err
+    assert "Traceback" not in out.err
+    for word in said:
+        assert word in lines[0]
+
+
+def test_train_evaluate_predict_export(photos: Path, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    assert main(arguments(photos, run)) == 0
+    shown = capsys.readouterr().out
+    assert "epoch   2/2" in shown
+    assert "of −0.69" in shown  # the bound −ln 2 beside the loss
+    for name in ("config.json", "metrics.csv", "log.txt", "best.keras", "checkpoints/last.keras"):
+        assert (run / name).is_file(), name
+    assert list((run / "events").iterdir())
+    assert (run / "pictures" / "losses.png").is_file()
+    assert not [f for f in run.rglob(".*") if f.is_file()]  # no temporary file is left
+
+    assert main(["evaluate", str(run)]) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    rows = (found, found["overclustering"])
+    rows += tuple(found["baselines"][name] for name in ("kmeans", "untrained"))
+    for row in rows:
+        assert {"accuracy", "mean_iou", "nmi", "ari"} <= set(row)
+    assert found["baselines"]["kmeans"]["accuracy"] > 0.95  # brightness alone tells these apart
+    assert "k-means on pixels" in capsys.readouterr().out
+
+    seen = tmp_path / "seen"
+    assert main(["predict", str(run), str(photos / "images"), "--out", str(seen)]) == 0
+    assert Image.open(seen / "3_labels.png").size == (56, 48)
+    assert (seen / "sheet.png").is_file()
+    for form in ("savedmodel", "onnx"):
+        assert main(["export", str(run), "--format", form]) == 0
+    assert (run / "export" / "savedmodel" / "1" / "saved_model.pb").is_file()
+    assert (run / "export" / "model.onnx").is_file()
+
+
+def test_same_seed_same_run(photos: Path, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        assert main(arguments(photos, tmp_path / name)) == 0
+
+    def figures(name: str) -> list[list[str]]:
+        rows = (tmp_path / name / "metrics.csv").read_text().splitlines()
+        return [[cell for i, cell in enumerate(row.split(",")) if i != 3] for row in rows]
+
+    assert figures("a")[0][2] == "training_loss"
+    assert figures("a") == figures("b")
+
+
+def test_lists(capsys) -> None:
+    assert main(["recipes"]) == 0
+    assert "potsdam-3" in capsys.readouterr().out
+    assert main(["recipes", "potsdam-3"]) == 0
+    assert "radius: 10" in capsys.readouterr().out
+    assert main(["datasets"]) == 0
+    assert "folder" in capsys.readouterr().out
+    assert main([]) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--classes", "1"], ("classes >= 2", "received classes=1")),
+        (["--recipe", "nonsense"], ("a recipe file", "nonsense")),
+        (["--dataset", "nowhere"], ("folder, potsdam, scenes", "nowhere")),
+        (["--data", "no/such/folder"], ("no/such/folder",)),
+        (["--set", "lamb"], ("NAME=VALUE",)),
+        (["--set", "lamb=high"], ("float for 'lamb'",)),
+        (["--set", "radius=40"], ("crop larger than the radius",)),
+        (["--seed", "-1"], ("seed >= 0",)),
+        (["--batch", "0"], ("batch >= 1",)),
+    ],
+)
+def test_wrong_settings_leave_nothing(photos, tmp_path, capsys, more, said) -> None:
+    refused(capsys, arguments(photos, tmp_path / "run", *more), *said)
+    assert not (tmp_path / "run").exists()
+
+
+def test_corrupt_image_is_named(photos: Path, tmp_path: Path, capsys) -> None:
+    (photos / "images" / "5.png").write_bytes(b"not an image")
+    refused(capsys, arguments(photos, tmp_path / "run"), "5.png")
+    assert not (tmp_path / "run").exists()
+
+
+def test_truncated_image_stops_the_run_with_its_name(photos, tmp_path, capsys) -> None:
+    whole = (photos / "images" / "5.png").read_bytes()
+    (photos / "images" / "5.png").write_bytes(whole[: len(whole) // 2])
+    refused(capsys, arguments(photos, tmp_path / "run", "--steps", "6"), "5.png")
+
+
+def test_other_channel_count(photos: Path, tmp_path: Path, capsys) -> None:
+    grey = Image.open(photos / "images" / "2.png").convert("L")
+    grey.save(photos / "images" / "2.png")
+    refused(capsys, arguments(photos, tmp_path / "run"), "channels")
+    assert not (tmp_path / "run").exists()
+
+
+def test_empty_folder(photos: Path, tmp_path: Path, capsys) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    given = ["train", "--data", str(empty), "--out", str(tmp_path / "run")]
+    refused(capsys, given, str(empty))
+
+
+def test_existing_run_is_not_touched(photos: Path, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "letter.txt").write_text("keep me")
+    refused(capsys, arguments(photos, run), "new or empty run folder", "--overwrite")
+    refused(capsys, arguments(photos, run, "--overwrite"), "Nothing was deleted")
+    assert (run / "letter.txt").read_text() == "keep me"
+
+
+def test_no_run_there(tmp_path: Path, capsys) -> None:
+    for verb in (["evaluate"], ["export", "--format", "onnx"]):
+        refused(capsys, [verb[0], str(tmp_path / "none"), *verb[1:]], "folder of a run")
+    refused(capsys, ["evaluate", str(tmp_path)], "config.json")
+
+
+def test_all_pixels_masked_trains_on_nothing_but_does_not_break(
+    photos: Path, tmp_path: Path, capsys
+) -> None:
+    for path in (photos / "masks").iterdir():
+        Image.fromarray(np.full((48, 56), 255, np.uint8)).save(path)
+    capsys.readouterr()
+    # Either answer is sound: refused with a clear word, or a loss of exactly nothing.
+    refused(capsys, arguments(photos, tmp_path / "run", "--use-masks"), "class")
+
+
+def test_evaluate_without_masks(photos: Path, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    given = ["train", "--data", str(photos / "images"), "--classes", "2", "--out", str(run)]
+    assert main([*given, *QUICK]) == 0
+    refused(capsys, ["evaluate", str(run)], "masks to score against")
+    assert not (run / "evaluation.json").exists()

@@ -1,0 +1,74 @@
+"""Every recipe can be read, and what the papers state stands in it."""
+
+import pytest
+
+from iic_tf.errors import InputError
+from iic_tf.training.recipe import Recipe, load_recipe, read_recipe, recipe_names
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_each_recipe_loads_and_has_a_card(name: str) -> None:
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert "iic-tf train" in recipe.about
+    assert Recipe().replaced(**recipe.to_dict()) == recipe
+
+
+@pytest.mark.parametrize(
+    ("name", "classes", "overclusters", "batch", "rate", "radius"),
+    [("potsdam-3", 3, 24, 75, 1e-5, 10), ("potsdam-6", 6, 36, 60, 1e-6, 5)],
+)
+def test_published_values(
+    name: str, classes: int, overclusters: int, batch: int, rate: float, radius: int
+) -> None:
+    recipe = load_recipe(name)
+    assert (recipe.classes, recipe.overclusters) == (classes, overclusters)
+    assert (recipe.batch, recipe.rate, recipe.radius) == (batch, rate, radius)
+    assert (recipe.crop, recipe.downscale, recipe.width) == (200, 2, 1.0)
+    assert recipe.steps == 0
+
+
+def test_cpu_recipes_exist_beside_the_published_ones() -> None:
+    assert {"potsdam-3", "potsdam-6", "potsdam-3-cpu", "scenes-cpu", "folder"} <= set(
+        recipe_names()
+    )
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"classes": 1}, "classes >= 2"),
+        ({"overclusters": 1}, "at least 2 overclusters"),
+        ({"classes": "three"}, "int for 'classes'"),
+        ({"rate": -1.0}, "rate > 0"),
+        ({"lamb": float("nan")}, "lamb >= 0"),
+        ({"speed": 3}, "a setting among"),
+        ({"turns": ["sideways"]}, "turns made of"),
+        ({"turns": ["overclustering"]}, "trains the main head"),
+        ({"precision": "float8"}, "mixed_bfloat16"),
+        ({"schedule": "linear"}, "constant or cosine"),
+        ({"geometry": {"twist": 1}}, "geometry with some of"),
+        ({"photometry": {"hue": 0.7}}, "hue jitter"),
+    ],
+)
+def test_unfit_values_are_named(values: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        Recipe().replaced(**values)
+
+
+def test_unknown_recipe_lists_those_there_are() -> None:
+    with pytest.raises(InputError, match=r"potsdam-3.*received recipe='potsdam-4'"):
+        load_recipe("potsdam-4")
+
+
+def test_own_file(tmp_path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("about: mine\nclasses: 4\nrate: 1e-3\n")
+    assert load_recipe(str(path)).classes == 4
+    assert load_recipe(str(path)).rate == 1e-3
+    with pytest.raises(InputError, match="names and values"):
+        read_recipe("- 1", "list")
+    with pytest.raises(InputError, match="YAML"):
+        read_recipe("a: [", "broken")
+    with pytest.raises(InputError, match="path of a recipe file"):
+        load_recipe(str(tmp_path / "other.yaml"))

@@ -1,0 +1,208 @@
+"""What happens beside the steps: progress, records, keeping the best model, stopping in time."""
+
+from __future__ import annotations
+
+import csv
+import math
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from iic_tf.errors import InputError
+from iic_tf.models.turns import HEADS, MAIN
+from iic_tf.training.run import Run, replacing
+
+COLLAPSE = 0.95
+"""A cluster above this share for a whole epoch counts as collapse."""
+
+_BARS = " ▁▂▃▄▅▆▇█"
+
+
+class NonFiniteLossError(InputError):
+    """The loss became NaN or infinite."""
+
+
+class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
+    """End the run at the step whose loss is no finite number.
+
+    Args:
+        steps: steps in an epoch.
+        names_of: names of the images in batch (epoch, step).
+    """
+
+    def __init__(self, names_of: Callable[[int, int], Sequence[str]], kept: str):
+        super().__init__()
+        self.names_of = names_of
+        self.kept = kept
+        self.epoch = 0
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        loss = float((logs or {}).get("loss", 0.0))
+        if not math.isfinite(loss):
+            names = ", ".join(sorted(set(self.names_of(self.epoch, batch))))
+            raise NonFiniteLossError(
+                f"Expected a finite loss; received {loss} at epoch {self.epoch + 1}, step "
+                f"{batch + 1}. Images of this batch: {names}. The last good model is {self.kept}. "
+                "A lower --rate or float32 precision usually helps."
+            )
+
+
+class Progress(keras.callbacks.Callback):  # type: ignore[misc]
+    """A line an epoch, and within it, on a terminal, the step that is being done."""
+
+    def __init__(self, say: Callable[[str], None], epochs: int, steps: int):
+        super().__init__()
+        self.say = say
+        self.epochs = epochs
+        self.steps = steps
+        self.started = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        if sys.stderr.isatty():
+            loss = float((logs or {}).get("loss", math.nan))
+            print(f"\r  step {batch + 1}/{self.steps}  loss {loss:.4f} ", end="", file=sys.stderr)
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        if sys.stderr.isatty():
+            print("\r" + " " * 48 + "\r", end="", file=sys.stderr)
+        logs = logs or {}
+        done = epoch + 1
+        spent = time.monotonic() - self.started
+        left = spent / done * (self.epochs - done)
+        heads = "  ".join(
+            f"{head} {logs[f'{head}_loss']:.3f} of −{math.log(logs[f'{head}_k']):.2f}"
+            for head in HEADS
+        )
+        line = (
+            f"epoch {done:>3}/{self.epochs}  {heads}  shares {bars(logs['main_shares'])} "
+            f"(largest {max(logs['main_shares']):.2f})  {clock(spent)}, {clock(left)} left"
+        )
+        self.say(line + ("  best so far" if logs.get("is_best") else ""))
+        for head in HEADS:
+            if max(logs[f"{head}_shares"]) > COLLAPSE:
+                self.say(
+                    f"  warning: one cluster of the {head} head holds "
+                    f"{max(logs[f'{head}_shares']):.0%} of all pixels (collapse). A larger lamb, "
+                    "a larger batch or a lower rate usually helps."
+                )
+
+
+def bars(shares: Sequence[float]) -> str:
+    """Cluster shares as a row of little bars; a full bar is the whole image."""
+    top = len(_BARS) - 1
+    return "".join(_BARS[max(1, min(top, round(s * top)))] for s in shares)
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, `3:07`."""
+    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
+
+
+class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
+    """Take the unsupervised loss on fixed pairs in evaluation mode; choose the sub-head by it.
+
+    It adds to the epoch's logs, for the callbacks behind it, for each head: `<head>_loss` (of the
+    sub-head with the lowest), `<head>_losses`, `<head>_shares`, `<head>_k`; and `is_best`, whether
+    the main head's loss is the lowest so far.
+    """
+
+    def __init__(self, pairs: Any, best: float = math.inf):
+        super().__init__()
+        self.pairs = pairs
+        self.best = best
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs if logs is not None else {}
+        model = self.model
+        for meter in model.meters.values():
+            meter.reset_state()
+        model.evaluate(self.pairs, verbose=0)
+        for head in HEADS:
+            losses = [float(v) for v in model.meters[head].losses()]
+            chosen = int(np.argmin(losses))
+            logs[f"{head}_losses"] = losses
+            logs[f"{head}_loss"] = losses[chosen]
+            logs[f"{head}_shares"] = np.asarray(model.meters[head].shares())[chosen].tolist()
+            logs[f"{head}_k"] = model.head_clusters(head)
+            if head == MAIN:
+                model.chosen.assign(chosen)
+        logs["is_best"] = logs["main_loss"] < self.best
+        self.best = min(self.best, logs["main_loss"])
+
+
+class Keep(keras.callbacks.Callback):  # type: ignore[misc]
+    """Save the newest model, and the best by the unsupervised loss; each whole or not at all."""
+
+    def __init__(self, run: Run):
+        super().__init__()
+        self.run = run
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        with replacing(self.run.last) as temporary:
+            self.model.save(temporary)
+        if (logs or {}).get("is_best"):
+            with replacing(self.run.best) as temporary:
+                self.model.save(temporary)
+
+
+class Record(keras.callbacks.Callback):  # type: ignore[misc]
+    """Write `metrics.csv` and TensorBoard events."""
+
+    def __init__(self, run: Run, turn_of: Callable[[int], str]):
+        super().__init__()
+        self.run = run
+        self.turn_of = turn_of
+        self.rows: list[dict[str, Any]] = []
+        self.writer: Any = None
+        self.started = time.monotonic()
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        import tensorflow as tf
+
+        self.writer = tf.summary.create_file_writer(str(self.run.events))
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        logs = logs or {}
+        row: dict[str, Any] = {
+            "epoch": epoch + 1,
+            "turn": self.turn_of(epoch),
+            "training_loss": float(logs["loss"]),
+            "seconds": round(time.monotonic() - self.started, 2),
+            "best": int(bool(logs["is_best"])),
+        }
+        for head in HEADS:
+            row[f"{head}_loss"] = logs[f"{head}_loss"]
+            row[f"{head}_bound"] = -math.log(logs[f"{head}_k"])
+            for i, value in enumerate(logs[f"{head}_losses"]):
+                row[f"{head}_loss_{i}"] = value
+            for i, share in enumerate(logs[f"{head}_shares"]):
+                row[f"{head}_share_{i}"] = share
+        self.rows.append(row)
+        # The whole file each time: a reader never sees half a row.
+        with (
+            replacing(self.run.metrics_file) as temporary,
+            temporary.open("w", newline="", encoding="utf-8") as file,
+        ):
+            writer = csv.DictWriter(file, list(row))
+            writer.writeheader()
+            writer.writerows(self.rows)
+        self._events(epoch + 1, row)
+
+    def _events(self, epoch: int, row: dict[str, Any]) -> None:
+        import tensorflow as tf
+
+        with self.writer.as_default(step=epoch):
+            for name, value in row.items():
+                if isinstance(value, float):
+                    tf.summary.scalar(name, value)
+        self.writer.flush()
+
+    def on_train_end(self, logs: Any = None) -> None:
+        self.writer.close()

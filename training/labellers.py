@@ -1,0 +1,110 @@
+"""What is scored: the trained network, the untrained one, and k-means on pixel values."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from iic_tf.data.crops import box_mean
+from iic_tf.data.scene import IGNORE, SceneSet
+from iic_tf.metrics import PixelKMeans
+from iic_tf.models.served import ServedSegmenter
+from iic_tf.models.turns import HEADS, MAIN, OVERCLUSTERING
+
+Labels = dict[str, list[NDArray[np.integer]]]
+"""For each head the label maps `[height, width]` of its sub-heads."""
+
+
+class Labeller(Protocol):
+    """Turns raw pixels into clusters."""
+
+    margin: int
+    clusters: dict[str, int]
+
+    def labels(self, pixels: NDArray[np.generic]) -> Labels:
+        """Label maps of a window `[height, width, channels]`, at its size."""
+        ...
+
+
+class NetworkLabeller:
+    """The labels of a network, of every sub-head of both heads."""
+
+    def __init__(self, served: ServedSegmenter):
+        self.margin = served.margin
+        self.clusters = {head: served.model.head_clusters(head) for head in HEADS}
+
+        @tf.function
+        def run(pixels: tf.Tensor) -> Any:
+            return {
+                head: [tf.argmax(m[0], -1, tf.int32) for m in served.maps(pixels, head)]
+                for head in HEADS
+            }
+
+        spec = tf.TensorSpec((1, None, None, served.model.channels), tf.float32)
+        self._graph = run.get_concrete_function(spec)
+
+    def labels(self, pixels: NDArray[np.generic]) -> Labels:
+        found = self._graph(tf.constant(pixels[None].astype(np.float32)))
+        return {head: [np.asarray(m) for m in found[head]] for head in HEADS}
+
+
+class KMeansLabeller:
+    """k-means on the pixel values that the network sees: 0 to 1, scaled down alike."""
+
+    margin = 0
+
+    def __init__(
+        self,
+        scenes: SceneSet,
+        downscale: int,
+        clusters: dict[str, int],
+        seed: int,
+        sample: int = 40_000,
+    ):
+        self.set = scenes
+        self.downscale = downscale
+        self.clusters = clusters
+        pixels = _sample(scenes, downscale, sample, seed)
+        self.fits = {
+            MAIN: PixelKMeans(clusters[MAIN], seed).fit(pixels),
+            OVERCLUSTERING: PixelKMeans(clusters[OVERCLUSTERING], seed, restarts=2).fit(pixels),
+        }
+
+    def labels(self, pixels: NDArray[np.generic]) -> Labels:
+        height, width = pixels.shape[:2]
+        seen = box_mean(self.set.normalise(pixels), self.downscale)
+        found = {}
+        for head, fit in self.fits.items():
+            small = fit.predict(seen)
+            large = small.repeat(self.downscale, axis=0).repeat(self.downscale, axis=1)
+            found[head] = [large[:height, :width]]
+        return found
+
+
+def _sample(scenes: SceneSet, downscale: int, size: int, seed: int) -> NDArray[np.float32]:
+    """About `size` pixels of the set, as the network sees them, spread evenly over its area.
+
+    Only labelled pixels, where there are masks: the baseline clusters the pixels it is scored on.
+    """
+    rng = np.random.default_rng(seed)
+    area = np.asarray([s.height * s.width for s in scenes.scenes], np.float64)
+    picked = []
+    side = 16
+    for scene, share in zip(scenes.scenes, area / area.sum(), strict=True):
+        patches = max(1, round(size * share / side**2 * 1.5))
+        reach = side * downscale
+        for _ in range(patches):
+            top = int(rng.integers(max(1, scene.height - reach + 1)))
+            left = int(rng.integers(max(1, scene.width - reach + 1)))
+            window = (top, left, min(reach, scene.height - top), min(reach, scene.width - left))
+            seen = box_mean(scenes.normalise(scene.read(*window)), downscale)
+            if scene.has_mask:
+                valid = (scene.read_mask(*window) != IGNORE).astype(np.float32)
+                picked.append(seen[box_mean(valid, downscale) > 0.5])
+            else:
+                picked.append(seen.reshape(-1, seen.shape[-1]))
+    pixels = np.concatenate(picked)
+    return pixels if len(pixels) <= size else pixels[rng.permutation(len(pixels))[:size]]
