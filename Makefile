@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+WHEEL_TESTS := test_wheel.py test_recipes.py test_cli.py test_folder.py
 
 .PHONY: help setup demo test check types wheel-test lock table clean
 
@@ -48,9 +49,15 @@ types: $(READY)
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p iic_tf
 
 wheel-test: $(READY)
-	rm -rf build/wheel && mkdir -p build/wheel
-	$(BIN)/python -m pip wheel --quiet --no-deps --wheel-dir build/wheel .
-	$(BIN)/python tests/test_wheel.py build/wheel
+	rm -rf build/wheel build/lib && mkdir -p build/wheel
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
+	$(BIN)/python -m venv build/wheel/venv
+	@# The dependencies of .venv, but not its editable install: .pth files count in site folders only.
+	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))' > build/wheel/parent.pth
+	cp build/wheel/parent.pth "$$(build/wheel/venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')"
+	build/wheel/venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps build/wheel/*.whl
+	cp -r tests pyproject.toml build/wheel/
+	cd build/wheel && venv/bin/python -m pytest -p no:cacheprovider $(addprefix tests/,$(WHEEL_TESTS))
 
 table: $(READY)
 	$(BIN)/python benchmarks/real_data.py --data $(DATA) --out runs/table

@@ -57,7 +57,6 @@ def signature(served: ServedSegmenter) -> Any:
     `[batch, height, width]`, and `probabilities`: float32 `[batch, height, width, classes]`.
     """
 
-    @tf.function(input_signature=[input_spec(served)])
     def segment(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         found = served(pixels)
         return {
@@ -65,4 +64,4 @@ def signature(served: ServedSegmenter) -> Any:
             PROBABILITIES: tf.identity(found["probabilities"], PROBABILITIES),
         }
 
-    return segment
+    return tf.function(segment, input_signature=[input_spec(served)])

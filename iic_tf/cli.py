@@ -29,8 +29,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.print_help()
         return 2
     try:
-        if given.command not in (_recipes, _datasets):
-            _load_tensorflow()
         given.command(given)
     except InputError as error:
         print(f"iic-tf: {error}", file=sys.stderr)
@@ -61,25 +59,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     _verb(verbs, "datasets", _datasets, "list the data sets")
     return parser
-
-
-def _load_tensorflow() -> None:
-    """Load TensorFlow without its start-up notes, which its C++ parts write past Python."""
-    import os
-
-    sys.stderr.flush()
-    kept = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import tensorflow as tf
-
-        # The notes about missing GPUs come when devices are first looked for.
-        tf.config.list_logical_devices()
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _verb(verbs: Any, name: str, command: Any, about: str) -> argparse.ArgumentParser:

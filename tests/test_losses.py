@@ -110,10 +110,11 @@ def test_information_of_many_joints_at_once():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
-@pytest.mark.parametrize("lamb", LAMBDAS)
-def test_clustering_agrees_with_the_reference(lamb, mode, dtype):
-    for shape in ((40, 5), (7, 2), (1, 3)):
+@pytest.mark.parametrize(
+    ("mode", "lamb"), [*(("eager", v) for v in LAMBDAS), ("graph", 1), ("xla", 1.5)]
+)
+def test_clustering_agrees_with_the_reference(mode, lamb, dtype):
+    for shape in [(40, 5)] if mode == "xla" else [(40, 5), (7, 2), (1, 3)]:
         p, q = reference.similar_rows(shape, dtype=dtype)
         value, by_p, by_q = run(functools.partial(iic_clustering_loss, lamb=lamb), p, q, mode)
         assert_value(value, reference.clustering_loss(p, q, lamb), shape[1], dtype)
@@ -213,9 +214,13 @@ def test_segmentation_gradients_at_lambda_1(case):
 
 
 @pytest.mark.parametrize("mode", ["graph", "xla"])
-@pytest.mark.parametrize("collapsed", [False, True])
 @pytest.mark.parametrize(
-    "case", ["radius 1", "radius 3, the smallest by blocks", "window larger than the image"]
+    ("case", "collapsed"),
+    [
+        ("radius 1", False),
+        ("radius 3, the smallest by blocks", False),
+        ("radius 3, the smallest by blocks", True),
+    ],
 )
 def test_segmentation_in_graphs_and_under_xla(case, collapsed, mode):
     shape, radius = CASES[case]
@@ -228,10 +233,16 @@ def test_segmentation_in_graphs_and_under_xla(case, collapsed, mode):
     assert_slope(by_q, exact_q)
 
 
-@pytest.mark.parametrize("mode", ["eager", "xla"])
 @pytest.mark.parametrize("half", ["bfloat16", "float16"])
-@pytest.mark.parametrize("case", ["radius 1", "radius 3, the smallest by blocks"])
-def test_half_precision_inputs_are_computed_in_float32(case, half, mode):
+@pytest.mark.parametrize(
+    ("case", "mode"),
+    [
+        ("radius 1", "eager"),
+        ("radius 1", "xla"),
+        ("radius 3, the smallest by blocks", "eager"),
+    ],
+)
+def test_half_precision_inputs_are_computed_in_float32(case, mode, half):
     shape, radius = CASES[case]
     p, q = (tf.cast(v, half) for v in maps_of(case)[:2])
     rounded = [tf.cast(v, tf.float64).numpy() for v in (p, q)]
@@ -239,7 +250,7 @@ def test_half_precision_inputs_are_computed_in_float32(case, half, mode):
     assert_value(value, reference.segmentation_loss(*rounded, radius), shape[-1])
     assert all(slope.dtype == tf.as_dtype(half).as_numpy_dtype for slope in slopes)
     rows = [v[:, 0, 0] for v in rounded]
-    value, *_ = run(iic_clustering_loss, p[:, 0, 0], q[:, 0, 0], mode)
+    value, *_ = run(iic_clustering_loss, p[:, 0, 0], q[:, 0, 0])
     assert_value(value, reference.clustering_loss(*rows), shape[-1])
 
 
@@ -326,7 +337,7 @@ def test_masks_agree_with_the_reference(case, name, collapsed, dtype):
     assert_slope(slopes[1], exact[1], dtype)
 
 
-@pytest.mark.parametrize("name", ["column", "pixel", "shares"])
+@pytest.mark.parametrize("name", ["column", "shares"])
 def test_masks_under_xla(name):
     shape, radius = MASKED["blocks"]
     mask = masks_of(shape)[name]
@@ -349,10 +360,16 @@ def test_masks_of_any_type(kind):
     assert_value(value, reference.segmentation_loss(p, q, 1, mask=mask), 3)
 
 
-@pytest.mark.parametrize("mode", ["eager", "graph", "xla"])
-@pytest.mark.parametrize("collapsed", [False, True])
-@pytest.mark.parametrize("radius", [0, 1, 4])
-def test_an_empty_mask_gives_zero_loss_and_zero_gradients(radius, collapsed, mode):
+@pytest.mark.parametrize(
+    ("radius", "collapsed", "mode"),
+    [
+        *((radius, collapsed, "eager") for radius in (0, 1, 4) for collapsed in (False, True)),
+        (4, False, "graph"),
+        (4, False, "xla"),
+        (4, True, "xla"),
+    ],
+)
+def test_an_empty_mask_gives_zero_loss_and_gradients(radius, collapsed, mode):
     p, q = reference.similar_maps((2, 8, 9, 3))
     loss = functools.partial(
         iic_segmentation_loss,
@@ -508,8 +525,9 @@ def test_messages_say_what_was_expected_and_what_came(call, message):
 
 def test_a_graph_without_static_size_is_refused():
     unknown = tf.TensorSpec((None, None, 8, 3), tf.float32)
+    graph = tf.function(iic_segmentation_loss, autograph=False)
     with pytest.raises(InputError, match="height and width known"):
-        tf.function(iic_segmentation_loss).get_concrete_function(unknown, unknown)
+        graph.get_concrete_function(unknown, unknown)
 
 
 def test_a_mask_of_another_size_is_refused():

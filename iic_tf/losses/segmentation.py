@@ -65,6 +65,9 @@ def segmentation_joints(p: Any, q: Any, radius: int, mask: Any = None) -> Any:
         mask = ops.convert_to_tensor(mask)
         if len(mask.shape) != 3:
             raise expected("a mask [batch, height, width]", tuple(mask.shape), "mask.shape")
+        sizes = zip(mask.shape, p.shape[:3], strict=True)
+        if any(a != b for a, b in sizes if a is not None and b is not None):
+            raise expected(f"a mask of shape {p.shape[:3]}", tuple(mask.shape), "mask.shape")
         valid = ops.expand_dims(ops.cast(mask, p.dtype), -1)
         p, q = p * valid, q * valid
     return displaced_joints(p, q, radius)

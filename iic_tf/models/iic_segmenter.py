@@ -12,7 +12,7 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.losses.segmentation import loss_of_joints, segmentation_joints
 from iic_tf.metrics.joint_meter import JointMeter
-from iic_tf.models.turns import BOTH, HEADS, MAIN, OVERCLUSTERING, TurnTaking
+from iic_tf.models.turns import BOTH, HEADS, MAIN, OVERCLUSTERING, TurnTaking, check_batch
 from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.pixel_head import PixelHead
 from iic_tf.networks.resize import enlarge
@@ -87,10 +87,10 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         self.overclustering_lamb = overclustering_lamb
         self.collapsed = collapsed
         self.turns = self.check_turns(turns)
-        self.trunk = NetworkC(width, name="trunk")
+        self.trunk = NetworkC(width, name="trunk", dtype=self.dtype_policy)
         self.heads = {
-            MAIN: PixelHead(classes, sub_heads, name=MAIN),
-            OVERCLUSTERING: PixelHead(overclusters, sub_heads, name=OVERCLUSTERING),
+            head: PixelHead(clusters, sub_heads, name=head, dtype=self.dtype_policy)
+            for head, clusters in ((MAIN, classes), (OVERCLUSTERING, overclusters))
         }
         self.chosen = self.add_weight(
             shape=(), dtype="int32", initializer="zeros", trainable=False, name="chosen_sub_head"
@@ -126,7 +126,9 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         # Each turn applies gradients to its own part: the optimiser must know the whole first.
         self.optimizer.build(self.trainable_variables)
 
-    def get_compile_config(self) -> dict[str, Any]:
+    def get_compile_config(self) -> dict[str, Any] | None:
+        if not self.compiled:
+            return None
         return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
@@ -152,6 +154,8 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         return self._enlarged(self._features(x, training), head, x)
 
     def _features(self, x: Any, training: bool) -> Any:
+        if x.shape[-1] != self.channels:
+            raise expected(f"images of {self.channels} channels", x.shape[-1], "channels")
         x = ops.cast(x, self.compute_dtype)
         return self.trunk(network_input(x, self.inputs), training=training)
 
@@ -205,6 +209,7 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
 
     def test_step(self, data: dict[str, Any]) -> dict[str, Any]:
         """Add a batch's joints, in evaluation mode, to those of the whole evaluation set."""
+        check_batch(data)
         joints = self.joints(data, HEADS, training=False)
         for head in HEADS:
             self.meters[head].update_state(ops.stack(joints[head]))

@@ -44,6 +44,13 @@ class TurnTaking:
     def train_turn(self, data: dict[str, Any], turn: str) -> dict[str, Any]:
         raise NotImplementedError
 
+    def fit(self, *args: Any, shuffle: bool = False, **kwargs: Any) -> Any:
+        """`keras.Model.fit`, but batches keep their order unless told else.
+
+        Keras would shuffle them by an unseeded generator; pairs draw their order from their seed.
+        """
+        return super().fit(*args, shuffle=shuffle, **kwargs)  # type: ignore[misc]
+
     def train_step(self, data: dict[str, Any]) -> dict[str, Any]:
         """One eager step: looks up the turn of the batch's epoch and takes it."""
         check_batch(data)
@@ -69,12 +76,16 @@ class TurnTaking:
             return function
 
         def train_function(iterator: Iterator[Any]) -> Any:
-            data = next(iterator)
-            check_batch(data)
-            turn = self.turn_of(int(data["epoch"][0]))
-            if turn not in compiled:
-                compiled[turn] = step_of(turn)
-            return compiled[turn](data)
+            logs = None
+            for _, data in zip(range(self.steps_per_execution), iterator):  # type: ignore[attr-defined]  # noqa: B905
+                check_batch(data)
+                turn = self.turn_of(int(data["epoch"][0]))
+                if turn not in compiled:
+                    compiled[turn] = step_of(turn)
+                logs = compiled[turn](data)
+            if logs is None:
+                raise StopIteration
+            return logs
 
         self.train_function = train_function
         return train_function

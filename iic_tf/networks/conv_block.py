@@ -29,7 +29,9 @@ class ConvBlock(keras.layers.Layer):
         self.kernel_size = kernel_size
         self.dilation = dilation
         self.pad = (
-            keras.layers.ZeroPadding2D(dilation * (kernel_size // 2)) if dilation > 1 else None
+            keras.layers.ZeroPadding2D(dilation * (kernel_size // 2), dtype=self.dtype_policy)
+            if dilation > 1
+            else None
         )
         self.conv = keras.layers.Conv2D(
             filters,
@@ -38,13 +40,15 @@ class ConvBlock(keras.layers.Layer):
             dilation_rate=dilation,
             use_bias=False,
             kernel_initializer="he_normal",
+            dtype=self.dtype_policy,
         )
         self.norm = keras.layers.BatchNormalization(
-            momentum=BN_MOMENTUM, epsilon=BN_EPSILON, synchronized=True
+            momentum=BN_MOMENTUM, epsilon=BN_EPSILON, synchronized=True, dtype=self.dtype_policy
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self.conv.build(input_shape)
+        # The size is left open: the convolution sees the padded one.
+        self.conv.build((input_shape[0], None, None, input_shape[-1]))
         self.norm.build((*input_shape[:-1], self.filters))
         self.built = True
 

@@ -36,11 +36,12 @@ class NetworkC(keras.layers.Layer):
         self.width = width
         filters = [max(4, round(f * width)) for f in FILTERS]
         self.features = filters[-1]
-        self.before = [ConvBlock(f) for f in filters[:2]]
+        self.before = [ConvBlock(f, dtype=self.dtype_policy) for f in filters[:2]]
         # SAME: an odd last row or column is pooled alone, so that any size works.
-        self.pool = keras.layers.MaxPooling2D(2, padding="same")
+        self.pool = keras.layers.MaxPooling2D(2, padding="same", dtype=self.dtype_policy)
         self.after = [
-            ConvBlock(f, dilation=d) for f, d in zip(filters[2:], (1, 1, 2, 2), strict=True)
+            ConvBlock(f, dilation=d, dtype=self.dtype_policy)
+            for f, d in zip(filters[2:], (1, 1, 2, 2), strict=True)
         ]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -30,7 +30,11 @@ class PixelHead(keras.layers.Layer):
         self.clusters = clusters
         self.sub_heads = sub_heads
         self.conv = keras.layers.Conv2D(
-            clusters * sub_heads, 1, use_bias=False, kernel_initializer="he_normal"
+            clusters * sub_heads,
+            1,
+            use_bias=False,
+            kernel_initializer="he_normal",
+            dtype=self.dtype_policy,
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from iic_tf.errors import expected
 
+_QUARTER = np.array([[0.0, -1.0], [1.0, 0.0]])
+
 
 @dataclass(frozen=True)
 class Geometry:
@@ -20,6 +22,7 @@ class Geometry:
     Attributes:
         flip: probability of a horizontal flip.
         upside_down: probability of a vertical flip (aerial images know no up).
+        quarter_turns: also turn by 0, 90, 180 or 270 degrees, exactly; crops must be square.
         rotation: degrees; drawn from −rotation to rotation.
         shear: degrees, likewise.
         scale: smallest and largest factor.
@@ -27,6 +30,7 @@ class Geometry:
 
     flip: float = 0.5
     upside_down: float = 0.0
+    quarter_turns: bool = False
     rotation: float = 0.0
     shear: float = 0.0
     scale: tuple[float, float] = (1.0, 1.0)
@@ -46,14 +50,16 @@ class Geometry:
     def draw(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """One g as a 2×2 matrix about the image's centre, from places in gx to places in x.
 
-        Rows and columns are (x, y). A flip is diag(±1, ±1).
+        Rows and columns are (x, y). A flip is diag(±1, ±1); with quarter turns the two rows may be
+        swapped.
         """
         flip = -1.0 if rng.random() < self.flip else 1.0
         down = -1.0 if rng.random() < self.upside_down else 1.0
+        quarter = int(rng.integers(4)) if self.quarter_turns else 0
         turn = math.radians(rng.uniform(-self.rotation, self.rotation))
         slant = math.radians(rng.uniform(-self.shear, self.shear))
         factor = rng.uniform(*self.scale)
-        mirror = np.diag([flip, down])
+        mirror = np.diag([flip, down]) @ np.linalg.matrix_power(_QUARTER, quarter)
         if not self.affine:
             return mirror.astype(np.float32)
         rotate = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
@@ -62,14 +68,35 @@ class Geometry:
 
 
 def flip(images: Any, matrices: Any) -> Any:
-    """Apply flips `[batch, 2, 2]` = diag(±1, ±1) to `[batch, height, width, c]`, exactly.
+    """Apply flips and quarter turns, exactly: out[v] = images[M v] about the centre.
 
-    A flip is its own way back.
+    Args:
+        images: `[batch, height, width, c]`; square where a matrix swaps the axes.
+        matrices: `[batch, 2, 2]`, of entries −1, 0 and 1 with one in each row and column.
     """
-    sideways = ops.reshape(matrices[:, 0, 0] < 0, (-1, 1, 1, 1))
+    # M = F S with S the identity or the swap of the axes and F = diag(±1, ±1): first F, then S.
+    return _swapped(_mirrored(images, matrices), matrices)
+
+
+def unflip(maps: Any, matrices: Any) -> Any:
+    """Undo `flip`, exactly."""
+    return _mirrored(_swapped(maps, matrices), matrices)
+
+
+def _mirrored(images: Any, matrices: Any) -> Any:
+    signs = ops.sum(matrices, axis=-1)
+    sideways = ops.reshape(signs[:, 0] < 0, (-1, 1, 1, 1))
     images = ops.where(sideways, ops.flip(images, axis=2), images)
-    down = ops.reshape(matrices[:, 1, 1] < 0, (-1, 1, 1, 1))
+    down = ops.reshape(signs[:, 1] < 0, (-1, 1, 1, 1))
     return ops.where(down, ops.flip(images, axis=1), images)
+
+
+def _swapped(images: Any, matrices: Any) -> Any:
+    if images.shape[1] != images.shape[2]:
+        # Pairs draws no quarter turns for crops that are not square.
+        return images
+    swap = ops.reshape(ops.abs(matrices[:, 0, 0]) < 0.5, (-1, 1, 1, 1))
+    return ops.where(swap, ops.swapaxes(images, 1, 2), images)
 
 
 def warp(images: Any, matrices: Any) -> Any:
@@ -122,7 +149,7 @@ def undo(maps: Any, pairs: dict[str, Any]) -> Any:
     """
     if "affine" in pairs:
         return warp(maps, _inverse(pairs["affine"]))
-    return flip(maps, pairs["flip"])
+    return unflip(maps, pairs["flip"])
 
 
 def _inverse(matrices: Any) -> Any:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-_DX = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32) / 8
-"""Divided by 8, so that a ramp of slope 1 a pixel gives 1."""
+_DX = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
+"""The kernel as published: a ramp that rises by 1 a pixel gives 8."""
 
 
 def sobel(images: Any) -> Any:
@@ -18,7 +18,7 @@ def sobel(images: Any) -> Any:
         images: `[batch, height, width, channels]`; height and width at least 2.
 
     Returns:
-        `[batch, height, width, 2]`: dx and dy, −1 to 1 for images in 0 to 1. At the border the
+        `[batch, height, width, 2]`: dx and dy, −4 to 4 for images in 0 to 1. At the border the
         image is mirrored.
     """
     grey = ops.mean(images[..., :3], axis=-1, keepdims=True)

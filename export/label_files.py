@@ -1,0 +1,118 @@
+"""Label maps as files: a palette PNG, or a tiled TIFF for what is large or was a TIFF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from numpy.typing import NDArray
+from PIL import Image
+
+from iic_tf.export.georeference import georeferenced, write_geotiff
+from iic_tf.training.run import replacing
+
+LARGEST_PNG = 100_000_000
+"""Pixels; a PNG is written from memory."""
+
+TILE = 256
+
+Strips = Iterator[NDArray[np.uint8]]
+"""Labels uint8 `[rows, width]`, from top to bottom."""
+
+
+def write_labels(
+    folder: Path,
+    name: str,
+    strips: Strips,
+    size: tuple[int, int],
+    colours: NDArray[np.uint8],
+    source: Path | None = None,
+) -> list[Path]:
+    """Write `<name>_labels.png`, `<name>_labels.tif` or both; each whole or not at all.
+
+    The PNG is left out above 100 megapixels, the TIFF below unless the image was one. Both hold
+    the indices, 8 bits each, and the colours as a palette. The TIFF is tiled and deflated; with
+    rasterio installed it takes over the image's georeference.
+
+    Args:
+        folder: where to.
+        name: of the scene.
+        strips: the labels.
+        size: height and width.
+        colours: uint8 `[k, 3]`, k at most 256.
+        source: the image's file.
+    """
+    png, tiff = folder / f"{name}_labels.png", folder / f"{name}_labels.tif"
+    small = size[0] * size[1] <= LARGEST_PNG
+    if small:
+        whole = np.empty(size, np.uint8)
+        top = 0
+        for strip in strips:
+            whole[top : top + len(strip)] = strip
+            top += len(strip)
+        with replacing(png) as temporary:
+            image = Image.fromarray(whole)
+            image.putpalette(colours.tobytes())
+            # 8 bits also for few colours: not every reader unpacks less.
+            image.save(temporary, bits=8)
+        strips = iter([whole])
+    if small and (source is None or not is_tiff(source)):
+        return [png]
+    with replacing(tiff) as temporary:
+        if source is not None and is_tiff(source) and georeferenced(source):
+            write_geotiff(temporary, regular(strips, TILE), size, colours, source, TILE)
+        else:
+            write_tiff(temporary, strips, size, colours)
+    return [png, tiff] if small else [tiff]
+
+
+def is_tiff(path: Path) -> bool:
+    """Whether a file calls itself a TIFF."""
+    return path.suffix.lower() in (".tif", ".tiff")
+
+
+def write_tiff(
+    path: Path, strips: Strips, size: tuple[int, int], colours: NDArray[np.uint8]
+) -> None:
+    """Write a tiled TIFF with a palette, holding a row of tiles in memory at a time."""
+    table = np.zeros((3, 256), np.uint16)
+    # 0 to 255 becomes 0 to 65535.
+    table[:, : len(colours)] = colours.T.astype(np.uint16) * 257
+    with tifffile.TiffWriter(path, bigtiff=size[0] * size[1] > 2**31) as writer:
+        writer.write(
+            _tiles(strips, size[1]),
+            shape=size,
+            dtype=np.uint8,
+            tile=(TILE, TILE),
+            compression="zlib",
+            photometric="palette",
+            colormap=table,
+            metadata=None,
+        )
+
+
+def regular(strips: Strips, rows: int) -> Strips:
+    """The same rows in strips of `rows` each, the last one of what remains."""
+    kept: list[NDArray[np.uint8]] = []
+    count = 0
+    for strip in strips:
+        kept.append(strip)
+        count += len(strip)
+        if count < rows:
+            continue
+        joined = np.concatenate(kept)
+        whole = count - count % rows
+        for top in range(0, whole, rows):
+            yield joined[top : top + rows]
+        kept, count = [joined[whole:]], count - whole
+    if count:
+        yield np.concatenate(kept)
+
+
+def _tiles(strips: Strips, width: int) -> Strips:
+    for strip in regular(strips, TILE):
+        for left in range(0, width, TILE):
+            tile = strip[:, left : left + TILE]
+            yield np.pad(tile, ((0, TILE - tile.shape[0]), (0, TILE - tile.shape[1])))

@@ -1,0 +1,171 @@
+"""Predicting: a run and images become label maps and pictures of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from iic_tf.data.file_scene import FileScene
+from iic_tf.data.folder import load_folder
+from iic_tf.data.registry import load_source, located
+from iic_tf.data.scene import SceneSet
+from iic_tf.errors import InputError
+from iic_tf.export.label_files import write_labels
+from iic_tf.export.labelling import Labelling, Predictor
+from iic_tf.export.legend import Legend, make_legend
+from iic_tf.export.results_folder import make_folder
+from iic_tf.export.segmenter import load_segmenter
+from iic_tf.export.sheet import choose, make_row, write_sheet
+from iic_tf.models.served import ServedSegmenter
+from iic_tf.models.turns import MAIN, OVERCLUSTERING
+from iic_tf.pictures import confidence_image, overlay
+from iic_tf.training.run import Run, replacing
+
+_MATCHED = (
+    "clusters were matched to the masks' classes on the shown images; only colours and names "
+    "follow the masks, the label maps hold the clusters' own numbers"
+)
+
+
+def predict(
+    run: Run,
+    images: str | Path,
+    out: str | Path,
+    confidence: bool = False,
+    overclusters: bool = False,
+    masks: str | Path | None = None,
+    class_file: str | Path | None = None,
+    image_glob: str | None = None,
+    mask_glob: str | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Segment images with the best model of a run.
+
+    In `out`: for each image `<name>_labels.png` (cluster indices with a palette; a TIFF beside or
+    instead, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most 2000 pixels a side)
+    and, if asked for, `<name>_confidence.png`; for all together `sheet.png` with up to 8 images
+    and `legend.json`. Files of these names are replaced, each whole or not at all.
+
+    Args:
+        run: a trained run.
+        images: an image, or a folder of them, see `iic_tf.data.folder`; or the name of the run's
+            own data set, such as `scenes`, for what it was trained on.
+        out: a folder.
+        confidence: also write maps of the largest probability.
+        overclusters: label with the overclustering head.
+        masks: masks to be shown beside the predictions; they change colours and names only.
+        class_file: what the masks mean.
+        image_glob: pattern of the images in the folder.
+        mask_glob: pattern of the masks.
+        say: gets each line shown to the user.
+
+    Raises:
+        InputError: no images, other channels than the run's, or no trained model, before anything
+            is written; or damaged images, after all others are done.
+    """
+    served = load_segmenter(run)
+    scenes = _load(run, served, images, masks, class_file, image_glob, mask_glob, say)
+    folder = make_folder(Path(out), Path(images), scenes.scenes)
+    predictor = _predictor(run, served, overclusters)
+    shown = choose(scenes.scenes)
+    legend = make_legend(predictor, shown, scenes.classes)
+    rows = {}
+    broken: list[str] = []
+    for number, scene in enumerate(scenes.scenes, 1):
+        started = time.monotonic()
+        try:
+            labelling = Labelling(predictor, scenes, scene, with_mask=scene in shown)
+            _write(folder, labelling, legend, confidence)
+        except InputError as error:
+            # The others are still worth having.
+            broken.append(str(error))
+            say(f"{number}/{len(scenes.scenes)}  {scene.name}: left out. {error}")
+            continue
+        if scene in shown:
+            rows[scene.name] = make_row(labelling)
+        say(
+            f"{number}/{len(scenes.scenes)}  {scene.name}  {scene.height}×{scene.width}  "
+            f"{_shares(labelling, legend)}  {time.monotonic() - started:.1f} s"
+        )
+    if rows:
+        write_sheet(folder / "sheet.png", list(rows.values()), legend)
+        legend.write(folder / "legend.json")
+        if legend.matched is not None:
+            say(_MATCHED)
+        say(f"written to {folder}; begin with {folder / 'sheet.png'}")
+    if broken:
+        raise InputError(
+            f"{len(broken)} of {len(scenes.scenes)} images were left out. {' '.join(broken)}"
+        )
+
+
+def _load(
+    run: Run,
+    served: ServedSegmenter,
+    images: str | Path,
+    masks: str | Path | None,
+    class_file: str | Path | None,
+    image_glob: str | None,
+    mask_glob: str | None,
+    say: Callable[[str], None],
+) -> SceneSet:
+    source = run.config().get("source", {})
+    if images == source.get("dataset") and not Path(images).exists():
+        scenes = load_source(located({**source, "classes": run.recipe().classes}))
+    else:
+        scenes = load_folder(images, masks, class_file, image_glob=image_glob, mask_glob=mask_glob)
+    channels = served.model.channels
+    if scenes.channels != channels:
+        raise InputError(
+            f"Expected images of {channels} channels, as run {run.folder} was trained on; "
+            f"received {scenes.channels} in '{images}'."
+        )
+    largest, trained = scenes.high.max(), served.high.max()
+    # 8 bits here and 16 there, or the other way round.
+    if (largest > 255) != (trained > 255):
+        say(
+            f"note: the run was trained on values up to {trained:g}; these images' number type "
+            f"goes up to {largest:g}: they may be all dark or all bright to it"
+        )
+    return dataclasses.replace(scenes, low=served.low, high=served.high)
+
+
+def _predictor(run: Run, served: ServedSegmenter, overclusters: bool) -> Predictor:
+    if not overclusters:
+        return Predictor(served, MAIN)
+    if served.model.sub_heads == 1:
+        return Predictor(served, OVERCLUSTERING)
+    # Here, not above: the module brings scores and baselines along.
+    from iic_tf.training.evaluate import chosen_overclusters
+
+    return Predictor(served, OVERCLUSTERING, chosen_overclusters(run))
+
+
+def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool) -> None:
+    scene = labelling.scene
+    source = scene.image.path if isinstance(scene, FileScene) else None
+    size = (scene.height, scene.width)
+    write_labels(folder, scene.name, labelling.strips(), size, legend.colours, source)
+    with replacing(folder / f"{scene.name}_overlay.jpg") as temporary:
+        picture = overlay(labelling.rgb, labelling.labels.astype(np.int64), legend.colours)
+        picture.save(temporary, quality=90)
+    if confidence:
+        with replacing(folder / f"{scene.name}_confidence.png") as temporary:
+            clusters = labelling.predictor.clusters
+            confidence_image(labelling.confidence, clusters).save(temporary)
+
+
+def _shares(labelling: Labelling, legend: Legend) -> str:
+    """The largest clusters, the most of an image first."""
+    shares = labelling.counts / labelling.counts.sum()
+    largest = [i for i in np.argsort(-shares, kind="stable")[:4] if shares[i] > 0]
+    text = ", ".join(
+        f"{legend.names[i]} " + (f"{shares[i]:.0%}" if shares[i] >= 0.01 else "<1%")
+        for i in largest
+    )
+    more = int((shares > 0).sum()) - len(largest)
+    return text + (f" and {more} more" if more else "")
