@@ -135,7 +135,7 @@ def _train(given: argparse.Namespace) -> None:
 
     values = vars(given)
     recipe = load_recipe(values.get("recipe") or _default_recipe(given))
-    overrides = {
+    overrides: dict[str, Any] = {
         key: values[key]
         for key in (
             *("classes", "overclusters", "epochs", "steps"),

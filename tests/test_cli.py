@@ -72,7 +72,8 @@ def test_train_evaluate_predict_export(photos: Path, tmp_path: Path, capsys) -> 
 
     seen = tmp_path / "seen"
     assert main(["predict", str(run), str(photos / "images"), "--out", str(seen)]) == 0
-    assert Image.open(seen / "3_labels.png").size == (56, 48)
+    with Image.open(seen / "3_labels.png") as labels:
+        assert labels.size == (56, 48)
     assert (seen / "sheet.png").is_file()
     for form in ("savedmodel", "onnx"):
         assert main(["export", str(run), "--format", form]) == 0
@@ -134,8 +135,7 @@ def test_truncated_image_stops_the_run_with_its_name(photos, tmp_path, capsys) -
 
 
 def test_other_channel_count(photos: Path, tmp_path: Path, capsys) -> None:
-    grey = Image.open(photos / "images" / "2.png").convert("L")
-    grey.save(photos / "images" / "2.png")
+    Image.new("L", (56, 48)).save(photos / "images" / "2.png")
     refused(capsys, arguments(photos, tmp_path / "run"), "channels")
     assert not (tmp_path / "run").exists()
 

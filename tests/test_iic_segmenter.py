@@ -141,16 +141,12 @@ def test_construction_messages(wrong, message):
 
 
 def test_images_of_other_channels_are_refused():
+    for bands in (1, 4):
+        images = np.zeros((1, 8, 8, bands), np.float32)
+        for inputs in ("bands", "sobel"):
+            with pytest.raises(InputError, match=f"of 3 channels; received channels={bands}"):
+                small(inputs=inputs)(images)
     model = small()
-    for images in (np.zeros((1, 8, 8, 4), np.float32), np.zeros((1, 8, 8, 1), np.float32)):
-        with pytest.raises(
-            InputError, match=f"of 3 channels; received channels={images.shape[-1]}"
-        ):
-            model(images)
-        with pytest.raises(
-            InputError, match=f"of 3 channels; received channels={images.shape[-1]}"
-        ):
-            small(inputs="sobel")(images)
     model.compile()
     pairs = Pairs(from_arrays([np.zeros((8, 8, 4), np.uint8)]), crop=8, batch=1)
     with pytest.raises(InputError, match="of 3 channels; received channels=4"):
@@ -196,7 +192,7 @@ def test_fit_tells_two_textures_apart():
 def test_heads_are_trained_in_turns(eagerly):
     model = small(turns=("overclustering", "main", "both"))
     model.compile(keras.optimizers.Adam(1e-3), run_eagerly=eagerly)
-    pairs = noise_pairs()
+    pairs = noise_pairs(steps=1)
     for epoch in range(4):
         turn = ("overclustering", "main", "both")[epoch % 3]
         before = {name: weights(head) for name, head in model.heads.items()}
@@ -208,7 +204,7 @@ def test_heads_are_trained_in_turns(eagerly):
 
 
 def test_a_step_by_hand_equals_fit():
-    pairs, again = noise_pairs(), noise_pairs()
+    pairs, again = noise_pairs(steps=2), noise_pairs(steps=2)
     by_hand, fitted = small(sub_heads=2), small(sub_heads=2)
     fitted.set_weights(by_hand.get_weights())
     for model in (by_hand, fitted):
@@ -217,7 +213,7 @@ def test_a_step_by_hand_equals_fit():
     for epoch in (0, 1):
         pairs.epoch = epoch
         by_hand.loss_meter.reset_state()
-        for i in range(len(pairs)):
+        for i in range(2):
             logs = by_hand.train_step(pairs[i])
         losses.append(float(logs["loss"]))
     history = fitted.fit(again, epochs=2, verbose=0)
@@ -226,9 +222,15 @@ def test_a_step_by_hand_equals_fit():
         np.testing.assert_allclose(a, b, atol=2e-6)
 
 
-@pytest.mark.parametrize("masks", [False, True])
-@pytest.mark.parametrize("radius", [1, 3])
-@pytest.mark.parametrize(("turn", "epoch"), [("overclustering", 0), ("main", 1), ("both", 2)])
+@pytest.mark.parametrize(
+    ("turn", "epoch", "radius", "masks"),
+    [
+        ("overclustering", 0, 1, False),
+        ("main", 1, 1, True),
+        ("main", 1, 3, False),
+        ("both", 2, 3, True),
+    ],
+)
 def test_the_training_loss_is_the_references(turn, epoch, radius, masks):
     model = small(radius=radius, sub_heads=2, lamb=1.5, turns=("overclustering", "main", "both"))
     model.compile(keras.optimizers.SGD(0.0))
@@ -270,8 +272,8 @@ def test_a_batch_without_a_valid_pixel_changes_no_weight():
 
 def test_pairs_of_an_affine_geometry_train():
     model = small(turns=("both",))
-    model.compile()
-    pairs = noise_pairs(geometry=Geometry(rotation=30, scale=(0.8, 1.2)))
+    model.compile(run_eagerly=True)
+    pairs = noise_pairs(steps=1, geometry=Geometry(rotation=30, scale=(0.8, 1.2)))
     assert "affine" in pairs[0]
     before = weights(model.trunk)
     loss = logged(model.fit(pairs, verbose=0))["loss"]
@@ -283,9 +285,9 @@ def test_xla_agrees_with_the_graph():
     results = []
     for jit in (False, True):
         keras.utils.set_random_seed(0)
-        model = small(turns=("main",))
+        model = small(radius=0, turns=("main",))  # the loss under XLA: see test_losses.py
         model.compile(keras.optimizers.SGD(0.1), jit_compile=jit)
-        history = model.fit(noise_pairs(batch=12), epochs=1, verbose=0)
+        history = model.fit(noise_pairs(batch=2, steps=1), epochs=1, verbose=0)
         results.append((history.history["loss"][0], model.get_weights()))
     assert results[0][0] == pytest.approx(results[1][0], abs=1e-5)
     for graph, xla in zip(results[0][1], results[1][1], strict=True):
@@ -298,7 +300,7 @@ def test_steps_in_mixed_precision_are_finite():
     model = small(turns=("both",))
     model.compile(keras.optimizers.Adam(1e-3))
     before = model.get_weights()
-    history = model.fit(noise_pairs(masks=True), epochs=2, verbose=0)
+    history = model.fit(noise_pairs(masks=True, steps=1), epochs=2, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
     assert all(np.isfinite(w).all() for w in model.get_weights())
     assert not same(before, model.get_weights())
@@ -309,7 +311,7 @@ def test_steps_in_mixed_precision_are_finite():
 # --- evaluating and predicting
 
 
-@pytest.mark.parametrize(("collapsed", "radius"), [(False, 1), (True, 1), (False, 3)])
+@pytest.mark.parametrize(("collapsed", "radius"), [(True, 1), (False, 3)])
 def test_the_loss_of_a_set_is_that_of_its_summed_joints(collapsed, radius):
     model = small(sub_heads=2, lamb=1.5, collapsed=collapsed, radius=radius)
     model.compile()
@@ -336,7 +338,7 @@ def test_the_loss_of_a_set_is_that_of_its_summed_joints(collapsed, radius):
 
 def test_validation_during_fit_names_both_losses():
     model = small(turns=("main",))
-    model.compile()
+    model.compile(run_eagerly=True)
     history = model.fit(noise_pairs(), validation_data=noise_pairs(seed=1), epochs=2, verbose=0)
     assert set(history.history) == {"loss", "val_loss", "val_overclustering_loss"}
     assert all(len(v) == 2 and np.isfinite(v).all() for v in history.history.values())
@@ -344,9 +346,8 @@ def test_validation_during_fit_names_both_losses():
 
 def test_a_window_larger_than_the_crops():
     model = small(radius=9)
-    model.compile()
-    pairs = noise_pairs(batch=12)
-    loss = logged(model.fit(pairs, validation_data=noise_pairs(batch=12), verbose=0))
+    model.compile(run_eagerly=True)
+    loss = logged(model.fit(noise_pairs(), validation_data=noise_pairs(), verbose=0))
     assert np.isfinite(list(loss.values())).all()
 
 
@@ -390,7 +391,7 @@ np.savez(sys.argv[3], maps=model(images), over=np.stack(model.maps(images, "over
 def test_a_saved_model_is_the_same_in_a_fresh_interpreter(tmp_path):
     model = small(sub_heads=3, inputs="bands+sobel", turns=("both",))
     model.compile(keras.optimizers.Adam(2e-3))
-    model.fit(noise_pairs(), epochs=2, verbose=0)
+    model.fit(noise_pairs(steps=2), epochs=2, verbose=0)
     model.chosen.assign(2)
     images = np.random.default_rng(0).uniform(size=(2, 9, 12, 3)).astype(np.float32)
     files = [tmp_path / name for name in ("model.keras", "images.npy", "found.npz")]
@@ -403,16 +404,17 @@ def test_a_saved_model_is_the_same_in_a_fresh_interpreter(tmp_path):
     np.testing.assert_array_equal(found["over"], model.maps(images, "overclustering"))
     assert found["chosen"] == 2
     assert found["rate"] == pytest.approx(2e-3)
-    assert found["steps"] == 8
+    assert found["steps"] == 4
 
 
 def test_training_goes_on_from_a_saved_model_as_if_never_stopped(tmp_path):
     pairs = noise_pairs()
     model = small(turns=("main",))
-    model.compile(keras.optimizers.Adam(1e-3))
+    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
     model.fit(pairs, epochs=1, verbose=0)
     model.save(tmp_path / "model.keras")
     again = keras.models.load_model(tmp_path / "model.keras")
+    again.run_eagerly = True
     model.fit(pairs, epochs=1, verbose=0)
     again.fit(noise_pairs(epoch=1), epochs=1, verbose=0)
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):

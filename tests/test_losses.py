@@ -218,7 +218,6 @@ def test_segmentation_gradients_at_lambda_1(case):
     ("case", "collapsed"),
     [
         ("radius 1", False),
-        ("radius 3, the smallest by blocks", False),
         ("radius 3, the smallest by blocks", True),
     ],
 )
@@ -337,7 +336,7 @@ def test_masks_agree_with_the_reference(case, name, collapsed, dtype):
     assert_slope(slopes[1], exact[1], dtype)
 
 
-@pytest.mark.parametrize("name", ["column", "shares"])
+@pytest.mark.parametrize("name", ["column"])
 def test_masks_under_xla(name):
     shape, radius = MASKED["blocks"]
     mask = masks_of(shape)[name]
@@ -366,7 +365,6 @@ def test_masks_of_any_type(kind):
         *((radius, collapsed, "eager") for radius in (0, 1, 4) for collapsed in (False, True)),
         (4, False, "graph"),
         (4, False, "xla"),
-        (4, True, "xla"),
     ],
 )
 def test_an_empty_mask_gives_zero_loss_and_gradients(radius, collapsed, mode):
@@ -409,6 +407,14 @@ def test_views_warped_out_of_the_image_weigh_nothing():
         value, *slopes = run(functools.partial(iic_segmentation_loss, radius=radius), p, q)
         assert_value(value, reference.segmentation_loss(p, q, radius), 3)
         assert np.isfinite(slopes).all()
+
+
+def test_joints_are_never_negative():
+    # Rounding of the transforms would make some zeros so, where the logarithm is clamped.
+    labels = np.random.default_rng(0).integers(0, 2, (2, 13, 16))
+    joints = segmentation_joints(one_hot(labels, 4), one_hot(labels, 4), 4).numpy()
+    assert joints.min() >= 0
+    assert np.abs(joints[:, 2:]).max() < 1e-4
 
 
 def test_joints_of_batches_add_up():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -192,12 +193,10 @@ def confusions(labeller: Labeller, scenes: SceneSet, split: Split) -> Found:
 
 def chosen_overclusters(run: Run) -> int:
     """The overclustering sub-head with the lowest loss in the best epoch."""
-    import csv
-
     with run.metrics_file.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     best = min(rows, key=lambda row: float(row["main_loss"]))
-    losses = []
+    losses: list[float] = []
     while f"{OVERCLUSTERING}_loss_{len(losses)}" in best:
         losses.append(float(best[f"{OVERCLUSTERING}_loss_{len(losses)}"]))
     return int(np.argmin(losses))

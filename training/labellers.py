@@ -36,7 +36,7 @@ class NetworkLabeller:
         self.margin = served.margin
         self.clusters = {head: served.model.head_clusters(head) for head in HEADS}
 
-        @tf.function
+        @tf.function  # type: ignore[untyped-decorator]
         def run(pixels: tf.Tensor) -> Any:
             return {
                 head: [tf.argmax(m[0], -1, tf.int32) for m in served.maps(pixels, head)]
@@ -76,7 +76,7 @@ class KMeansLabeller:
     def labels(self, pixels: NDArray[np.generic]) -> Labels:
         height, width = pixels.shape[:2]
         seen = box_mean(self.set.normalise(pixels), self.downscale)
-        found = {}
+        found: Labels = {}
         for head, fit in self.fits.items():
             small = fit.predict(seen)
             large = small.repeat(self.downscale, axis=0).repeat(self.downscale, axis=1)

@@ -16,7 +16,7 @@ import tensorflow as tf
 import iic_tf
 from iic_tf.data.registry import Source, load_source
 from iic_tf.data.scene import SceneSet
-from iic_tf.errors import InputError
+from iic_tf.errors import InputError, expected
 from iic_tf.models.iic_segmenter import IICSegmenter
 from iic_tf.models.turns import MAIN, OVERCLUSTERING
 from iic_tf.training.callbacks import Evaluate, Keep, Progress, Record, StopOnNonFiniteLoss, clock
@@ -94,6 +94,8 @@ def train(
         InputError: anything unfit in the arguments or files, before `out` is made; or a loss that
             is not finite, afterwards.
     """
+    if not 0 <= seed < 2**31:
+        raise expected("seed >= 0 and below 2147483648", seed, "seed")
     scenes = load_source(dataclasses.replace(source, classes=recipe.classes))
     # Everything that can be wrong is met before the folder exists.
     model = build_model(recipe, scenes.channels, seed)

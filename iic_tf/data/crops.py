@@ -24,7 +24,7 @@ def box_mean(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     height = np.diff(np.append(np.arange(0, values.shape[0], factor), values.shape[0]))
     width = np.diff(np.append(np.arange(0, values.shape[1], factor), values.shape[1]))
     count = np.outer(height, width).reshape(both.shape[:2] + (1,) * (values.ndim - 2))
-    return (both / count).astype(np.float32)
+    return np.asarray(both / count, np.float32)
 
 
 class Crops:
@@ -123,8 +123,9 @@ class Crops:
         self, scene: Scene, top: int, left: int, bottom: int, right: int
     ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
         f = self.downscale
-        window = (top * f, left * f, min(bottom * f, scene.height) - top * f)
-        window = (*window, min(right * f, scene.width) - left * f)
+        high = min(bottom * f, scene.height) - top * f
+        wide = min(right * f, scene.width) - left * f
+        window = (top * f, left * f, high, wide)
         image = box_mean(self.set.normalise(scene.read(*window)), f)
         if not (self.masks and scene.has_mask):
             return image, None

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from iic_tf.data.folder import load_folder
-from iic_tf.data.potsdam import load_potsdam
+from iic_tf.data.potsdam import Bands, load_potsdam
 from iic_tf.data.scene import SceneSet
 from iic_tf.data.scenes import load_scenes
 from iic_tf.errors import InputError, expected
@@ -34,7 +34,7 @@ class Source:
     image_glob: str | None = None
     mask_glob: str | None = None
     stretch: tuple[float, float] | None = None
-    bands: str = "RGBIR"
+    bands: Bands = "RGBIR"
     count: int = 24
     size: int = 256
     data_seed: int = 0

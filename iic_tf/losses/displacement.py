@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from keras import ops
-from numpy.typing import NDArray
 
 from iic_tf.errors import expected
 
@@ -101,7 +100,7 @@ def _overlapping(x: Any, axis: int, count: int, block: int, length: int) -> Any:
     return ops.stack(windows, axis=axis)
 
 
-def _angles(positions: int, length: int, frequencies: int) -> NDArray[np.float64]:
+def _angles(positions: int, length: int, frequencies: int) -> Any:
     return 2 * np.pi / length * np.outer(np.arange(positions), np.arange(frequencies))
 
 

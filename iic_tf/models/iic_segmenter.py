@@ -129,10 +129,12 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
     def get_compile_config(self) -> dict[str, Any] | None:
         if not self.compiled:
             return None
-        return {"optimizer": keras.saving.serialize_keras_object(self.optimizer)}
+        optimizer = keras.saving.serialize_keras_object(self.optimizer)
+        return {"optimizer": optimizer, "jit_compile": self.jit_compile}
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
-        self.compile(optimizer=keras.saving.deserialize_keras_object(config["optimizer"]))
+        optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
+        self.compile(optimizer=optimizer, jit_compile=config["jit_compile"])
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Main-head probabilities of the chosen sub-head at the input's size.
@@ -170,7 +172,7 @@ class IICSegmenter(TurnTaking, keras.Model):  # type: ignore[misc]
         Both views go through the network as one batch.
         """
         features = self._features(ops.concatenate([data["x"], data["gx"]]), training)
-        joints = {}
+        joints: dict[str, Any] = {}
         for head in heads:
             joints[head] = []
             for maps in self._enlarged(features, head, data["x"]):

@@ -14,6 +14,7 @@ from iic_tf.errors import expected
 from iic_tf.models.turns import MAIN
 from iic_tf.networks.network_c import RECEPTIVE_RADIUS
 from iic_tf.networks.resize import enlarge
+from iic_tf.views.inputs import BANDS
 
 
 class ServedSegmenter(tf.Module):  # type: ignore[misc]
@@ -48,7 +49,9 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
     @property
     def margin(self) -> int:
         """How far, in raw pixels, what lies beside a pixel can change its label."""
-        return RECEPTIVE_RADIUS * self.downscale + self.downscale
+        # One more for where a box mean or an enlargement begins, one for the slopes.
+        slopes = self.model.inputs != BANDS
+        return (RECEPTIVE_RADIUS + 1 + slopes) * self.downscale
 
     def prepared(self, pixels: Any) -> Any:
         """Raw `[batch, height, width, channels]` → 0 to 1, scaled down."""

@@ -70,6 +70,7 @@ class TurnTaking:
                 return step
             function: Callable[[Any], Any] = tf.function(
                 step,
+                autograph=False,  # as Keras does: nothing to convert, and errors stay their own
                 jit_compile=bool(self.jit_compile),  # type: ignore[attr-defined]
                 reduce_retracing=True,
             )

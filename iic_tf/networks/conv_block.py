@@ -11,7 +11,7 @@ BN_EPSILON = 1e-5
 
 
 @keras.saving.register_keras_serializable("iic_tf")
-class ConvBlock(keras.layers.Layer):
+class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
     """A k×k convolution without bias, BatchNormalization, ReLU; the map keeps its size.
 
     A dilated convolution is written as explicit padding and a VALID one: Keras' own SAME with a

@@ -16,7 +16,7 @@ and 2 for the pool and for resizing the map by two."""
 
 
 @keras.saving.register_keras_serializable("iic_tf")
-class NetworkC(keras.layers.Layer):
+class NetworkC(keras.layers.Layer):  # type: ignore[misc]
     """3×3 convolutions 64, 128, pool, 256, 256, 512, 512 (the last two dilated by 2).
 
     IIC supplementary material (2019), table 1. The authors' code pads the dilated convolutions by

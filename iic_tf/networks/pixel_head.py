@@ -10,7 +10,7 @@ from iic_tf.errors import expected
 
 
 @keras.saving.register_keras_serializable("iic_tf")
-class PixelHead(keras.layers.Layer):
+class PixelHead(keras.layers.Layer):  # type: ignore[misc]
     """1×1 convolutions without bias, then softmax: `sub_heads` instances of one layer.
 
     They differ in their initial weights only and are computed as one convolution (IIC 2019,

@@ -61,10 +61,10 @@ class Geometry:
         factor = rng.uniform(*self.scale)
         mirror = np.diag([flip, down]) @ np.linalg.matrix_power(_QUARTER, quarter)
         if not self.affine:
-            return mirror.astype(np.float32)
+            return np.asarray(mirror, np.float32)
         rotate = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
         shear = np.array([[1.0, math.tan(slant)], [0.0, 1.0]])
-        return (mirror @ rotate @ shear / factor).astype(np.float32)
+        return np.asarray(mirror @ rotate @ shear / factor, np.float32)
 
 
 def flip(images: Any, matrices: Any) -> Any:

@@ -40,7 +40,8 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
         batch: pairs in a batch.
         steps: batches in an epoch. None: each crop of a grid laid over the scenes once an epoch
             (the papers' way), in an order drawn for the epoch; the last batch may be smaller.
-            A number: that many batches of crops at random places.
+            A number: that many batches of crops at random places. Set the length of an epoch
+            here, not by `fit(steps_per_epoch=...)`.
         seed: 0 or more.
         downscale: whole factor by which scenes are scaled down first.
         geometry, photometry: what g is drawn from.
