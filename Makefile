@@ -63,7 +63,7 @@ table: $(READY)
 	$(BIN)/python benchmarks/real_data.py --data $(DATA) --out runs/table
 
 lock:
-	$(BIN)/python -m pip freeze --exclude-editable | grep -v -e '^rasterio' -e '^torch' -e '^affine' > requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v -i -E '^(rasterio|affine|click|click-plugins|cligj|torch)==' > requirements.lock
 
 clean:
 	rm -rf build dist *.egg-info
