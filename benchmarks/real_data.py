@@ -33,6 +33,7 @@ SETS: dict[str, list[str]] = {
     "s2_india_rgbir": [
         *("--data", "s2_india_rgbir", "--image-glob", "*_RGBIR.tif", "--mask-glob", "*_label.png"),
         *("--class-file", "s2.yaml", "--classes", "3", "--stretch", "2", "98"),
+        *("--downscale", "1"),
     ],
     "labelmefacade (mask of valid pixels in training)": [
         *("--data", "labelmefacade/images", "--masks", "labelmefacade/labels"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 
 from iic_tf.cli import main
+from iic_tf.models.iic_segmenter import IICSegmenter
+from iic_tf.training.run import Run
 
 QUICK = ["--crop", "32", "--downscale", "1", "--width", "0.05", "--epochs", "2", "--steps", "2"]
 QUICK += ["--batch", "4", "--set", "radius=1", "--set", "evaluation_steps=1"]
@@ -132,6 +135,29 @@ def test_truncated_image_stops_the_run_with_its_name(photos, tmp_path, capsys) -
     whole = (photos / "images" / "5.png").read_bytes()
     (photos / "images" / "5.png").write_bytes(whole[: len(whole) // 2])
     refused(capsys, arguments(photos, tmp_path / "run", "--steps", "6"), "5.png")
+
+
+def test_non_finite_loss_names_step_and_images(photos, tmp_path, capsys) -> None:
+    given = arguments(photos, tmp_path / "run", "--rate", "1e30", "--steps", "6")
+    refused(capsys, given, "a finite loss", "epoch 1, step", "Images of this batch: ")
+
+
+def test_full_disk_keeps_the_earlier_model(photos, tmp_path, capsys, monkeypatch) -> None:
+    saved = IICSegmenter.save
+    calls = []
+
+    def save(self, path, **how):
+        calls.append(path)
+        if len(calls) > 2:  # the first epoch saves the newest and the best model
+            path.write_bytes(b"half a file")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        saved(self, path, **how)
+
+    monkeypatch.setattr(IICSegmenter, "save", save)
+    run = tmp_path / "run"
+    refused(capsys, arguments(photos, run), "No space left", "best model so far", "best.keras")
+    assert not [f for f in run.rglob(".*") if f.is_file()]
+    assert Run.open(run).load_best().classes == 2
 
 
 def test_other_channel_count(photos: Path, tmp_path: Path, capsys) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,11 +66,10 @@ def build_pairs(recipe: Recipe, scenes: SceneSet, seed: int) -> Pairs:
     )
 
 
-def evaluation_pairs(recipe: Recipe, scenes: SceneSet, seed: int) -> tf.data.Dataset:
+def evaluation_pairs(recipe: Recipe, scenes: SceneSet, seed: int) -> Pairs:
     """The fixed pairs on which each epoch's unsupervised loss is taken."""
     fixed = recipe.replaced(steps=recipe.evaluation_steps)
-    pairs = build_pairs(fixed, scenes, seed + EVALUATION_SEED_OFFSET)
-    return pairs.dataset(0, recipe.evaluation_steps)
+    return build_pairs(fixed, scenes, seed + EVALUATION_SEED_OFFSET)
 
 
 def train(
@@ -125,20 +125,20 @@ def train(
         history = Record(run, model.turn_of)
         callbacks = [
             StopOnNonFiniteLoss(names_of, str(run.best)),
-            Evaluate(fixed),
+            Evaluate(fixed.dataset(0, fixed.steps)),
             Keep(run),
             history,
             DrawCurves(run, history),
             Progress(tell, recipe.epochs, pairs.steps),
         ]
-        model.fit(
-            pairs.dataset(0, recipe.epochs * pairs.steps),
-            epochs=recipe.epochs,
-            steps_per_epoch=pairs.steps,
-            callbacks=callbacks,
-            shuffle=False,
-            verbose=0,
-        )
+        with _explained(run, pairs, fixed):
+            model.fit(
+                pairs.dataset(0, recipe.epochs * pairs.steps),
+                epochs=recipe.epochs,
+                steps_per_epoch=pairs.steps,
+                callbacks=callbacks,
+                verbose=0,
+            )
         best = min(history.rows, key=lambda row: row["main_loss"])
         tell(
             f"done in {clock(time.monotonic() - started)}: best epoch {best['epoch']} by the "
@@ -146,6 +146,23 @@ def train(
         )
         tell(f"model {run.best}, curves in {run.pictures}")
     return run
+
+
+@contextlib.contextmanager
+def _explained(run: Run, *pairs: Pairs) -> Iterator[None]:
+    """Turn what stops a training into one message that says what is left."""
+    try:
+        yield
+    except tf.errors.OpError as error:
+        for one in pairs:
+            if one.failure is not None:
+                raise one.failure from error
+        raise
+    except OSError as error:
+        kept = f" The best model so far is {run.best}." if run.best.is_file() else ""
+        raise InputError(
+            f"Expected room to write in {run.folder}; received {error}.{kept}"
+        ) from error
 
 
 def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:

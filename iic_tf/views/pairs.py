@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from iic_tf.data.crops import Crops
 from iic_tf.data.scene import SceneSet
-from iic_tf.errors import expected
+from iic_tf.errors import InputError, expected
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import Geometry, apply
 from iic_tf.views.photometry import Photometry, jitter
@@ -83,6 +83,8 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
         self.geometry = geometry or Geometry()
         self.photometry = photometry or Photometry()
         self.jitter_x = jitter_x
+        self.failure: InputError | None = None
+        """What was wrong with an image that `dataset` could not read."""
         self.epoch = epoch
         self._begun = False
         self.grid = None if steps else list(self.crops.grid())
@@ -122,7 +124,12 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
         names = list(signature)
 
         def read(number: Any) -> tuple[Any, ...]:
-            drawn = self.drawn(int(number) // self.steps, int(number) % self.steps)
+            try:
+                drawn = self.drawn(int(number) // self.steps, int(number) % self.steps)
+            except InputError as error:
+                # tf.data would wrap it in the trace of its own threads.
+                self.failure = error
+                raise
             return tuple(drawn[n] for n in names)
 
         def load(number: tf.Tensor) -> Batch:
