@@ -541,3 +541,11 @@ def test_a_mask_of_another_size_is_refused():
     for shape in ((1, 6, 1), (1, 1, 6), (2, 6, 6)):
         with pytest.raises(InputError, match="mask"):
             iic_segmentation_loss(p, q, 1, mask=np.ones(shape, bool))
+
+
+def test_a_broken_network_shows_in_the_loss():
+    p = np.full((1, 4, 4, 3), 1 / 3, np.float32)
+    p[0, 1, 1] = np.nan
+    for radius in (1, 5):
+        assert math.isnan(float(iic_segmentation_loss(p, p, radius=radius)))
+    assert math.isnan(float(iic_clustering_loss(p[0, 1], p[0, 1])))

@@ -159,10 +159,10 @@ def _explained(run: Run, *pairs: Pairs) -> Iterator[None]:
                 raise one.failure from error
         raise
     except OSError as error:
-        kept = f" The best model so far is {run.best}." if run.best.is_file() else ""
-        raise InputError(
-            f"Expected room to write in {run.folder}; received {error}.{kept}"
-        ) from error
+        said = f"Expected room to write in {run.folder}; received {error}."
+        if run.best.is_file():
+            said += f" The best model so far is {run.best}."
+        raise InputError(said) from error
 
 
 def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:

@@ -81,7 +81,7 @@ def loss_of_joints(joints: Any, lamb: float = 1.0, collapsed: bool = False) -> A
     # Sums by transforms leave rounding, about epsilon of the largest total, where there are no
     # pairs at all: normalised, it would be noise of full weight.
     epsilon = np.finfo(keras.backend.standardize_dtype(joints.dtype)).eps
-    # Written so that NaN counts as some: a broken network must show in the loss, not drop out of it.
+    # Written so that NaN counts as some: a broken network must show, not drop out.
     some = ops.logical_not(total <= 32 * float(epsilon) * ops.max(total))
     joints = ops.where(some[:, None, None], joints, ops.zeros_like(joints))
     weight = ops.cast(some, joints.dtype)
