@@ -1,4 +1,4 @@
-"""Pictures of a training: losses against their bounds, cluster shares by epoch."""
+"""Pictures of a training: losses against their bounds, cluster shares, what was found."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from typing import Any
 import keras
 import numpy as np
 
+from iic_tf.data.scene import SceneSet
+from iic_tf.models.served import ServedSegmenter
 from iic_tf.models.turns import HEADS
-from iic_tf.pictures import loss_curves, share_curves
+from iic_tf.pictures import loss_curves, palette, share_curves, to_rgb, triplet_sheet
 from iic_tf.training.callbacks import Record
 from iic_tf.training.run import Run, replacing
 
@@ -34,3 +36,23 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
             title = f"Cluster shares of the {head} head"
             with replacing(self.run.pictures / f"{head}_shares.png") as temporary:
                 share_curves(epochs, shares, title).save(temporary)
+
+
+def draw_found(run: Run, served: ServedSegmenter, scenes: SceneSet, most: int = 4) -> None:
+    """Draw `pictures/found.png`: what the main head makes of the middle of a few images.
+
+    Clusters have colours of their own here, no names: labels are not looked at in training.
+    """
+    rows = []
+    step = max(1, len(scenes.scenes) // most)
+    for scene in scenes.scenes[::step][:most]:
+        side = 128 * served.downscale
+        height, width = min(side, scene.height), min(side, scene.width)
+        raw = scene.read((scene.height - height) // 2, (scene.width - width) // 2, height, width)
+        labels = np.asarray(served(raw[None].astype(np.float32))["labels"])[0]
+        rgb = to_rgb(scenes.normalise(raw), scenes.rgb, stretch=True)
+        rows.append((scene.name, rgb, labels, None))
+    classes = served.model.classes
+    names = [f"cluster {i}" for i in range(classes)]
+    with replacing(run.pictures / "found.png") as temporary:
+        triplet_sheet(rows, names, palette(classes)).save(temporary)

@@ -7,7 +7,7 @@ RUN/
   events/            the same figures for TensorBoard
   checkpoints/       last.keras: weights and optimiser after the newest epoch
   best.keras         the model of the epoch with the lowest unsupervised loss
-  pictures/          losses, cluster shares, what the clusters look like
+  pictures/          losses and cluster shares by epoch; found.png, what the clusters look like
   evaluation.json    scores, once `iic-tf evaluate` has run; with confusion pictures
 """
 

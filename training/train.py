@@ -19,9 +19,10 @@ from iic_tf.data.registry import Source, load_source
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import InputError, expected
 from iic_tf.models.iic_segmenter import IICSegmenter
+from iic_tf.models.served import ServedSegmenter
 from iic_tf.models.turns import MAIN, OVERCLUSTERING
 from iic_tf.training.callbacks import Evaluate, Keep, Progress, Record, StopOnNonFiniteLoss, clock
-from iic_tf.training.look import DrawCurves
+from iic_tf.training.look import DrawCurves, draw_found
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.views.pairs import Pairs
@@ -144,7 +145,9 @@ def train(
             f"done in {clock(time.monotonic() - started)}: best epoch {best['epoch']} by the "
             f"unsupervised loss {best['main_loss']:.4f} (range −{np.log(recipe.classes):.4f} to 0)"
         )
-        tell(f"model {run.best}, curves in {run.pictures}")
+        served = ServedSegmenter(run.load_best(), scenes.low, scenes.high, recipe.downscale)
+        draw_found(run, served, scenes)
+        tell(f"model {run.best}; look at {run.pictures / 'found.png'} and the curves beside it")
     return run
 
 
