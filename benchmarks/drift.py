@@ -19,7 +19,6 @@ from real_data import SETS, call, placed
 
 VARIANTS = {
     "recipe `folder`": [],
-    "constant rate, 8 epochs": ["schedule=constant"],
     "constant rate, 16 epochs": ["schedule=constant", "epochs=16"],
     "an epoch of each head in turn, 16 epochs": ["turns=[overclustering,main]", "epochs=16"],
     "colour jitter 0.2, of both views": [
@@ -28,7 +27,6 @@ VARIANTS = {
     ],
     "λ 0.95 for the main head": ["lamb=0.95"],
     "λ 1.5 for the main head": ["lamb=1.5"],
-    "Sobel slopes beside the bands": ["inputs=bands+sobel"],
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -36,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\niic-tf: stopped; what was finished is kept", file=sys.stderr)
         return 130
+    except BrokenPipeError:
+        # The reader of our lines has gone, as in `iic-tf recipes | head`.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     except OSError as error:
         # A full disk, a folder that may not be written to.
         print(f"iic-tf: {error}", file=sys.stderr)
@@ -177,7 +182,11 @@ def _setting(text: str) -> dict[str, Any]:
 
 def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", metavar="RUN", help="a run folder")
-    _option(parser, "--data", metavar="DIR", help="another folder of the same data set")
+    _option(parser, "--data", metavar="DIR", help="other images than those of the training")
+    _option(parser, "--masks", metavar="DIR", help="folder of masks, if not given in training")
+    _option(parser, "--class-file", metavar="YAML", help="what the masks mean, likewise")
+    _option(parser, "--image-glob", metavar="PATTERN", help="images in the folder")
+    _option(parser, "--mask-glob", metavar="PATTERN", help="masks in the folder")
     parser.add_argument(
         "--mapping-share",
         type=float,
@@ -191,7 +200,10 @@ def _evaluate(given: argparse.Namespace) -> None:
     from iic_tf.training.evaluate import evaluate
     from iic_tf.training.run import Run
 
-    evaluate(Run.open(given.run), getattr(given, "data", None), given.mapping_share, _say)
+    values = vars(given)
+    keys = ("data", "masks", "class_file", "image_glob", "mask_glob")
+    places = {key: str(values[key]) for key in keys if key in values}
+    evaluate(Run.open(given.run), places, given.mapping_share, _say)
 
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:

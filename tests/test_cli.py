@@ -137,9 +137,20 @@ def test_truncated_image_stops_the_run_with_its_name(photos, tmp_path, capsys) -
     refused(capsys, arguments(photos, tmp_path / "run", "--steps", "6"), "5.png")
 
 
-def test_non_finite_loss_names_step_and_images(photos, tmp_path, capsys) -> None:
+def test_non_finite_loss_names_step_and_images(photos, tmp_path, capsys, monkeypatch) -> None:
+    head_loss = IICSegmenter.head_loss
+    monkeypatch.setattr(
+        IICSegmenter, "head_loss", lambda self, j, head: head_loss(self, j, head) * float("nan")
+    )
+    said = ("a finite loss", "received nan at epoch 1, step 1", "Images of this batch: ")
+    refused(capsys, arguments(photos, tmp_path / "run"), *said)
+    assert not (tmp_path / "run" / "best.keras").exists()
+
+
+def test_a_rate_that_explodes_is_met_at_the_latest_when_evaluated(photos, tmp_path, capsys) -> None:
     given = arguments(photos, tmp_path / "run", "--rate", "1e30", "--steps", "6")
-    refused(capsys, given, "a finite loss", "epoch 1, step", "Images of this batch: ")
+    refused(capsys, given, "a finite loss", "epoch 1", "lower --rate")
+    assert not (tmp_path / "run" / "best.keras").exists()
 
 
 def test_full_disk_keeps_the_earlier_model(photos, tmp_path, capsys, monkeypatch) -> None:
@@ -204,3 +215,6 @@ def test_evaluate_without_masks(photos: Path, tmp_path: Path, capsys) -> None:
     assert main([*given, *QUICK]) == 0
     refused(capsys, ["evaluate", str(run)], "masks to score against")
     assert not (run / "evaluation.json").exists()
+    masks = ["--masks", str(photos / "masks"), "--class-file", str(photos / "classes.yaml")]
+    assert main(["evaluate", str(run), *masks]) == 0
+    assert json.loads((run / "evaluation.json").read_text())["images"] == 8

@@ -7,6 +7,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -19,6 +20,8 @@ from iic_tf.training.run import Run, replacing
 COLLAPSE = 0.95
 """A cluster above this share for a whole epoch counts as collapse."""
 
+_ADVICE = "A lower --rate or float32 precision usually helps."
+
 _BARS = " ▁▂▃▄▅▆▇█"
 
 
@@ -30,11 +33,11 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
     """End the run at the step whose loss is no finite number.
 
     Args:
-        steps: steps in an epoch.
         names_of: names of the images in batch (epoch, step).
+        kept: where the best model is kept.
     """
 
-    def __init__(self, names_of: Callable[[int, int], Sequence[str]], kept: str):
+    def __init__(self, names_of: Callable[[int, int], Sequence[str]], kept: Path):
         super().__init__()
         self.names_of = names_of
         self.kept = kept
@@ -47,10 +50,10 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             names = ", ".join(sorted(set(self.names_of(self.epoch, batch))))
+            kept = f"The last good model is {self.kept}. " if self.kept.is_file() else ""
             raise NonFiniteLossError(
                 f"Expected a finite loss; received {loss} at epoch {self.epoch + 1}, step "
-                f"{batch + 1}. Images of this batch: {names}. The last good model is {self.kept}. "
-                "A lower --rate or float32 precision usually helps."
+                f"{batch + 1}. Images of this batch: {names}. {kept}{_ADVICE}"
             )
 
 
@@ -127,6 +130,11 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
         for head in HEADS:
             losses = [float(v) for v in model.meters[head].losses()]
             chosen = int(np.argmin(losses))
+            if not all(map(math.isfinite, losses)):
+                raise NonFiniteLossError(
+                    f"Expected a finite loss; received {losses} from the {head} head when epoch "
+                    f"{epoch + 1} was evaluated. {_ADVICE}"
+                )
             logs[f"{head}_losses"] = losses
             logs[f"{head}_loss"] = losses[chosen]
             logs[f"{head}_shares"] = np.asarray(model.meters[head].shares())[chosen].tolist()

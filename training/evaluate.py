@@ -47,7 +47,7 @@ class Split:
 
 def evaluate(
     run: Run,
-    data: str | None = None,
+    places: dict[str, str] | None = None,
     mapping_share: float = 0.5,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
@@ -59,7 +59,8 @@ def evaluate(
 
     Args:
         run: a trained run.
-        data: another folder of the same data set; None: where it was in training.
+        places: where else to look, by the names of `Source`: `data`, `masks`, `class_file`,
+            `image_glob`, `mask_glob`; what is left out stays as it was in training.
         mapping_share: part of the labelled scenes, by number, that the mapping is read from.
         say: gets each line shown to the user.
 
@@ -69,9 +70,7 @@ def evaluate(
     if not 0 < mapping_share < 1:
         raise expected("0 < mapping share < 1", mapping_share, "mapping_share")
     config, recipe = run.config(), run.recipe()
-    source = {**config["source"], "classes": recipe.classes}
-    if data is not None:
-        source["data"] = data
+    source = {**config["source"], "classes": recipe.classes, **(places or {})}
     scenes = labelled_scenes(load_source(located(source)), config)
     names = scenes.classes.names  # type: ignore[union-attr]
     if len(names) != recipe.classes:
@@ -124,7 +123,7 @@ def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
     if labelled is None:
         raise InputError(
             f"Expected images with masks to score against; received none in '{scenes.name}' "
-            f"({config['source'].get('data')}). Give --masks when training, or look with "
+            f"({config['source'].get('data')}). Give --masks (and --class-file), or look with "
             "iic-tf predict."
         )
     if labelled.channels != config["channels"]:

@@ -125,7 +125,7 @@ def train(
 
         history = Record(run, model.turn_of)
         callbacks = [
-            StopOnNonFiniteLoss(names_of, str(run.best)),
+            StopOnNonFiniteLoss(names_of, run.best),
             Evaluate(fixed.dataset(0, fixed.steps)),
             Keep(run),
             history,
