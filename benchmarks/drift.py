@@ -21,10 +21,6 @@ VARIANTS = {
     "recipe `folder`": [],
     "constant rate, 16 epochs": ["schedule=constant", "epochs=16"],
     "an epoch of each head in turn, 16 epochs": ["turns=[overclustering,main]", "epochs=16"],
-    "colour jitter 0.2, of both views": [
-        "photometry={brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.1}",
-        "jitter_x=true",
-    ],
     "λ 0.95 for the main head": ["lamb=0.95"],
     "λ 1.5 for the main head": ["lamb=1.5"],
 }
