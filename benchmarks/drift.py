@@ -18,7 +18,7 @@ from pathlib import Path
 from real_data import SETS, call, placed
 
 VARIANTS = {
-    "recipe `folder`": [],
+    "recipe `aerial-cpu`": [],
     "constant rate, 16 epochs": ["schedule=constant", "epochs=16"],
     "an epoch of each head in turn, 16 epochs": ["turns=[overclustering,main]", "epochs=16"],
     "λ 0.95 for the main head": ["lamb=0.95"],
@@ -38,7 +38,7 @@ def main() -> int:
         run = out / str(list(VARIANTS).index(name))
         if (run / "evaluation.json").is_file():
             continue
-        command = ["train", "--dataset", "folder", "--recipe", "folder", "--seed", "0"]
+        command = ["train", "--dataset", "folder", "--seed", "0"]
         command += [*placed(SETS["Dubai-5"], Path(given.data)), "--out", str(run), "--overwrite"]
         for value in VARIANTS[name]:
             command += ["--set", value]

@@ -24,11 +24,11 @@ HERE = Path(__file__).parent
 SETS: dict[str, list[str]] = {
     "Dubai-3": [
         *("--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"),
-        *("--class-file", "dubai-3.yaml", "--classes", "3"),
+        *("--class-file", "dubai-3.yaml", "--classes", "3", "--recipe", "aerial-cpu"),
     ],
     "Dubai-5": [
         *("--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"),
-        *("--class-file", "dubai-5.yaml", "--classes", "5"),
+        *("--class-file", "dubai-5.yaml", "--classes", "5", "--recipe", "aerial-cpu"),
     ],
     "s2_india_rgbir": [
         *("--data", "s2_india_rgbir", "--image-glob", "*_RGBIR.tif", "--mask-glob", "*_label.png"),
@@ -37,7 +37,7 @@ SETS: dict[str, list[str]] = {
     ],
     "labelmefacade (mask of valid pixels in training)": [
         *("--data", "labelmefacade/images", "--masks", "labelmefacade/labels"),
-        *("--class-file", "facade-3.yaml", "--classes", "3", "--use-masks"),
+        *("--class-file", "facade-3.yaml", "--classes", "3", "--recipe", "folder", "--use-masks"),
     ],
 }
 
@@ -69,7 +69,7 @@ def one(run: Path, options: list[str], seed: int, given: argparse.Namespace) -> 
     done = run / "result.json"
     if not done.is_file():
         began = time.monotonic()
-        command = ["train", "--dataset", "folder", "--recipe", "folder", "--seed", str(seed)]
+        command = ["train", "--dataset", "folder", "--seed", str(seed)]
         command += [*placed(options, Path(given.data)), "--out", str(run), "--overwrite"]
         call(command)
         trained = time.monotonic() - began
