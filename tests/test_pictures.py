@@ -202,9 +202,18 @@ def test_triplet_sheet_shows_every_part() -> None:
 
 def test_triplet_sheet_says_where_there_is_no_mask() -> None:
     names = ["a", "b", "c"]
-    without = triplet_sheet([_row(30, 30, masked=False)], names, palette(3))
-    assert _has(without, (205, 205, 205), 10_000)
+    mixed = triplet_sheet([_row(30, 30), _row(30, 30, masked=False)], names, palette(3))
+    assert _has(mixed, (205, 205, 205), 10_000)
     assert not _has(triplet_sheet([_row(30, 30)], names, palette(3)), (205, 205, 205), 10_000)
+
+
+def test_triplet_sheet_leaves_the_truth_out_where_no_image_has_one() -> None:
+    names = ["a", "b", "c"]
+    with_truth = triplet_sheet([_row(30, 30)], names, palette(3))
+    without = triplet_sheet([_row(30, 30, masked=False)], names, palette(3))
+    assert not _has(without, (205, 205, 205), 10_000)
+    assert without.width == with_truth.width
+    assert without.height > with_truth.height  # two larger panels instead of three
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 900), (900, 1), (7, 13), (333, 1001)])

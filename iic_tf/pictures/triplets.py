@@ -26,9 +26,10 @@ _TITLES = ("image", "prediction", "truth")
 
 @dataclass(frozen=True)
 class _Look:
-    """All measures in pixels, from the width of the sheet alone."""
+    """All measures in pixels, from the width of the sheet and the number of panels in a row."""
 
     width: int
+    columns: int
 
     @property
     def text(self) -> int:
@@ -40,7 +41,7 @@ class _Look:
 
     @property
     def panel(self) -> int:
-        return (self.width - 4 * self.gap) // 3
+        return (self.width - (self.columns + 1) * self.gap) // self.columns
 
     @property
     def line(self) -> int:
@@ -59,7 +60,8 @@ def triplet_sheet(
     """Draw one row of three panels for each image, under column titles, over a legend.
 
     Panels keep the image's proportions within bounds; very long or narrow images are centred on
-    a light ground. Ignored pixels are black, and where there is no truth a grey panel says so.
+    a light ground. Ignored pixels are black, and where there is no truth a grey panel says so;
+    where no image has one the column is left out.
 
     Args:
         rows: at least one of (name, rgb, prediction, truth or None), see `TripletRow`; indices
@@ -80,7 +82,8 @@ def triplet_sheet(
         raise expected("a width of 300 or more", width, "width")
     if colours.shape != (len(names), 3):
         raise expected(f"colours of shape {(len(names), 3)}", colours.shape, "colours.shape")
-    look = _Look(width)
+    known = any(truth is not None for _, _, _, truth in rows)
+    look = _Look(width, 3 if known else 2)
     parts = [_title_strip(look)]
     parts += [_row(look, row, colours) for row in rows]
     ignored = any(bool((t == IGNORE).any()) for _, _, p, t in rows for t in (p, t) if t is not None)
@@ -96,7 +99,7 @@ def triplet_sheet(
 def _title_strip(look: _Look) -> Image.Image:
     strip = Image.new("RGB", (look.width, look.gap + look.line), "white")
     draw = ImageDraw.Draw(strip)
-    for column, title in enumerate(_TITLES):
+    for column, title in enumerate(_TITLES[: look.columns]):
         at = (look.left(column) + look.panel / 2, look.gap + look.line / 2)
         draw.text(at, title, _INK, font(look.text + 2, bold=True), anchor="mm")
     return strip
@@ -123,7 +126,7 @@ def _row(look: _Look, row: TripletRow, colours: NDArray[np.uint8]) -> Image.Imag
         if truth is None
         else _fitted(label_image(truth, colours), box, Image.Resampling.NEAREST),
     ]
-    for column, panel in enumerate(panels):
+    for column, panel in enumerate(panels[: look.columns]):
         part.paste(panel, (look.left(column), look.line))
     return part
 
