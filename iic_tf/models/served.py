@@ -51,7 +51,7 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         """How far, in raw pixels, what lies beside a pixel can change its label."""
         # One more for where a box mean or an enlargement begins, one for the slopes.
         slopes = self.model.inputs != BANDS
-        return (RECEPTIVE_RADIUS + 1 + slopes) * self.downscale
+        return int((RECEPTIVE_RADIUS + 1 + slopes) * self.downscale)
 
     def prepared(self, pixels: Any) -> Any:
         """Raw `[batch, height, width, channels]` → 0 to 1, scaled down."""
