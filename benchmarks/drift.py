@@ -17,9 +17,9 @@ from pathlib import Path
 
 from real_data import SETS, call, placed
 
-VARIANTS = {
+VARIANTS: dict[str, list[str]] = {
     "recipe `aerial-cpu`": [],
-    "constant rate, 16 epochs": ["schedule=constant", "epochs=16"],
+    "constant rate": ["schedule=constant"],
     "an epoch of each head in turn, 16 epochs": ["turns=[overclustering,main]", "epochs=16"],
     "λ 0.95 for the main head": ["lamb=0.95"],
     "λ 1.5 for the main head": ["lamb=1.5"],
