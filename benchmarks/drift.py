@@ -21,8 +21,6 @@ VARIANTS: dict[str, list[str]] = {
     "recipe `aerial-cpu`": [],
     "constant rate": ["schedule=constant"],
     "an epoch of each head in turn, 16 epochs": ["turns=[overclustering,main]", "epochs=16"],
-    "λ 0.95 for the main head": ["lamb=0.95"],
-    "λ 1.5 for the main head": ["lamb=1.5"],
 }
 
 
