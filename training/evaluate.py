@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -129,15 +129,7 @@ def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
     if labelled.channels != config["channels"]:
         raise expected(f"images of {config['channels']} channels", labelled.channels, "channels")
     low, high = (np.asarray(config[key], np.float32) for key in ("low", "high"))
-    return SceneSet(
-        labelled.name,
-        labelled.scenes,
-        labelled.channels,
-        low,
-        high,
-        labelled.classes,
-        labelled.rgb,
-    )
+    return replace(labelled, low=low, high=high)
 
 
 def split_scenes(scenes: Sequence[Scene], share: float, seed: int) -> Split:
