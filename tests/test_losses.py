@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from iic_tf.errors import InputError
-from iic_tf.losses import iic_clustering_loss, iic_segmentation_loss, information
+from iic_tf.losses import block_correlation, iic_clustering_loss, iic_segmentation_loss, information
 from iic_tf.losses.displacement import displaced_joints
 from iic_tf.losses.segmentation import loss_of_joints, segmentation_joints
 
@@ -150,13 +150,15 @@ CASES = {  # shape, radius
     "radius 0": ((2, 7, 5, 3), 0),
     "radius 1": ((2, 12, 9, 3), 1),
     "radius 2, two clusters": ((3, 6, 11, 2), 2),
-    "radius 3, the smallest by blocks": ((2, 10, 13, 4), 3),
+    "radius 3, the largest direct": ((2, 10, 13, 4), 3),
+    "radius 4, the smallest by blocks": ((2, 10, 13, 4), 4),
     "several blocks": ((1, 70, 41, 3), 5),
     "a strip of four blocks": ((1, 9, 130, 3), 4),
     "one block taller than wide": ((2, 20, 11, 5), 6),
     "window as large as the image": ((2, 5, 6, 3), 5),
     "window larger than the image": ((1, 4, 7, 3), 9),
     "one row": ((2, 1, 12, 3), 4),
+    "one row by blocks": ((2, 1, 70, 3), 30),
 }
 
 
@@ -218,7 +220,7 @@ def test_segmentation_gradients_at_lambda_1(case):
     ("case", "collapsed"),
     [
         ("radius 1", False),
-        ("radius 3, the smallest by blocks", True),
+        ("radius 4, the smallest by blocks", True),
     ],
 )
 def test_segmentation_in_graphs_and_under_xla(case, collapsed, mode):
@@ -232,13 +234,46 @@ def test_segmentation_in_graphs_and_under_xla(case, collapsed, mode):
     assert_slope(by_q, exact_q)
 
 
+@pytest.fixture(params=[1, 100_000], ids=["one by one", "several"])
+def few_frequencies_at_a_time(request, monkeypatch):
+    monkeypatch.setattr(block_correlation, "BUDGET", request.param)
+
+
+@pytest.mark.usefixtures("few_frequencies_at_a_time")
+@pytest.mark.parametrize(
+    ("mode", "dtype"),
+    [("eager", "float32"), ("eager", "float64"), ("graph", "float32"), ("xla", "float32")],
+)
+@pytest.mark.parametrize("case", ["several blocks", "one block taller than wide"])
+def test_spectra_made_in_parts_agree_with_the_reference(case, mode, dtype):
+    shape, radius = CASES[case]
+    p, q, joints = maps_of(case)
+    plan = block_correlation.BlockCorrelation(shape, (radius, radius), dtype)
+    assert plan.parts > 1
+    loss = functools.partial(iic_segmentation_loss, radius=radius, lamb=1.5)
+    value, *slopes = run(loss, p.astype(dtype), q.astype(dtype), mode)
+    assert_value(value, reference.loss_of_joints(joints, 1.5), shape[-1], dtype)
+    for slope, exact in zip(slopes, gradients_of(case, 1.5, False), strict=True):
+        assert_slope(slope, exact, dtype)
+
+
+def test_parts_grow_with_clusters_and_batch_only_where_they_must():
+    def parts(*shape):
+        return block_correlation.BlockCorrelation(shape, (10, 10), "float32").parts
+
+    assert parts(2, 128, 128, 3) == 1
+    assert 1 < parts(2, 128, 128, 15) < parts(2, 128, 128, 45)
+    assert 1 < parts(16, 128, 128, 3) < parts(64, 128, 128, 3)
+    assert parts(None, 128, 128, 3) == parts(16, 128, 128, 3)
+
+
 @pytest.mark.parametrize("half", ["bfloat16", "float16"])
 @pytest.mark.parametrize(
     ("case", "mode"),
     [
         ("radius 1", "eager"),
         ("radius 1", "xla"),
-        ("radius 3, the smallest by blocks", "eager"),
+        ("radius 4, the smallest by blocks", "eager"),
     ],
 )
 def test_half_precision_inputs_are_computed_in_float32(case, mode, half):
@@ -263,7 +298,7 @@ def test_displacements_lead_from_the_first_view_to_the_second():
     p, q = np.zeros((1, 9, 11, 2)), np.zeros((1, 9, 11, 2))
     p[0, 2, 3, 0] = 1
     q[0, 4, 6, 1] = 1
-    for radius in (3, 4):
+    for radius in (3, 4):  # direct and by blocks
         joints = displaced_joints(tf.constant(p), tf.constant(q), radius).numpy()
         where = reference.window(radius).index((2, 3))
         assert joints[where, 0, 1] == pytest.approx(1)
@@ -272,7 +307,7 @@ def test_displacements_lead_from_the_first_view_to_the_second():
 
 
 @pytest.mark.parametrize("k", [2, 5])
-@pytest.mark.parametrize("radius", [0, 1, 3])
+@pytest.mark.parametrize("radius", [0, 1, 4])
 def test_segmentation_of_constant_maps_is_zero(k, radius):
     for p in (np.full((1, 8, 9, k), 1 / k, np.float32), one_hot(np.full((1, 8, 9), 1), k)):
         for collapsed in (False, True):
@@ -311,7 +346,11 @@ def masks_of(shape):
     return masks
 
 
-MASKED = {"loop": ((2, 9, 8, 3), 1), "loop, 25": ((2, 9, 8, 3), 2), "blocks": ((2, 13, 16, 3), 4)}
+MASKED = {
+    "direct": ((2, 9, 8, 3), 1),
+    "direct, 25": ((2, 9, 8, 3), 2),
+    "blocks": ((2, 13, 16, 3), 4),
+}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -403,7 +442,7 @@ def test_certain_predictions_have_finite_gradients(k, radius):
 def test_views_warped_out_of_the_image_weigh_nothing():
     p, q = reference.similar_maps((1, 12, 11, 3))
     q[:, :, 6:] = 0  # as `warp` leaves what g moved out of the image
-    for radius in (1, 3):
+    for radius in (1, 4):
         value, *slopes = run(functools.partial(iic_segmentation_loss, radius=radius), p, q)
         assert_value(value, reference.segmentation_loss(p, q, radius), 3)
         assert np.isfinite(slopes).all()
@@ -419,9 +458,9 @@ def test_joints_are_never_negative():
 
 def test_joints_of_batches_add_up():
     p, q = reference.similar_maps((3, 10, 9, 3))
-    parts = [segmentation_joints(p[i : i + 1], q[i : i + 1], 3) for i in range(3)]
+    parts = [segmentation_joints(p[i : i + 1], q[i : i + 1], 4) for i in range(3)]
     value = loss_of_joints(sum(parts), 1.5).numpy()
-    assert_value(value, reference.segmentation_loss(p, q, 3, 1.5), 3)
+    assert_value(value, reference.segmentation_loss(p, q, 4, 1.5), 3)
 
 
 # --- properties
