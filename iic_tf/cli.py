@@ -188,11 +188,11 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, "--image-glob", metavar="PATTERN", help="images in the folder")
     _option(parser, "--mask-glob", metavar="PATTERN", help="masks in the folder")
     parser.add_argument(
-        "--mapping-share",
-        type=float,
-        default=0.5,
-        metavar="S",
-        help="part of the labelled images from which overclusters are mapped; scored on the rest",
+        "--folds",
+        type=int,
+        default=5,
+        metavar="F",
+        help="folds of labelled images: overclusters of each get the classes that the others give",
     )
 
 
@@ -203,7 +203,7 @@ def _evaluate(given: argparse.Namespace) -> None:
     values = vars(given)
     keys = ("data", "masks", "class_file", "image_glob", "mask_glob")
     places = {key: str(values[key]) for key in keys if key in values}
-    evaluate(Run.open(given.run), places, given.mapping_share, _say)
+    evaluate(Run.open(given.run), places, given.folds, _say)
 
 
 def _predict_options(parser: argparse.ArgumentParser) -> None:

@@ -12,14 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.data.registry import load_source, located
-from iic_tf.data.scene import Scene, SceneSet
+from iic_tf.data.scene import SceneSet
 from iic_tf.data.windows import windows
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import (
     Scores,
+    adjusted_rand_index,
     apply_mapping,
     confusion_matrix,
     many_to_one,
+    normalised_mutual_information,
     one_to_one,
     scores,
 )
@@ -37,38 +39,32 @@ Confusions = dict[str, list[NDArray[np.int64]]]
 """For each head one matrix `[classes, clusters]` a sub-head."""
 
 
-@dataclass(frozen=True)
-class Split:
-    """Scenes whose labels map overclusters to classes, and those on which that is scored."""
-
-    mapping: tuple[str, ...]
-    scored: tuple[str, ...]
-
-
 def evaluate(
     run: Run,
     places: dict[str, str] | None = None,
-    mapping_share: float = 0.5,
+    folds: int = 5,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
     """Score the best model of a run; write `evaluation.json` and confusion pictures.
 
     The main head is matched one to one by the Hungarian method over all labelled pixels (the
-    papers' unsupervised protocol). The overclustering head is mapped many to one on the labelled
-    scenes drawn for it, and scored on the others. Sub-heads were chosen in training, by loss.
+    papers' unsupervised protocol). For the overclustering head the labelled scenes are dealt into
+    folds: each fold is scored with the many-to-one mapping that the others give, so that every
+    labelled pixel counts once and none is scored with its own label. Sub-heads were chosen in
+    training, by loss.
 
     Args:
         run: a trained run.
         places: where else to look, by the names of `Source`: `data`, `masks`, `class_file`,
             `image_glob`, `mask_glob`; what is left out stays as it was in training.
-        mapping_share: part of the labelled scenes, by number, that the mapping is read from.
+        folds: how many; as many as there are labelled scenes where these are fewer.
         say: gets each line shown to the user.
 
     Raises:
         InputError: nothing labelled, another number of classes than the run has, or data missing.
     """
-    if not 0 < mapping_share < 1:
-        raise expected("0 < mapping share < 1", mapping_share, "mapping_share")
+    if folds < 2:
+        raise expected("at least 2 folds", folds, "folds")
     config, recipe = run.config(), run.recipe()
     source = {**config["source"], "classes": recipe.classes, **(places or {})}
     scenes = labelled_scenes(load_source(located(source)), config)
@@ -78,7 +74,7 @@ def evaluate(
             f"Expected {recipe.classes} classes in the masks, as many as the run's main head has "
             f"clusters; received {len(names)}: {', '.join(names)}."
         )
-    split = split_scenes(scenes.scenes, mapping_share, config["seed"])
+    parts = deal([s.name for s in scenes.scenes], folds, config["seed"])
 
     def served(model: Any) -> NetworkLabeller:
         return NetworkLabeller(
@@ -93,7 +89,7 @@ def evaluate(
         "untrained": served(build_model(recipe, config["channels"], config["seed"])),
         "kmeans": KMeansLabeller(scenes, recipe.downscale, recipe.head_clusters, config["seed"]),
     }
-    found = {name: confusions(labeller, scenes, split) for name, labeller in labellers.items()}
+    found = {name: confusions(labeller, scenes, parts) for name, labeller in labellers.items()}
     result = summary(found["trained"], names, chosen, chosen_overclusters(run))
     result["baselines"] = {
         name: summary(found[name], names, 0, 0) for name in ("kmeans", "untrained")
@@ -102,11 +98,14 @@ def evaluate(
         "sub_head": chosen,
         "chosen_by": "lowest unsupervised loss of epoch and sub-head",
         "images": len(scenes.scenes),
-        "mapping_images": list(split.mapping),
+        "folds": [list(part) for part in parts],
         "protocol": (
             "main head: one to one (Hungarian method) over all labelled pixels; overclustering: "
-            f"many to one, mapping from {len(split.mapping)} images, scored on "
-            f"{len(split.scored)}"
+            + (
+                f"many to one, each of {len(parts)} folds of images with the mapping of the others"
+                if len(parts) > 1
+                else "many to one, mapped and scored on the same one image"
+            )
         ),
     }
     write_json(run.evaluation_file, result)
@@ -132,37 +131,42 @@ def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
     return replace(labelled, low=low, high=high)
 
 
-def split_scenes(scenes: Sequence[Scene], share: float, seed: int) -> Split:
-    """Draw which scenes the mapping is read from: whole scenes, never single crops.
-
-    A single scene serves both, which the protocol line then shows (1 image each).
-    """
-    names = [s.name for s in scenes]
-    if len(names) == 1:
-        return Split((names[0],), (names[0],))
-    order = generator(seed, 0, 0, "mapping").permutation(len(names))
-    count = min(len(names) - 1, max(1, round(share * len(names))))
-    mapping = {names[i] for i in order[:count]}
-    scored = tuple(n for n in names if n not in mapping)
-    return Split(tuple(n for n in names if n in mapping), scored)
+def deal(names: Sequence[str], folds: int, seed: int) -> list[tuple[str, ...]]:
+    """Deal whole scenes, never single crops, into folds that differ by one scene at most."""
+    order = generator(seed, 0, 0, "folds").permutation(len(names))
+    count = min(folds, len(names))
+    return [tuple(names[i] for i in sorted(order[fold::count])) for fold in range(count)]
 
 
 @dataclass
 class Found:
-    """Confusion matrices of the mapping part and of the scored part."""
+    """Confusion matrices of each fold."""
 
-    mapping: Confusions
-    scored: Confusions
-    whole: Confusions
+    folds: list[Confusions]
+
+    def whole(self, head: str, sub_head: int) -> NDArray[np.int64]:
+        """Counts `[classes, clusters]` over all labelled pixels."""
+        total: NDArray[np.int64] = sum(fold[head][sub_head] for fold in self.folds)  # type: ignore[assignment]
+        return total
+
+    def across(self, head: str, sub_head: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Each fold's clusters by themselves, and their many-to-one mapping from the others.
+
+        Counts `[classes, folds · clusters]` and classes `[folds · clusters]`. A single scene has
+        no others: its mapping is its own.
+        """
+        whole = self.whole(head, sub_head)
+        counts = [fold[head][sub_head] for fold in self.folds]
+        others = [whole - count if len(counts) > 1 else whole for count in counts]
+        return np.hstack(counts), np.concatenate([many_to_one(other) for other in others])
 
 
-def confusions(labeller: Labeller, scenes: SceneSet, split: Split) -> Found:
+def confusions(labeller: Labeller, scenes: SceneSet, parts: Sequence[Sequence[str]]) -> Found:
     """Go over all labelled scenes window by window."""
-    parts: dict[str, Confusions] = {"mapping": {}, "scored": {}, "whole": {}}
+    fold_of = {name: i for i, part in enumerate(parts) for name in part}
+    found = Found([{} for _ in parts])
     for scene in scenes.scenes:
-        inside = ["whole"]
-        inside += ["mapping"] * (scene.name in split.mapping)
-        inside += ["scored"] * (scene.name in split.scored)
+        fold = found.folds[fold_of[scene.name]]
         for window in windows(scene.height, scene.width, WINDOW, labeller.margin, 64):
             labels = labeller.labels(scene.read(*window.outer))
             truth = scene.read_mask(window.top, window.left, window.height, window.width)
@@ -174,12 +178,11 @@ def confusions(labeller: Labeller, scenes: SceneSet, split: Split) -> Found:
                         len(scenes.classes),  # type: ignore[arg-type]
                         labeller.clusters[head],
                     )
-                    for part in inside:
-                        maps = parts[part].setdefault(head, [])
-                        if len(maps) == i:
-                            maps.append(np.zeros_like(matrix))
-                        maps[i] += matrix
-    return Found(**parts)
+                    maps = fold.setdefault(head, [])
+                    if len(maps) == i:
+                        maps.append(np.zeros_like(matrix))
+                    maps[i] += matrix
+    return found
 
 
 def chosen_overclusters(run: Run) -> int:
@@ -195,15 +198,19 @@ def chosen_overclusters(run: Run) -> int:
 
 def summary(found: Found, names: Sequence[str], main: int, over: int) -> dict[str, Any]:
     """Scores of one labeller: the main head at the top, `overclustering` inside."""
-    matrix = found.whole[MAIN][main]
+    matrix = found.whole(MAIN, main)
     result = scores(matrix, one_to_one(matrix), names).to_json()
     return {**result, "overclustering": overclustering(found, names, over).to_json()}
 
 
 def overclustering(found: Found, names: Sequence[str], over: int) -> Scores:
-    """Many to one: mapping from one part of the scenes, scores on the other."""
-    mapping = many_to_one(found.mapping[OVERCLUSTERING][over])
-    return scores(found.scored[OVERCLUSTERING][over], mapping, names)
+    """Many to one, each fold with the mapping of the others; NMI and ARI need no mapping."""
+    whole = found.whole(OVERCLUSTERING, over)
+    return replace(
+        scores(*found.across(OVERCLUSTERING, over), names),
+        nmi=normalised_mutual_information(whole),
+        ari=adjusted_rand_index(whole),
+    )
 
 
 def table(result: dict[str, Any]) -> list[str]:
@@ -230,17 +237,11 @@ def table(result: dict[str, Any]) -> list[str]:
 
 
 def _pictures(run: Run, found: Found, names: Sequence[str], main: int, over: int) -> None:
-    matrix = found.whole[MAIN][main]
+    matrix = found.whole(MAIN, main)
+    across = apply_mapping(*found.across(OVERCLUSTERING, over), len(names))
     pictures = {
         "confusion.png": (apply_mapping(matrix, one_to_one(matrix), len(names)), "one to one"),
-        "confusion_overclustering.png": (
-            apply_mapping(
-                found.scored[OVERCLUSTERING][over],
-                many_to_one(found.mapping[OVERCLUSTERING][over]),
-                len(names),
-            ),
-            "overclusters, many to one",
-        ),
+        "confusion_overclustering.png": (across, "overclusters, many to one"),
     }
     for file, (confusion, title) in pictures.items():
         path: Path = run.pictures / file
