@@ -29,7 +29,8 @@ class Recipe:
         about: its card: paper, command, time, memory and the score to expect.
         dataset: name of the data set it was made for, or `folder` for any.
         classes: clusters of the main head.
-        overclusters: clusters of the overclustering head; 0: five for each class.
+        overclusters: clusters of the overclustering head; 0: so many for each class.
+        overclusters_per_class: how many.
         downscale: whole factor by which images are scaled down before anything else.
         crop: side of the training crops after scaling down, pixels.
         batch: pairs in a step.
@@ -56,6 +57,7 @@ class Recipe:
     dataset: str = "folder"
     classes: int = 3
     overclusters: int = 0
+    overclusters_per_class: int = 5
     downscale: int = 1
     crop: int = 200
     batch: int = 75
@@ -81,6 +83,7 @@ class Recipe:
     def __post_init__(self) -> None:
         least = {
             "classes": 2,
+            "overclusters_per_class": 1,
             "downscale": 1,
             "crop": 2,
             "batch": 1,
@@ -111,7 +114,8 @@ class Recipe:
     @property
     def head_clusters(self) -> dict[str, int]:
         """K of each head."""
-        return {MAIN: self.classes, OVERCLUSTERING: self.overclusters or 5 * self.classes}
+        overclusters = self.overclusters or self.overclusters_per_class * self.classes
+        return {MAIN: self.classes, OVERCLUSTERING: overclusters}
 
     def replaced(self, **values: Any) -> Recipe:
         """A copy with other values, brought to the right types.
