@@ -25,6 +25,8 @@ SETS: dict[str, list[str]] = {
     "Dubai-3": [
         *("--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"),
         *("--class-file", "dubai-3.yaml", "--classes", "3", "--recipe", "aerial-cpu"),
+        *("--overclusters", "48", "--rate", "4e-4"),
+        *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5"),
     ],
     "Dubai-5": [
         *("--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"),
