@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WHEEL_TESTS := test_wheel.py test_recipes.py test_cli.py test_folder.py
 
-.PHONY: help setup demo test check types wheel-test lock table clean
+.PHONY: help setup demo test check types wheel-test lock table speed clean
 
 help:
 	@echo "make demo        train, score, segment and export on made-up aerial scenes (6 minutes)"
@@ -13,6 +13,7 @@ help:
 	@echo "make check       ruff and mypy"
 	@echo "make wheel-test  build the wheel and run its tests outside the checkout"
 	@echo "make table       the README's table on real data: make table DATA=folder"
+	@echo "make speed       benchmarks/RESULTS.md: the objective beside the textbook's (40 minutes)"
 	@echo "make lock        write requirements.lock anew"
 
 $(READY): requirements.lock setup.cfg pyproject.toml
@@ -61,6 +62,10 @@ wheel-test: $(READY)
 
 table: $(READY)
 	$(BIN)/python benchmarks/real_data.py --data $(DATA) --out runs/table
+
+# Beside PyTorch where it is installed: .venv/bin/pip install torch
+speed: $(READY)
+	$(BIN)/python benchmarks/objective.py --out benchmarks
 
 lock:
 	$(BIN)/python -m pip freeze --exclude-editable | grep -v -i -E '^(rasterio|affine|click|click-plugins|cligj|torch)==' > requirements.lock

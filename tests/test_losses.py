@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from iic_tf.errors import InputError
 from iic_tf.losses import block_correlation, iic_clustering_loss, iic_segmentation_loss, information
 from iic_tf.losses.displacement import displaced_joints
+from iic_tf.losses.information import most_information
 from iic_tf.losses.segmentation import loss_of_joints, segmentation_joints
 
 LAMBDAS = (0, 0.5, 1, 1.5)
@@ -94,6 +95,19 @@ def test_information_of_a_joint_worked_out_by_hand():
         0.4 * math.log(0.4 / 0.36) + 2 * 0.2 * math.log(0.2 / 0.24) + 0.2 * math.log(0.2 / 0.16)
     )
     assert float(information(joint)) == pytest.approx(by_hand, rel=1e-12)
+
+
+@pytest.mark.parametrize("lamb", [0, 0.25, 0.5, 1, 1.5, 3])
+@pytest.mark.parametrize("k", [2, 5])
+def test_no_joint_has_more_than_the_most_information(k, lamb):
+    rng = np.random.default_rng(k)
+    most = most_information(k, lamb)
+    # Where it is reached: all alike and certain, or, for a small λ, one cluster for everything.
+    best = np.eye(k) if lamb >= 0.5 else np.eye(k) * (np.arange(k) == 0)
+    assert float(information(best, lamb)) == pytest.approx(most, abs=1e-6)
+    powers = 10.0 ** rng.uniform(-1, 2, 500)
+    joints = rng.dirichlet(np.ones(k * k), 500).reshape(-1, k, k) ** powers[:, None, None] + 1e-30
+    assert np.all(np.asarray(information(joints, lamb)) <= most + 1e-6)
 
 
 def test_information_of_many_joints_at_once():

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from iic_tf.errors import InputError
+from iic_tf.losses.information import most_information
 from iic_tf.models.turns import HEADS, MAIN
 from iic_tf.training.run import Run, replacing
 
@@ -80,8 +81,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         spent = time.monotonic() - self.started
         left = spent / done * (self.epochs - done)
         heads = "  ".join(
-            f"{head} {logs[f'{head}_loss']:.3f} of −{math.log(logs[f'{head}_k']):.2f}"
-            for head in HEADS
+            f"{head} {logs[f'{head}_loss']:.3f} of −{-logs[f'{head}_bound']:.2f}" for head in HEADS
         )
         line = (
             f"epoch {done:>3}/{self.epochs}  {heads}  shares {bars(logs['main_shares'])} "
@@ -112,8 +112,8 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
     """Take the unsupervised loss on fixed pairs in evaluation mode; choose the sub-head by it.
 
     It adds to the epoch's logs, for the callbacks behind it, for each head: `<head>_loss` (of the
-    sub-head with the lowest), `<head>_losses`, `<head>_shares`, `<head>_k`; and `is_best`, whether
-    the main head's loss is the lowest so far.
+    sub-head with the lowest), `<head>_losses`, `<head>_shares`, `<head>_bound` (the lowest that a
+    loss can be); and `is_best`, whether the main head's loss is the lowest so far.
     """
 
     def __init__(self, pairs: Any, best: float = math.inf):
@@ -138,7 +138,8 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
             logs[f"{head}_losses"] = losses
             logs[f"{head}_loss"] = losses[chosen]
             logs[f"{head}_shares"] = np.asarray(model.meters[head].shares())[chosen].tolist()
-            logs[f"{head}_k"] = model.head_clusters(head)
+            most = most_information(model.head_clusters(head), model.head_lamb(head))
+            logs[f"{head}_bound"] = -most
             if head == MAIN:
                 model.chosen.assign(chosen)
         logs["is_best"] = logs["main_loss"] < self.best
@@ -187,7 +188,7 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
         }
         for head in HEADS:
             row[f"{head}_loss"] = logs[f"{head}_loss"]
-            row[f"{head}_bound"] = -math.log(logs[f"{head}_k"])
+            row[f"{head}_bound"] = logs[f"{head}_bound"]
             for i, value in enumerate(logs[f"{head}_losses"]):
                 row[f"{head}_loss_{i}"] = value
             for i, share in enumerate(logs[f"{head}_shares"]):

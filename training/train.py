@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
 
 import iic_tf
@@ -143,7 +142,7 @@ def train(
         best = min(history.rows, key=lambda row: row["main_loss"])
         tell(
             f"done in {clock(time.monotonic() - started)}: best epoch {best['epoch']} by the "
-            f"unsupervised loss {best['main_loss']:.4f} (range −{np.log(recipe.classes):.4f} to 0)"
+            f"unsupervised loss {best['main_loss']:.4f} (at best {best['main_bound']:.4f})"
         )
         served = ServedSegmenter(run.load_best(), scenes.low, scenes.high, recipe.downscale)
         draw_found(run, served, scenes)
@@ -214,4 +213,7 @@ def _greet(
         f"{recipe.batch} pairs of {recipe.crop}×{recipe.crop}, scale 1/{recipe.downscale}; "
         f"{recipe.classes} classes, {recipe.head_clusters[OVERCLUSTERING]} overclusters"
     )
-    tell(f"losses are −I in nats, from −ln k (best) to 0; run folder {run.folder}")
+    tell(
+        "losses are −I in nats, from 0 down to −ln k (−(2λ − 1) ln k where λ is not 1); "
+        f"run folder {run.folder}"
+    )

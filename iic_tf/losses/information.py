@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from keras import ops
@@ -46,6 +47,15 @@ def information(joint: Any, lamb: float = 1.0) -> Any:
     # The symmetric P has equal marginals, so that λ ln P_row + λ ln P_col summed over P is twice
     # λ Σ P_row ln P_row.
     return _p_ln_p(p, (-2, -1)) - 2.0 * lamb * _p_ln_p(marginal, (-1,))
+
+
+def most_information(clusters: int, lamb: float = 1.0) -> float:
+    """The largest I_λ of `clusters` labels, in nats: the loss −I_λ never falls below minus this.
+
+    (2λ − 1) ln k, where both views agree, are certain, and use all clusters alike; at λ = 1 it is
+    ln k. Below λ = 1/2 nothing is above 0, which one cluster for everything has.
+    """
+    return max(0.0, 2.0 * lamb - 1.0) * math.log(clusters)
 
 
 def _p_ln_p(p: Any, axis: tuple[int, ...]) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import exp
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -31,7 +30,8 @@ def loss_curves(
     Args:
         epochs: at least one, rising.
         series: for each head's name as many values as `epochs`; at least one head.
-        bounds: −ln k by head's name, drawn dashed in the head's colour; heads may be missing.
+        bounds: the lowest loss possible (−ln k at λ = 1) by head's name, drawn dashed in the
+            head's colour; heads may be missing.
 
     Raises:
         InputError: nothing to draw, lengths differ, or a bound belongs to no head.
@@ -70,7 +70,7 @@ def loss_curves(
         axes.axhline(value, color=ink, ls=(0, (5, 3)), lw=1.3)
         # On the right of the axes, where no curve runs through it.
         axes.annotate(
-            _bound_text(value),
+            f"{value:.2f}".replace("-", "−"),
             (1.0, value),
             (5, 0),
             xycoords=("axes fraction", "data"),
@@ -82,7 +82,7 @@ def loss_curves(
         )
     if by_value:
         lines.append(Line2D([], [], color=FAINT, ls=(0, (5, 3)), lw=1.3))
-        names.append("lower bound −ln k")
+        names.append("lowest possible")
     axes.axhline(0.0, color=FAINT, lw=0.8)
 
     low, high = min(everything), max(everything)
@@ -159,14 +159,6 @@ def _scale_epochs(axes: Axes, epochs: Sequence[int]) -> None:
     else:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True, steps=[1, 2, 5, 10]))
     axes.set_xlabel("epoch", color=INK)
-
-
-def _bound_text(value: float) -> str:
-    """The bound with its k, where it is the negative logarithm of a whole number."""
-    number = f"{value:.2f}".replace("-", "−")
-    clusters = exp(min(-value, 20.0))
-    whole = round(clusters)
-    return f"−ln {whole} = {number}" if abs(clusters - whole) < 1e-3 * whole else number
 
 
 def _last_epoch(shares: NDArray[np.float64]) -> str:
