@@ -6,21 +6,19 @@ import functools
 import math
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
 from iic_tf.data.crops import Crops
 from iic_tf.data.scene import SceneSet
-from iic_tf.errors import InputError, expected
+from iic_tf.errors import expected
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import Geometry, apply
+from iic_tf.views.numbered_batches import Batch, NumberedBatches
 from iic_tf.views.photometry import Photometry, jitter
 
-Batch = dict[str, Any]
 
-
-class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
+class Pairs(NumberedBatches):
     """Batches of paired views for `model.fit`; every draw comes from (seed, epoch, index).
 
     `pairs[i]` is batch i of the current epoch, a dict of
@@ -70,7 +68,7 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
         epoch: int = 0,
         cache_bytes: int = 1 << 30,
     ):
-        super().__init__()
+        super().__init__(epoch)
         if batch < 1:
             raise expected("a batch of at least 1 pair", batch, "batch")
         if steps is not None and steps < 1:
@@ -83,64 +81,9 @@ class Pairs(keras.utils.PyDataset):  # type: ignore[misc]
         self.geometry = geometry or Geometry()
         self.photometry = photometry or Photometry()
         self.jitter_x = jitter_x
-        self.failure: InputError | None = None
-        """What was wrong with an image that `dataset` could not read."""
-        self.epoch = epoch
-        self._begun = False
         self.grid = None if steps else list(self.crops.grid())
         self.steps = steps or math.ceil(len(self.grid or ()) / batch)
         self.has_valid = masks or self.crops.padded
-
-    def __len__(self) -> int:
-        return self.steps
-
-    @property
-    def num_batches(self) -> int:
-        """Batches in an epoch."""
-        return self.steps
-
-    def on_epoch_begin(self) -> None:
-        """Note that an epoch has begun; Keras calls it."""
-        self._begun = True
-
-    def on_epoch_end(self) -> None:
-        """Go on to the draws of the next epoch; Keras calls it, and once before the first."""
-        self.epoch += self._begun
-        self._begun = False
-
-    def __getitem__(self, step: int) -> Batch:
-        if not 0 <= step < self.steps:
-            raise IndexError(step)
-        drawn = self.drawn(self.epoch, step)
-        return self._views({k: tf.convert_to_tensor(v) for k, v in drawn.items()})
-
-    def dataset(self, first: int, last: int) -> tf.data.Dataset:
-        """Batches number `first` to `last` − 1, counted from the first of epoch 0, as tf.data.
-
-        Reading and augmenting run beside the training. It holds no state: the same numbers give
-        the same batches, which is what resuming and several devices need.
-        """
-        signature = self._signature()
-        names = list(signature)
-
-        def read(number: Any) -> tuple[Any, ...]:
-            try:
-                drawn = self.drawn(int(number) // self.steps, int(number) % self.steps)
-            except InputError as error:
-                # tf.data would wrap it in the trace of its own threads.
-                self.failure = error
-                raise
-            return tuple(drawn[n] for n in names)
-
-        def load(number: tf.Tensor) -> Batch:
-            values = tf.numpy_function(read, [number], [signature[n].dtype for n in names])
-            for name, value in zip(names, values, strict=True):
-                value.set_shape(signature[name].shape)
-            return self._views(dict(zip(names, values, strict=True)))
-
-        numbers = tf.data.Dataset.range(first, last)
-        batches = numbers.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
-        return batches.apply(tf.data.experimental.assert_cardinality(max(0, last - first)))
 
     def drawn(self, epoch: int, step: int) -> dict[str, Any]:
         """Crops of one batch as NumPy arrays beside the draws of their views, not yet applied."""

@@ -1,0 +1,104 @@
+"""Your own small images: a folder of PNG, JPEG or TIFF files, each one thing to be clustered."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from iic_tf.data.folder import SUFFIXES
+from iic_tf.data.image_set import NO_LABEL, ImageSet
+from iic_tf.data.original_files import existing_folder, inside
+from iic_tf.data.raster import Raster
+from iic_tf.errors import InputError, expected
+
+FETCH = (
+    "Lay out your images as FOLDER/*.png, or as FOLDER/CLASS/*.png where classes are known for "
+    "scoring."
+)
+"""The layout expected."""
+
+
+def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
+    """All images in a folder and the folders within it, in order of their paths.
+
+    Where there are at least two folders with images in it, these are classes, for scoring only;
+    images beside them have none. Files that start with a dot, or lie in a folder that does, are
+    left out. Each image is scaled so that its shorter side has `side` pixels (each new pixel a
+    weighted mean of all the old ones it covers), and its middle square is kept. Alpha is dropped,
+    palettes are looked up, and 16 bits become 8 by their full range (65535 becomes 255), as
+    `iic_tf.data.raster` says; 1 to 16 channels, but the same number in all images.
+
+    All images together are held in memory, n · side² · channels bytes.
+
+    Args:
+        folder: the folder.
+        side: of the images, in pixels; at least 2.
+
+    Raises:
+        DataMissingError: the folder does not exist.
+        InputError: fewer than 2 images, one that cannot be read, or unlike numbers of channels.
+    """
+    if side < 2:
+        raise expected("images of at least 2 pixels a side", side, "side")
+    folder = existing_folder(folder, FETCH)
+    files = _find(folder)
+    if not files:
+        raise InputError(
+            f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{folder}'; received "
+            f"{inside(folder)}. {FETCH}"
+        )
+    rasters = [Raster(folder / file) for file in files]
+    channels = rasters[0].channels
+    images = np.empty((len(files), side, side, channels), np.uint8)
+    for number, raster in enumerate(rasters):
+        if raster.channels != channels:
+            raise InputError(
+                f"Expected {channels} channels as in '{rasters[0].path}'; received "
+                f"{raster.channels} in '{raster.path}'."
+            )
+        images[number] = _square(raster.read(0, 0, raster.height, raster.width), side)
+    labels, names = _classes(files)
+    # A folder given as "." has a name, too.
+    name = Path(os.path.abspath(folder)).name
+    return ImageSet(name, images, labels, names, files=tuple(file.as_posix() for file in files))
+
+
+def _find(folder: Path) -> list[Path]:
+    """Paths of the images, relative to the folder and sorted."""
+    within = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return sorted(
+        path
+        for path in within
+        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
+    )
+
+
+def _classes(files: list[Path]) -> tuple[NDArray[np.int32] | None, tuple[str, ...] | None]:
+    names = sorted({file.parts[0] for file in files if len(file.parts) > 1})
+    if len(names) < 2:
+        return None, None
+    number = {name: i for i, name in enumerate(names)}
+    labels = [number[f.parts[0]] if len(f.parts) > 1 else NO_LABEL for f in files]
+    return np.asarray(labels, np.int32), tuple(names)
+
+
+def _square(pixels: NDArray[np.generic], side: int) -> NDArray[np.uint8]:
+    """The middle square `[side, side, channels]`, uint8, of an image of uint8 or uint16."""
+    height, width, channels = pixels.shape
+    short = min(height, width)
+    left, top = (width - short) / 2, (height - short) / 2
+    box = (left, top, left + short, top + short)
+    wide = pixels.dtype == np.uint16
+    out = np.empty((side, side, channels), np.uint8)
+    for band in range(channels):
+        plane = np.ascontiguousarray(pixels[..., band])
+        # Pillow scales 8-bit and float images, but not 16-bit ones.
+        image = Image.fromarray(plane.astype(np.float32) / 257 if wide else plane)
+        # BILINEAR covers all the old pixels under a new one, also when scaling down.
+        scaled = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, box))
+        out[..., band] = np.rint(scaled) if wide else scaled
+    return out

@@ -1,0 +1,159 @@
+"""Pairs of views of small images: x, and r transformed copies gx of each."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from iic_tf.data.image_set import ImageSet
+from iic_tf.errors import expected
+from iic_tf.models.turns import MAIN, OVERCLUSTERING, TurnTaking
+from iic_tf.views.draws import generator
+from iic_tf.views.image_view import ImageView
+from iic_tf.views.numbered_batches import Batch, NumberedBatches
+
+
+class ImagePairs(NumberedBatches):
+    """Batches of paired views for `model.fit`; every draw comes from (seed, epoch, step).
+
+    `pairs[i]` is batch i of the current epoch, a dict of
+
+    - `x`: one view of each of m images, float32 `[m, s, s, channels]` in 0 to 1;
+    - `gx`: r views of each, float32 `[r·m, s, s, channels]`: copy j of image i at j·m + i;
+    - `epoch`: int32 `[m]`, the epoch, by which heads are trained in turns;
+    - `image`: int32 `[m]`, the number of each image; those of extra images begin at the number of
+      ordinary ones.
+
+    The images of a seed come in one long sequence, in which each is had once, in an order drawn
+    anew, before any comes again; an epoch is its next `steps` batches. So all batches and epochs
+    are of one length, none is smaller at the end, and no image is left out. Draws are made for a
+    whole batch at once: those of another batch size or r are others.
+
+    Epochs in which only the overclustering head is trained draw from the ordinary and the extra
+    images together, in a sequence of their own that goes on from one such epoch to the next; all
+    others from the ordinary ones (STL10: the overclustering head learns from the unlabelled part,
+    the main head does not).
+
+    Args:
+        images: the data set.
+        batch: images in a batch, m; a batch has r·m pairs.
+        repeats: copies of each image, r.
+        x, gx: what the views are drawn from; of the same `size`.
+        seed: 0 or more.
+        steps: batches in an epoch, of whichever turn. None: as many as it takes to see each
+            ordinary image at least once.
+        turns: heads trained in epoch 0, 1, ..., repeated; the model's own.
+        extra: draw from the extra images at all.
+        epoch: number of the first epoch.
+
+    Raises:
+        InputError: a value outside its range, or views that do not fit the images or one another.
+    """
+
+    def __init__(
+        self,
+        images: ImageSet,
+        batch: int,
+        repeats: int,
+        x: ImageView,
+        gx: ImageView,
+        seed: int = 0,
+        steps: int | None = None,
+        turns: Sequence[str] = (MAIN,),
+        extra: bool = True,
+        epoch: int = 0,
+    ):
+        super().__init__(epoch)
+        if batch < 1:
+            raise expected("a batch of at least 1 image", batch, "batch")
+        if repeats < 1:
+            raise expected("at least 1 copy of each image", repeats, "repeats")
+        if steps is not None and steps < 1:
+            raise expected("at least 1 step in an epoch", steps, "steps")
+        if seed < 0:
+            raise expected("seed >= 0", seed, "seed")
+        for view in (x, gx):
+            view.check_fits(images.height, images.width, images.name)
+        if x.size != gx.size:
+            raise expected(f"views of one size, x's {x.size} pixels", gx.size, "gx.size")
+        self.images = images
+        self.batch = batch
+        self.repeats = repeats
+        self.x = x
+        self.gx = gx
+        self.seed = seed
+        self.turns = TurnTaking.check_turns(turns)
+        self.extra = extra and images.extra is not None
+        self.steps = steps or math.ceil(len(images) / batch)
+
+    def indices(self, epoch: int, step: int) -> NDArray[np.int32]:
+        """The numbers of the images of one batch, int32 `[m]`."""
+        widely = self._widely(epoch)
+        cycles, rest = divmod(epoch, len(self.turns))
+        before = cycles * sum(map(self._widely, range(len(self.turns))))
+        before += sum(map(self._widely, range(rest)))
+        epochs = before if widely else epoch - before
+        pool = self.images.pool(extra=widely)
+        place = (epochs * self.steps + step) * self.batch + np.arange(self.batch)
+        rounds, within = np.divmod(place, pool)
+        # A batch may reach into the next round of the images, or if there are few, into several.
+        orders = {number: self._order(widely, number) for number in np.unique(rounds).tolist()}
+        chosen = [orders[r][w] for r, w in zip(rounds.tolist(), within.tolist(), strict=True)]
+        return np.asarray(chosen, np.int32)
+
+    def drawn(self, epoch: int, step: int) -> dict[str, Any]:
+        """The images of one batch as stored, beside the draws of their views, not yet applied."""
+        indices = self.indices(epoch, step)
+        drawn: dict[str, Any] = {
+            "raw": self.images.read(indices),
+            "epoch": np.full(self.batch, epoch, np.int32),
+            "image": indices,
+        }
+        for kind, (view, count) in self._kinds().items():
+            # Numbers 2·step and 2·step + 1 keep the draws of x and of gx apart.
+            number = 2 * step + (kind == "gx")
+            crop = generator(self.seed, epoch, number, "crop")
+            drawn[kind] = view.draw(crop, self.images.height, self.images.width, count)
+            colours = generator(self.seed, epoch, number, "photometry")
+            drawn[f"colour_{kind}"] = view.draw_colours(colours, count)
+        return drawn
+
+    def _kinds(self) -> dict[str, tuple[ImageView, int]]:
+        return {"x": (self.x, self.batch), "gx": (self.gx, self.batch * self.repeats)}
+
+    def _widely(self, epoch: int) -> bool:
+        """Whether an epoch draws from the extra images, too."""
+        return self.extra and self.turns[epoch % len(self.turns)] == OVERCLUSTERING
+
+    @functools.lru_cache(maxsize=4)  # noqa: B019 (lives as long as the few pairs of a run)
+    def _order(self, widely: bool, number: int) -> NDArray[np.int64]:
+        rng = generator(self.seed, number, int(widely), "order")
+        return rng.permutation(self.images.pool(extra=widely))
+
+    def _views(self, drawn: Batch) -> Batch:
+        raw = drawn["raw"]
+        copies = tf.tile(raw, (self.repeats, 1, 1, 1))
+        return {
+            "x": self.x.apply(raw, drawn["x"], drawn["colour_x"]),
+            "gx": self.gx.apply(copies, drawn["gx"], drawn["colour_gx"]),
+            "epoch": drawn["epoch"],
+            "image": drawn["image"],
+        }
+
+    def _signature(self) -> dict[str, tf.TensorSpec]:
+        shape = (self.batch, self.images.height, self.images.width, self.images.channels)
+        specs = {
+            "raw": tf.TensorSpec(shape, tf.uint8),
+            "epoch": tf.TensorSpec((self.batch,), tf.int32),
+            "image": tf.TensorSpec((self.batch,), tf.int32),
+        }
+        for kind, (_, count) in self._kinds().items():
+            specs[kind] = tf.TensorSpec((count, 2, 3), tf.float32)
+            specs[f"colour_{kind}"] = tf.TensorSpec((count, 4), tf.float32)
+        return specs

@@ -1,0 +1,101 @@
+"""Batches by number: each is had from its epoch and step alone, in any order, any number of times.
+
+That is what resuming, several devices and two readers at once need.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from iic_tf.errors import InputError
+
+Batch = dict[str, Any]
+
+
+class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """What all kinds of pairs share: epochs, `model.fit`, and tf.data.
+
+    A subclass sets `steps` and provides `drawn`, `_signature` and `_views`.
+
+    Args:
+        epoch: number of the first epoch.
+
+    Attributes:
+        steps: batches in an epoch.
+        epoch: number of the current epoch.
+        failure: what was wrong with an image that `dataset` could not read.
+    """
+
+    steps: int
+
+    def __init__(self, epoch: int = 0):
+        super().__init__()
+        self.failure: InputError | None = None
+        self.epoch = epoch
+        self._begun = False
+
+    def __len__(self) -> int:
+        return self.steps
+
+    @property
+    def num_batches(self) -> int:
+        """Batches in an epoch."""
+        return self.steps
+
+    def on_epoch_begin(self) -> None:
+        """Note that an epoch has begun; Keras calls it."""
+        self._begun = True
+
+    def on_epoch_end(self) -> None:
+        """Go on to the draws of the next epoch; Keras calls it, and once before the first."""
+        self.epoch += self._begun
+        self._begun = False
+
+    def __getitem__(self, step: int) -> Batch:
+        if not 0 <= step < self.steps:
+            raise IndexError(step)
+        drawn = self.drawn(self.epoch, step)
+        return self._views({k: tf.convert_to_tensor(v) for k, v in drawn.items()})
+
+    def dataset(self, first: int, last: int) -> tf.data.Dataset:
+        """Batches number `first` to `last` − 1, counted from the first of epoch 0, as tf.data.
+
+        Reading and augmenting run beside the training. It holds no state: the same numbers give
+        the same batches, which is what resuming and several devices need.
+        """
+        signature = self._signature()
+        names = list(signature)
+
+        def read(number: Any) -> tuple[Any, ...]:
+            try:
+                drawn = self.drawn(int(number) // self.steps, int(number) % self.steps)
+            except InputError as error:
+                # tf.data would wrap it in the trace of its own threads.
+                self.failure = error
+                raise
+            return tuple(drawn[n] for n in names)
+
+        def load(number: tf.Tensor) -> Batch:
+            values = tf.numpy_function(read, [number], [signature[n].dtype for n in names])
+            for name, value in zip(names, values, strict=True):
+                value.set_shape(signature[name].shape)
+            return self._views(dict(zip(names, values, strict=True)))
+
+        numbers = tf.data.Dataset.range(first, last)
+        batches = numbers.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
+        return batches.apply(tf.data.experimental.assert_cardinality(max(0, last - first)))
+
+    def drawn(self, epoch: int, step: int) -> dict[str, Any]:
+        """The images of one batch as NumPy arrays beside the draws of their views."""
+        raise NotImplementedError
+
+    def _views(self, drawn: Batch) -> Batch:
+        """Apply the draws; of tensors, in a graph or not."""
+        raise NotImplementedError
+
+    def _signature(self) -> dict[str, tf.TensorSpec]:
+        """Names, shapes and types of what `drawn` returns."""
+        raise NotImplementedError
