@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import tensorflow as tf
 
@@ -22,15 +22,19 @@ class TurnTaking:
     callback, no counter to save, and resuming needs nothing. Each turn is traced once, with the
     gradients of its own head only.
 
-    The model provides `turns` and `train_turn(data, turn)`.
+    The model provides `turns`, `train_turn(data, turn)` and what its batches must hold.
     """
 
     turns: tuple[str, ...]
+    batch_source: ClassVar[str] = "iic_tf.ImagePairs"
+    """Whose batches it takes, for messages."""
+    geometries: ClassVar[tuple[str, ...]] = ()
+    """Keys of which a batch must have at least one, beside x, gx and epoch."""
 
     @staticmethod
-    def check_turns(turns: Sequence[str]) -> tuple[str, ...]:
-        """Validate a schedule such as `("overclustering", "main")`."""
-        allowed = (*HEADS, BOTH)
+    def check_turns(turns: Sequence[str], heads: Sequence[str] = HEADS) -> tuple[str, ...]:
+        """Validate a schedule such as `("overclustering", "main")` of a model with these heads."""
+        allowed = (*heads, BOTH) if len(heads) > 1 else tuple(heads)
         if not turns or any(turn not in allowed for turn in turns):
             raise expected(f"turns made of {', '.join(allowed)}", tuple(turns), "turns")
         if not {MAIN, BOTH} & set(turns):
@@ -44,6 +48,19 @@ class TurnTaking:
     def train_turn(self, data: dict[str, Any], turn: str) -> dict[str, Any]:
         raise NotImplementedError
 
+    def check_batch(self, data: Any) -> None:
+        """A batch must be a dict as `batch_source` yields it."""
+        fits = isinstance(data, dict) and {"x", "gx", "epoch"} <= set(data)
+        if fits and (not self.geometries or set(self.geometries) & set(data)):
+            return
+        came = sorted(data) if isinstance(data, dict) else type(data).__name__
+        keys = ", ".join(["x", "gx", "epoch"][: 3 if self.geometries else 2])
+        last = " or ".join(self.geometries) or "epoch"
+        raise InputError(
+            f"Expected batches of pairs, dicts with {keys} and {last} "
+            f"(see {self.batch_source}); received {came}."
+        )
+
     def fit(self, *args: Any, shuffle: bool = False, **kwargs: Any) -> Any:
         """`keras.Model.fit`, but batches keep their order unless told else.
 
@@ -53,7 +70,7 @@ class TurnTaking:
 
     def train_step(self, data: dict[str, Any]) -> dict[str, Any]:
         """One eager step: looks up the turn of the batch's epoch and takes it."""
-        check_batch(data)
+        self.check_batch(data)
         return self.train_turn(data, self.turn_of(int(data["epoch"][0])))
 
     def make_train_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
@@ -79,7 +96,7 @@ class TurnTaking:
         def train_function(iterator: Iterator[Any]) -> Any:
             logs = None
             for _, data in zip(range(self.steps_per_execution), iterator):  # type: ignore[attr-defined]  # noqa: B905
-                check_batch(data)
+                self.check_batch(data)
                 turn = self.turn_of(int(data["epoch"][0]))
                 if turn not in compiled:
                     compiled[turn] = step_of(turn)
@@ -90,14 +107,3 @@ class TurnTaking:
 
         self.train_function = train_function
         return train_function
-
-
-def check_batch(data: Any) -> None:
-    """A batch must be the dict that `iic_tf.Pairs` yields."""
-    fits = isinstance(data, dict) and {"x", "gx", "epoch"} <= set(data)
-    if not fits or not {"flip", "affine"} & set(data):
-        came = sorted(data) if isinstance(data, dict) else type(data).__name__
-        raise InputError(
-            f"Expected batches of pairs, dicts with x, gx, epoch and flip or affine "
-            f"(see iic_tf.Pairs); received {came}."
-        )

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
-from iic_tf.errors import expected
 from iic_tf.networks.conv_block import ConvBlock
+from iic_tf.networks.widths import widened
 
 FILTERS = (64, 128, 256, 256, 512, 512)
 RECEPTIVE_RADIUS = 16
@@ -31,10 +31,8 @@ class NetworkC(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(self, width: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
-        if not width > 0:
-            raise expected("width > 0", width, "width")
         self.width = width
-        filters = [max(4, round(f * width)) for f in FILTERS]
+        filters = widened(FILTERS, width)
         self.features = filters[-1]
         self.before = [ConvBlock(f, dtype=self.dtype_policy) for f in filters[:2]]
         # SAME: an odd last row or column is pooled alone, so that any size works.

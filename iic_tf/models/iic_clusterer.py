@@ -1,0 +1,172 @@
+"""Invariant Information Clustering of images, as a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from iic_tf.errors import expected
+from iic_tf.losses.arguments import check_lamb
+from iic_tf.losses.information import information
+from iic_tf.models.turns import HEADS, MAIN, OVERCLUSTERING
+from iic_tf.models.two_heads import TwoHeads
+from iic_tf.networks.network_a import NetworkA
+from iic_tf.networks.network_b import NetworkB
+from iic_tf.networks.vector_head import VectorHead
+from iic_tf.views.inputs import check_inputs, input_channels, network_input
+
+NETWORKS: dict[str, Any] = {"A": NetworkA, "B": NetworkB}
+
+
+@keras.saving.register_keras_serializable("iic_tf")
+class IICClusterer(TwoHeads):
+    """Network A or B with a main and an overclustering head, trained by mutual information.
+
+    Xu Ji, João Henriques, Andrea Vedaldi: Invariant Information Clustering for Unsupervised Image
+    Classification and Segmentation, 2019, sections 3 and 4.1; the objective is eq. 3 to 6 of the
+    IID preprint (2018).
+
+    `model.compile()` has the paper's defaults, `model.fit(pairs)` trains on batches of
+    `iic_tf.ImagePairs`, `model(x)` gives the main head's class probabilities.
+
+    A batch is a dict: `x` `[m, size, size, channels]`, its transformed copies `gx`
+    `[r·m, size, size, channels]` (copy j of image i in row j·m + i), both in 0 to 1, and `epoch`
+    int32 `[m]`. Its r·m pairs make one joint.
+
+    Args:
+        classes: clusters of the main head, 2 or more.
+        overclusters: clusters of the auxiliary overclustering head, 2 or more (the paper takes 5
+            to 7 times as many as classes); 0 or None for a model without that head.
+        channels: bands of the images.
+        size: height and width of the images, in pixels, 8 or more.
+        network: `A`, a ResNet34 for small images, or `B`, four 5×5 convolutions for digits.
+        width: factor of the network's channel counts.
+        sub_heads: sub-heads of each head.
+        inputs: what the network sees: `bands` (the image's own), `bands+sobel` (and the slopes dx
+            and dy of its brightness), or `sobel` (the slopes alone: no colour, no brightness).
+        lamb: λ of the main head.
+        overclustering_lamb: λ of the overclustering head.
+        turns: which heads are trained in epoch 0, 1, …, over and over: `overclustering`, `main`,
+            or `both` at once. None means an epoch of each, or `main` alone where there is no other
+            head; two epochs of the main head to one of the other, as published for CIFAR10 and
+            MNIST, are `("overclustering", "main", "main")`.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    arguments = (
+        *("classes", "overclusters", "channels", "size", "network", "width", "sub_heads"),
+        *("inputs", "lamb", "overclustering_lamb", "turns"),
+    )
+
+    def __init__(
+        self,
+        classes: int,
+        overclusters: int | None,
+        channels: int,
+        size: int,
+        network: str = "A",
+        width: float = 1.0,
+        sub_heads: int = 5,
+        inputs: str = "bands",
+        lamb: float = 1.0,
+        overclustering_lamb: float = 1.0,
+        turns: Sequence[str] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if channels < 1:
+            raise expected("at least 1 channel", channels, "channels")
+        if network not in NETWORKS:
+            raise expected(f"one of {', '.join(NETWORKS)}", network, "network")
+        check_inputs(inputs)
+        for value in (lamb, overclustering_lamb):
+            check_lamb(value)
+        self.classes = classes
+        self.overclusters = overclusters or 0
+        self.channels = channels
+        self.size = size
+        self.network = network
+        self.width = width
+        self.sub_heads = sub_heads
+        self.inputs = inputs
+        self.lamb = lamb
+        self.overclustering_lamb = overclustering_lamb
+        heads = HEADS if self.overclusters else (MAIN,)
+        default = (OVERCLUSTERING, MAIN) if self.overclusters else (MAIN,)
+        self.turns = self.check_turns(default if turns is None else turns, heads)
+        self.trunk = NETWORKS[network](width, name="trunk", dtype=self.dtype_policy)
+        self.add_heads(VectorHead, heads)
+        self.build((None, size, size, channels))
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self._check_shape(input_shape)
+        inside = (*input_shape[:-1], input_channels(self.channels, self.inputs))
+        self.trunk.build(inside)
+        for head in self.heads.values():
+            head.build(self.trunk.compute_output_shape(inside))
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Main-head probabilities of the chosen sub-head.
+
+        Args:
+            x: images `[batch, size, size, channels]` in 0 to 1.
+            training: whether BatchNormalization uses the batch's own statistics.
+
+        Returns:
+            float32 `[batch, classes]`.
+        """
+        return self.of_chosen(self.probabilities(x, MAIN, training))
+
+    def probabilities(self, x: Any, head: str = MAIN, training: bool = False) -> list[Any]:
+        """Probabilities of every sub-head of a head, each float32 `[batch, k]`."""
+        probabilities: list[Any] = self.heads[head](self.features(x, training))
+        return probabilities
+
+    def features(self, x: Any, training: bool = False) -> Any:
+        """What the heads see: `[batch, size, size, channels]` → `[batch, features]`."""
+        self._check_shape(tuple(x.shape))
+        x = ops.cast(x, self.compute_dtype)
+        return self.trunk(network_input(x, self.inputs), training=training)
+
+    def _check_shape(self, shape: tuple[int | None, ...]) -> None:
+        if len(shape) != 4:
+            raise expected("images [batch, size, size, channels]", shape, "shape")
+        if shape[-1] != self.channels:
+            raise expected(f"images of {self.channels} channels", shape[-1], "channels")
+        if any(s not in (None, self.size) for s in shape[1:3]):
+            wanted = f"images of {self.size}×{self.size} pixels, the model's size"
+            raise expected(wanted, f"{shape[1]}×{shape[2]}", "size")
+
+    def joints(self, data: dict[str, Any], heads: Sequence[str], training: bool) -> dict[str, Any]:
+        """Joints of all r·m pairs, for every head asked for float32 `[sub_heads, 1, k, k]`.
+
+        Images and copies go through the network as one batch, every image once however many
+        copies it has: Σ_j Σ_i p_i q_jiᵀ is Σ_i p_i (Σ_j q_ji)ᵀ.
+        """
+        x, gx = data["x"], data["gx"]
+        count, copies = x.shape[0], gx.shape[0]
+        if count and copies is not None and (copies % count or not copies):
+            wanted = f"as many copies of each of {count} images: gx of a multiple of {count} rows"
+            raise expected(wanted, copies, "rows")
+        features = self.features(ops.concatenate([x, gx]), training)
+        images = ops.shape(x)[0]
+        joints = {}
+        for head in heads:
+            layer = self.heads[head]
+            both = layer.stacked(features)
+            p = both[:images]
+            shape = (-1, images, layer.sub_heads, layer.clusters)
+            q = ops.sum(ops.reshape(both[images:], shape), axis=0)
+            joint = ops.matmul(ops.transpose(p, (1, 2, 0)), ops.transpose(q, (1, 0, 2)))
+            joints[head] = ops.expand_dims(joint, 1)
+        return joints
+
+    def head_loss(self, joints: Any, head: str) -> Any:
+        """Mean loss −I_λ over the sub-heads of one head, `[sub_heads, 1, k, k]` → a scalar."""
+        return -ops.mean(information(joints, self.head_lamb(head)))

@@ -1,0 +1,54 @@
+"""The residual block of network A."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+from iic_tf.networks.conv_block import ConvBlock
+
+
+@keras.saving.register_keras_serializable("iic_tf")
+class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
+    """Two 3×3 convolutions beside a shortcut: ReLU(BN(conv(ReLU(BN(conv(x))))) + shortcut(x)).
+
+    He, Zhang, Ren, Sun: Deep Residual Learning for Image Recognition, 2016, figure 2 and the 18-
+    and 34-layer columns of table 1. The shortcut is the input itself or, where the shape changes,
+    a 1×1 convolution with BatchNormalization.
+
+    Args:
+        filters: output channels.
+        stride: of the first convolution and of the shortcut; 2 halves the map, rounded up.
+    """
+
+    def __init__(self, filters: int, stride: int = 1, **kwargs: Any):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.stride = stride
+        policy = self.dtype_policy
+        self.first = ConvBlock(filters, stride=stride, dtype=policy)
+        self.second = ConvBlock(filters, activate=False, dtype=policy)
+        self.shortcut: ConvBlock | None = None
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.first.build(input_shape)
+        self.second.build(self.first.compute_output_shape(input_shape))
+        if self.stride != 1 or input_shape[-1] != self.filters:
+            self.shortcut = ConvBlock(
+                self.filters, 1, stride=self.stride, activate=False, dtype=self.dtype_policy
+            )
+            self.shortcut.build(input_shape)
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """`[batch, h, w, channels]` → `[batch, ⌈h/stride⌉, ⌈w/stride⌉, filters]`."""
+        deep = self.second(self.first(x, training=training), training=training)
+        beside = x if self.shortcut is None else self.shortcut(x, training=training)
+        return keras.ops.relu(deep + beside)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        return self.first.compute_output_shape(input_shape)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "filters": self.filters, "stride": self.stride}
