@@ -142,7 +142,7 @@ def _predictor(run: Run, served: ServedSegmenter, overclusters: bool) -> Predict
     # Here, not above: the module brings scores and baselines along.
     from iic_tf.training.evaluate import chosen_overclusters
 
-    return Predictor(served, OVERCLUSTERING, chosen_overclusters(run))
+    return Predictor(served, OVERCLUSTERING, chosen_overclusters(run) or 0)
 
 
 def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool) -> None:

@@ -10,6 +10,7 @@ from iic_tf.errors import InputError
 from iic_tf.models.iic_segmenter import IICSegmenter
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.run import Run
+from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 INPUT = "pixels"
 LABELS = "labels"
@@ -29,7 +30,11 @@ def load_segmenter(run: Run) -> ServedSegmenter:
     Raises:
         InputError: the run has no finished epoch, or its files are damaged.
     """
-    config = run.config()
+    config, recipe = run.config(), run.recipe()
+    if not isinstance(recipe, SegmentationRecipe):
+        raise InputError(
+            f"Expected a segmentation run; received {run.folder}, trained by {recipe.method}."
+        )
     trained = run.load_best()
     if not isinstance(trained, IICSegmenter):
         raise InputError(
@@ -42,7 +47,7 @@ def load_segmenter(run: Run) -> ServedSegmenter:
         low, high = config["low"], config["high"]
     except KeyError as error:
         raise InputError(f"Expected low and high in {run.config_file}; received none.") from error
-    return ServedSegmenter(model, low, high, run.recipe().downscale)
+    return ServedSegmenter(model, low, high, recipe.downscale)
 
 
 def input_spec(served: ServedSegmenter) -> tf.TensorSpec:

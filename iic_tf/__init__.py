@@ -6,17 +6,23 @@ load_tensorflow()
 
 from iic_tf import losses
 from iic_tf.errors import DataMissingError, InputError
+from iic_tf.models.iic_clusterer import IICClusterer
 from iic_tf.models.iic_segmenter import IICSegmenter
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.version import __version__
 from iic_tf.views.geometry import Geometry
+from iic_tf.views.image_pairs import ImagePairs
+from iic_tf.views.image_view import ImageView
 from iic_tf.views.pairs import Pairs
 from iic_tf.views.photometry import Photometry
 
 __all__ = [
     "DataMissingError",
     "Geometry",
+    "IICClusterer",
     "IICSegmenter",
+    "ImagePairs",
+    "ImageView",
     "InputError",
     "Pairs",
     "Photometry",

@@ -12,14 +12,25 @@ from iic_tf.errors import InputError
 from iic_tf.version import __version__
 
 DESCRIPTION = """\
-Learn to segment images without labels, look at what was found, score it, and export a model.
+Learn to segment or cluster images without labels, look at what was found, score it, and export a
+model.
 
   iic-tf train --dataset scenes --recipe scenes-cpu --out runs/first
-  iic-tf train --dataset folder --data my_images --classes 4 --out runs/mine
-  iic-tf predict runs/mine my_images --out found
-  iic-tf evaluate runs/mine            (where there are masks)
+  iic-tf train --dataset folder --data my_tiles --classes 4 --out runs/mine
+  iic-tf train --dataset mnist --data mnist --out runs/digits
+  iic-tf predict runs/mine my_tiles --out found
+  iic-tf evaluate runs/mine            (where there are labels)
   iic-tf export runs/mine --format onnx --out model.onnx
 """
+
+
+PLACE = (
+    *("dataset", "data", "masks", "class_file", "image_glob", "mask_glob", "stretch", "bands"),
+    "download",
+)
+"""Options that say where the images are."""
+IMAGE_RECIPES = ("mnist", "fashion_mnist", "cifar10", "cifar100-20", "stl10", "images")
+"""Data sets of whole images, each with a recipe of its name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -56,7 +67,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"iic-tf {__version__}")
     verbs = parser.add_subparsers(title="commands", metavar="VERB")
     _train_options(_verb(verbs, "train", _train, "learn from images, without labels"))
-    _evaluate_options(_verb(verbs, "evaluate", _evaluate, "score a run against masks"))
+    _evaluate_options(_verb(verbs, "evaluate", _evaluate, "score a run against labels"))
     _predict_options(_verb(verbs, "predict", _predict, "segment images with a run"))
     _export_options(_verb(verbs, "export", _export, "write a SavedModel or an ONNX model"))
     _verb(verbs, "recipes", _recipes, "list the recipes").add_argument(
@@ -85,7 +96,12 @@ def _option(group: Any, *names: str, **how: Any) -> None:
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
     data = parser.add_argument_group("data")
-    _option(data, "--dataset", metavar="NAME", default="folder", help="see: iic-tf datasets")
+    _option(
+        data,
+        "--dataset",
+        metavar="NAME",
+        help="see: iic-tf datasets (default: the recipe's own, else folder)",
+    )
     _option(data, "--data", metavar="DIR", help="folder of the data set's files")
     _option(data, "--masks", metavar="DIR", help="folder of masks (scores only)")
     _option(data, "--class-file", metavar="YAML", help="what the masks' colours or numbers mean")
@@ -99,6 +115,9 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
         metavar=("LOW", "HIGH"),
         help="percentiles of each band that become black and white, as 2 98",
     )
+    _option(
+        data, "--download", action="store_true", help="let tensorflow-datasets fetch a data set"
+    )
     _option(data, "--bands", choices=("RGBIR", "RGB", "IRRG"), help="of Potsdam")
     run = parser.add_argument_group("run")
     _option(run, "--out", metavar="RUN", required=True, help="run folder, new or empty")
@@ -109,8 +128,8 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
         recipe,
         "--recipe",
         metavar="R",
-        help="a name of iic-tf recipes, or your own mine.yaml (default: scenes-cpu for scenes, "
-        "potsdam-3 or -6 for potsdam, else folder)",
+        help="a name of iic-tf recipes, or your own mine.yaml (default: the data set's own, as "
+        "mnist; scenes-cpu for scenes, potsdam-3 or -6 for potsdam, else folder)",
     )
     _option(recipe, "--classes", type=int, metavar="K", help="classes to find")
     _option(recipe, "--overclusters", type=int, metavar="K", help="clusters of the other head")
@@ -132,14 +151,15 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    import dataclasses
-
-    from iic_tf.data.registry import Source, absolute
-    from iic_tf.training.recipe import load_recipe
+    from iic_tf.data.registry import absolute
+    from iic_tf.training.methods import task_of
+    from iic_tf.training.recipe_files import load_recipe
     from iic_tf.training.train import train
 
     values = vars(given)
     recipe = load_recipe(values.get("recipe") or _default_recipe(given))
+    # A recipe made for one data set knows it.
+    values.setdefault("dataset", recipe.dataset)
     overrides: dict[str, Any] = {
         key: values[key]
         for key in (
@@ -153,19 +173,19 @@ def _train(given: argparse.Namespace) -> None:
     for pair in values.get("set", ()):
         overrides |= _setting(pair)
     recipe = recipe.replaced(**overrides)
-    known = {f.name for f in dataclasses.fields(Source)}
-    place = {key: value for key, value in values.items() if key in known}
+    place = {key: value for key, value in values.items() if key in PLACE}
     for key in ("data", "masks", "class_file"):
         place[key] = absolute(place.get(key))
-    if "stretch" in place:
-        place["stretch"] = tuple(place["stretch"])
-    train(recipe, Source(**place), given.out, given.seed, given.overwrite, _say)
+    train(task_of(recipe, place), given.out, given.seed, given.overwrite, _say)
 
 
 def _default_recipe(given: argparse.Namespace) -> str:
-    if given.dataset == "potsdam":
+    dataset = getattr(given, "dataset", "folder")
+    if dataset == "potsdam":
         return "potsdam-6" if getattr(given, "classes", 3) == 6 else "potsdam-3"
-    return "scenes-cpu" if given.dataset == "scenes" else "folder"
+    if dataset == "scenes":
+        return "scenes-cpu"
+    return dataset if dataset in IMAGE_RECIPES else "folder"
 
 
 def _setting(text: str) -> dict[str, Any]:
@@ -258,7 +278,7 @@ def _export(given: argparse.Namespace) -> None:
 
 
 def _recipes(given: argparse.Namespace) -> None:
-    from iic_tf.training.recipe import load_recipe, recipe_names
+    from iic_tf.training.recipe_files import load_recipe, recipe_names
 
     if given.name:
         import yaml
@@ -276,10 +296,13 @@ def _recipes(given: argparse.Namespace) -> None:
 def _datasets(given: argparse.Namespace) -> None:
     import textwrap
 
+    from iic_tf.data.image_registry import IMAGE_ABOUT
     from iic_tf.data.registry import ABOUT
 
-    for name, about in ABOUT.items():
-        _say(textwrap.fill(about, 96, initial_indent=f"{name:10}", subsequent_indent=" " * 10))
+    for title, sets in (("to segment", ABOUT), ("to cluster whole images", IMAGE_ABOUT)):
+        _say(f"{title}:")
+        for name, about in sets.items():
+            _say(textwrap.fill(about, 96, initial_indent=f"{name:14}", subsequent_indent=" " * 14))
 
 
 def _say(line: str) -> None:

@@ -5,7 +5,8 @@ import pytest
 
 from iic_tf.errors import InputError
 from iic_tf.models.turns import OVERCLUSTERING
-from iic_tf.training.evaluate import Found, chosen_overclusters, deal, evaluate, overclustering
+from iic_tf.training.evaluate import best_losses, evaluate, overclustering
+from iic_tf.training.folds import Found, deal
 from iic_tf.training.run import Run
 
 NAMES = ["a", "b"]
@@ -50,15 +51,17 @@ def test_a_cluster_that_the_others_never_saw_gets_their_commonest_class():
     assert result.accuracy == pytest.approx((1 + 2) / 18)
 
 
-def test_the_overclusters_of_the_lowest_loss_in_the_best_epoch_are_taken(tmp_path):
+def test_losses_are_those_of_the_best_epoch_by_the_main_head(tmp_path):
     run = Run(tmp_path)
     run.metrics_file.write_text(
-        "epoch,main_loss,overclustering_loss_0,overclustering_loss_1,overclustering_loss_2\n"
-        "0,-0.5,-1.0,-0.9,-0.8\n"
-        "1,-0.9,-1.0,-1.2,-1.1\n"
-        "2,-0.7,-1.0,-1.2,-1.5\n"
+        "epoch,main_loss,main_loss_0,overclustering_loss_0,overclustering_loss_1\n"
+        "1,-0.5,-0.5,-1.0,-0.9\n"
+        "2,-0.9,-0.9,-1.0,-1.2\n"
+        "3,-0.7,-0.7,-2.0,-1.2\n"
     )
-    assert chosen_overclusters(run) == 1
+    assert best_losses(run) == {"main": [-0.9], "overclustering": [-1.0, -1.2]}
+    run.metrics_file.write_text("epoch,main_loss,main_loss_0\n1,-0.5,-0.5\n")
+    assert best_losses(run) == {"main": [-0.5], "overclustering": []}
 
 
 def test_one_fold_is_refused(tmp_path):

@@ -3,7 +3,8 @@
 import pytest
 
 from iic_tf.errors import InputError
-from iic_tf.training.recipe import Recipe, load_recipe, read_recipe, recipe_names
+from iic_tf.training.recipe_files import load_recipe, read_recipe, recipe_names, recipe_of
+from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -11,7 +12,7 @@ def test_each_recipe_loads_and_has_a_card(name: str) -> None:
     recipe = load_recipe(name)
     assert recipe.name == name
     assert "iic-tf train" in recipe.about
-    assert Recipe().replaced(**recipe.to_dict()) == recipe
+    assert recipe_of(recipe.to_dict()) == recipe
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_cpu_recipes_exist_beside_the_published_ones() -> None:
 )
 def test_unfit_values_are_named(values: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        Recipe().replaced(**values)
+        SegmentationRecipe().replaced(**values)
 
 
 def test_unknown_recipe_lists_those_there_are() -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
-from iic_tf.training.train import build_model
+from iic_tf.training.segmentation import build_model
+from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 
 def make_run(
@@ -19,7 +19,9 @@ def make_run(
     **values: Any,
 ) -> Run:
     """A run of a tiny model in `folder`/run; `values` are the recipe's."""
-    recipe = Recipe().replaced(**{"width": 0.05, "radius": 1, "overclusters": 4, **values})
+    recipe = SegmentationRecipe().replaced(
+        **{"width": 0.05, "radius": 1, "overclusters": 4, **values}
+    )
     config = {
         "recipe": recipe.to_dict(),
         "source": {"dataset": "folder"},

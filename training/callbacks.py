@@ -15,7 +15,7 @@ import numpy as np
 
 from iic_tf.errors import InputError
 from iic_tf.losses.information import most_information
-from iic_tf.models.turns import HEADS, MAIN
+from iic_tf.models.turns import MAIN
 from iic_tf.training.run import Run, replacing
 
 COLLAPSE = 0.95
@@ -81,18 +81,19 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         spent = time.monotonic() - self.started
         left = spent / done * (self.epochs - done)
         heads = "  ".join(
-            f"{head} {logs[f'{head}_loss']:.3f} of −{-logs[f'{head}_bound']:.2f}" for head in HEADS
+            f"{head} {logs[f'{head}_loss']:.3f} of −{-logs[f'{head}_bound']:.2f}"
+            for head in logs["heads"]
         )
         line = (
             f"epoch {done:>3}/{self.epochs}  {heads}  shares {bars(logs['main_shares'])} "
             f"(largest {max(logs['main_shares']):.2f})  {clock(spent)}, {clock(left)} left"
         )
         self.say(line + ("  best so far" if logs.get("is_best") else ""))
-        for head in HEADS:
+        for head in logs["heads"]:
             if max(logs[f"{head}_shares"]) > COLLAPSE:
                 self.say(
                     f"  warning: one cluster of the {head} head holds "
-                    f"{max(logs[f'{head}_shares']):.0%} of all pixels (collapse). A larger lamb, "
+                    f"{max(logs[f'{head}_shares']):.0%} of everything (collapse). A larger lamb, "
                     "a larger batch or a lower rate usually helps."
                 )
 
@@ -111,9 +112,10 @@ def clock(seconds: float) -> str:
 class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
     """Take the unsupervised loss on fixed pairs in evaluation mode; choose the sub-head by it.
 
-    It adds to the epoch's logs, for the callbacks behind it, for each head: `<head>_loss` (of the
-    sub-head with the lowest), `<head>_losses`, `<head>_shares`, `<head>_bound` (the lowest that a
-    loss can be); and `is_best`, whether the main head's loss is the lowest so far.
+    It adds to the epoch's logs, for the callbacks behind it, `heads`, and for each head
+    `<head>_loss` (of the sub-head with the lowest), `<head>_losses`, `<head>_shares`,
+    `<head>_bound` (the lowest that a loss can be); and `is_best`, whether the main head's loss is
+    the lowest so far.
     """
 
     def __init__(self, pairs: Any, best: float = math.inf):
@@ -127,7 +129,8 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
         for meter in model.meters.values():
             meter.reset_state()
         model.evaluate(self.pairs, verbose=0)
-        for head in HEADS:
+        logs["heads"] = list(model.meters)
+        for head in model.meters:
             losses = [float(v) for v in model.meters[head].losses()]
             chosen = int(np.argmin(losses))
             if not all(map(math.isfinite, losses)):
@@ -186,7 +189,7 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
             "seconds": round(time.monotonic() - self.started, 2),
             "best": int(bool(logs["is_best"])),
         }
-        for head in HEADS:
+        for head in logs["heads"]:
             row[f"{head}_loss"] = logs[f"{head}_loss"]
             row[f"{head}_bound"] = logs[f"{head}_bound"]
             for i, value in enumerate(logs[f"{head}_losses"]):

@@ -25,12 +25,13 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         rows = self.record.rows
+        heads = [head for head in HEADS if f"{head}_loss" in rows[-1]]
         epochs = [int(row["epoch"]) for row in rows]
-        series = {head: [float(row[f"{head}_loss"]) for row in rows] for head in HEADS}
-        bounds = {head: float(rows[-1][f"{head}_bound"]) for head in HEADS}
+        series = {head: [float(row[f"{head}_loss"]) for row in rows] for head in heads}
+        bounds = {head: float(rows[-1][f"{head}_bound"]) for head in heads}
         with replacing(self.run.pictures / "losses.png") as temporary:
             loss_curves(epochs, series, bounds).save(temporary)
-        for head in HEADS:
+        for head in heads:
             names = [name for name in rows[-1] if name.startswith(f"{head}_share_")]
             shares = np.asarray([[row[name] for name in names] for row in rows])
             title = f"Cluster shares of the {head} head"

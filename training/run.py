@@ -27,6 +27,7 @@ import numpy as np
 
 from iic_tf.errors import InputError, expected
 from iic_tf.training.recipe import Recipe
+from iic_tf.training.recipe_files import recipe_of
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Run:
 
     def recipe(self) -> Recipe:
         """The recipe's values of this run."""
-        return Recipe().replaced(**self.config()["recipe"])
+        return recipe_of(self.config()["recipe"])
 
     def load_best(self) -> Any:
         """The model of the epoch with the lowest unsupervised loss.

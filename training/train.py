@@ -1,9 +1,8 @@
-"""Training: a recipe, a data set and a seed become a run folder."""
+"""Training: a task and a seed become a run folder."""
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import platform
 import time
 from collections.abc import Callable, Iterator
@@ -14,67 +13,17 @@ import keras
 import tensorflow as tf
 
 import iic_tf
-from iic_tf.data.registry import Source, load_source
-from iic_tf.data.scene import SceneSet
 from iic_tf.errors import InputError, expected
-from iic_tf.models.iic_segmenter import IICSegmenter
-from iic_tf.models.served import ServedSegmenter
-from iic_tf.models.turns import MAIN, OVERCLUSTERING
 from iic_tf.training.callbacks import Evaluate, Keep, Progress, Record, StopOnNonFiniteLoss, clock
-from iic_tf.training.look import DrawCurves, draw_found
+from iic_tf.training.look import DrawCurves
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
-from iic_tf.views.pairs import Pairs
-
-EVALUATION_SEED_OFFSET = 1_000_003
-"""Evaluation pairs are drawn from another seed than the training's, the same in every epoch."""
-
-
-def build_model(recipe: Recipe, channels: int, seed: int) -> IICSegmenter:
-    """The model of a recipe with the initial weights of a seed, not yet trained."""
-    keras.utils.set_random_seed(seed)
-    clusters = recipe.head_clusters
-    return IICSegmenter(
-        classes=clusters[MAIN],
-        overclusters=clusters[OVERCLUSTERING],
-        channels=channels,
-        width=recipe.width,
-        sub_heads=recipe.sub_heads,
-        inputs=recipe.inputs,
-        radius=recipe.radius,
-        lamb=recipe.lamb,
-        overclustering_lamb=recipe.overclustering_lamb,
-        collapsed=recipe.collapsed,
-        turns=recipe.turns,
-        dtype=recipe.precision,
-    )
-
-
-def build_pairs(recipe: Recipe, scenes: SceneSet, seed: int) -> Pairs:
-    """The paired views of a recipe."""
-    return Pairs(
-        scenes,
-        crop=recipe.crop,
-        batch=recipe.batch,
-        steps=recipe.steps or None,
-        seed=seed,
-        downscale=recipe.downscale,
-        geometry=recipe.geometry,
-        photometry=recipe.photometry,
-        jitter_x=recipe.jitter_x,
-        masks=recipe.masks,
-    )
-
-
-def evaluation_pairs(recipe: Recipe, scenes: SceneSet, seed: int) -> Pairs:
-    """The fixed pairs on which each epoch's unsupervised loss is taken."""
-    fixed = recipe.replaced(steps=recipe.evaluation_steps)
-    return build_pairs(fixed, scenes, seed + EVALUATION_SEED_OFFSET)
+from iic_tf.training.task import Task
+from iic_tf.views.numbered_batches import NumberedBatches
 
 
 def train(
-    recipe: Recipe,
-    source: Source,
+    task: Task,
     out: str | Path,
     seed: int = 0,
     overwrite: bool = False,
@@ -83,8 +32,7 @@ def train(
     """Train without labels and leave a run folder (see `iic_tf.training.run`).
 
     Args:
-        recipe: all values of the run; its class count goes before the source's.
-        source: the data set.
+        task: what is trained on what, as `iic_tf.training.methods.task_of` makes it.
         out: the run folder, new or empty.
         seed: of initial weights and of every draw.
         overwrite: replace an earlier run in `out`.
@@ -96,19 +44,13 @@ def train(
     """
     if not 0 <= seed < 2**31:
         raise expected("seed >= 0 and below 2147483648", seed, "seed")
-    scenes = load_source(dataclasses.replace(source, classes=recipe.classes))
+    recipe = task.recipe
     # Everything that can be wrong is met before the folder exists.
-    model = build_model(recipe, scenes.channels, seed)
-    pairs = build_pairs(recipe, scenes, seed)
-    if recipe.radius >= recipe.crop:
-        raise InputError(
-            f"Expected a crop larger than the radius; received crop={recipe.crop}, "
-            f"radius={recipe.radius}."
-        )
-    fixed = evaluation_pairs(recipe, scenes, seed)
+    model = task.model(seed)
+    pairs, fixed = task.pairs(seed), task.fixed_pairs(seed)
     pairs.drawn(0, 0)
     model.compile(_optimizer(recipe, pairs.steps))
-    run = Run.create(out, _config(recipe, source, scenes, seed), overwrite)
+    run = Run.create(out, _config(task, seed), overwrite)
 
     with run.log_file.open("a", encoding="utf-8", buffering=1) as log:
 
@@ -116,11 +58,17 @@ def train(
             say(line)
             log.write(line + "\n")
 
-        _greet(tell, recipe, scenes, pairs, seed, run)
+        data, work = task.greeting(pairs)
+        tell(data)
+        tell(f"recipe {recipe.name}, seed {seed}: {work}")
+        tell(
+            "losses are −I in nats, from 0 down to −ln k (−(2λ − 1) ln k where λ is not 1); "
+            f"run folder {run.folder}"
+        )
         started = time.monotonic()
 
         def names_of(epoch: int, step: int) -> list[str]:
-            return [scenes.scenes[i].name for i in pairs.drawn(epoch, step)["scene"]]
+            return task.names(pairs.drawn(epoch, step))
 
         history = Record(run, model.turn_of)
         callbacks = [
@@ -144,14 +92,13 @@ def train(
             f"done in {clock(time.monotonic() - started)}: best epoch {best['epoch']} by the "
             f"unsupervised loss {best['main_loss']:.4f} (at best {best['main_bound']:.4f})"
         )
-        served = ServedSegmenter(run.load_best(), scenes.low, scenes.high, recipe.downscale)
-        draw_found(run, served, scenes)
-        tell(f"model {run.best}; look at {run.pictures / 'found.png'} and the curves beside it")
+        found = [str(run.pictures / name) for name in task.look(run)]
+        tell(f"model {run.best}; look at {', '.join([*found, str(run.pictures / 'losses.png')])}")
     return run
 
 
 @contextlib.contextmanager
-def _explained(run: Run, *pairs: Pairs) -> Iterator[None]:
+def _explained(run: Run, *pairs: NumberedBatches) -> Iterator[None]:
     """Turn what stops a training into one message that says what is left."""
     try:
         yield
@@ -175,16 +122,11 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     return keras.optimizers.Adam(rate, epsilon=1e-8)
 
 
-def _config(recipe: Recipe, source: Source, scenes: SceneSet, seed: int) -> dict[str, Any]:
+def _config(task: Task, seed: int) -> dict[str, Any]:
     return {
-        "recipe": recipe.to_dict(),
-        "source": dataclasses.asdict(source),
+        "recipe": task.recipe.to_dict(),
         "seed": seed,
-        "channels": scenes.channels,
-        "low": scenes.low,
-        "high": scenes.high,
-        "images": len(scenes.scenes),
-        "class_names": list(scenes.classes.names) if scenes.classes else None,
+        **task.facts(),
         "versions": {
             "iic_tf": iic_tf.__version__,
             "tensorflow": tf.__version__,
@@ -192,28 +134,3 @@ def _config(recipe: Recipe, source: Source, scenes: SceneSet, seed: int) -> dict
             "python": platform.python_version(),
         },
     }
-
-
-def _greet(
-    tell: Callable[[str], None],
-    recipe: Recipe,
-    scenes: SceneSet,
-    pairs: Pairs,
-    seed: int,
-    run: Run,
-) -> None:
-    labelled = scenes.labelled
-    tell(
-        f"{scenes.name}: {len(scenes.scenes)} images of {scenes.channels} channels, "
-        f"{len(labelled.scenes) if labelled else 0} with masks (used for scores only"
-        + (", and to leave pixels of no class out of training)" if recipe.masks else ")")
-    )
-    tell(
-        f"recipe {recipe.name}, seed {seed}: {recipe.epochs} epochs of {pairs.steps} steps of "
-        f"{recipe.batch} pairs of {recipe.crop}×{recipe.crop}, scale 1/{recipe.downscale}; "
-        f"{recipe.classes} classes, {recipe.head_clusters[OVERCLUSTERING]} overclusters"
-    )
-    tell(
-        "losses are −I in nats, from 0 down to −ln k (−(2λ − 1) ln k where λ is not 1); "
-        f"run folder {run.folder}"
-    )

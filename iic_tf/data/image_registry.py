@@ -45,7 +45,7 @@ IMAGE_ABOUT = {
     "images": (
         "your own PNG, JPEG or TIFF images, 1 to 16 channels, 8 or 16 bits, each clustered as a "
         "whole; sub-folders, where there are any, are classes for scoring only. "
-        "--data FOLDER [--side 96]"
+        "--data FOLDER [--set side=96]"
     ),
 }
 

@@ -1,0 +1,145 @@
+"""Whole images from files to scores, by the command line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from iic_tf.cli import main
+from iic_tf.training.recipe_files import load_recipe
+
+SMALL = ["--recipe", "images", "--classes", "2", "--epochs", "2", "--steps", "4", "--batch", "8"]
+SMALL += ["--width", "0.1", "--set", "network=B", "--set", "sub_heads=2", "--set", "side=24"]
+VIEW = "{crops: [16], size: 16}"
+SMALL += ["--set", f"x={VIEW}", "--set", f"gx={VIEW}", "--set", "inputs=bands"]
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    """Bright and dark stripes, across and along, in two folders."""
+    rng = np.random.default_rng(0)
+    for name, turned in (("across", False), ("along", True)):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        for i in range(12):
+            stripes = np.tile(np.arange(32) // 4 % 2 * 200 + rng.integers(40), (32, 1))
+            pixels = np.repeat((stripes.T if turned else stripes)[..., None], 3, -1)
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "images" / name / f"{i}.png")
+    return tmp_path / "images"
+
+
+def train(images: Path, run: Path, *more: str) -> int:
+    command = ["train", "--dataset", "images", "--data", str(images), "--out", str(run)]
+    return main([*command, *SMALL, *more])
+
+
+def test_train_and_evaluate(images: Path, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    assert train(images, run) == 0
+    shown = capsys.readouterr().out
+    assert "24 images of 24×24, 3 channels, labels used for scores only" in shown
+    assert "main -" in shown
+    assert "of −0.69" in shown
+    for name in ("best.keras", "metrics.csv", "pictures/losses.png", "pictures/main_shares.png"):
+        assert (run / name).is_file(), name
+    assert main(["evaluate", str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert "k-means on untrained features" in shown
+    assert "the best with labels, which nobody has" in shown
+    found = json.loads((run / "evaluation.json").read_text())
+    baselines = found["baselines"]
+    assert set(baselines) == {"kmeans", "kmeans_features", "untrained"}
+    for row in (found, *baselines.values()):
+        assert {"accuracy", "mean_iou", "nmi", "ari"} <= set(row)
+        assert {"accuracy", "mean_iou", "nmi", "ari"} <= set(row["overclustering"])
+    own = found["sub_heads"]
+    assert own["losses"][found["sub_head"]] == min(own["losses"])
+    assert own["accuracies"][found["sub_head"]] == found["accuracy"]
+    assert found["images"] == 24
+    # Stripes across and along are told apart by any pixel of two.
+    assert baselines["kmeans"]["accuracy"] == 1.0
+
+
+def test_a_run_can_be_had_again(images: Path, tmp_path: Path) -> None:
+    losses = []
+    for name in ("a", "b"):
+        assert train(images, tmp_path / name, "--seed", "3") == 0
+        rows = (tmp_path / name / "metrics.csv").read_text().splitlines()[1:]
+        losses.append([row.split(",")[2] for row in rows])
+    assert losses[0] == losses[1]
+
+
+def test_without_an_overclustering_head(images: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert train(images, run, "--set", "overclustering=false", "--set", "turns=[main]") == 0
+    assert main(["evaluate", str(run)]) == 0
+    found = json.loads((run / "evaluation.json").read_text())
+    assert "overclustering" not in found
+    assert "overclustering_loss" not in (run / "metrics.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["--classes", "1"], "classes >= 2"),
+        (["--set", "network=D"], "one of A, B"),
+        (["--set", "x={crops: [99], size: 16}"], "crops within"),
+        (["--set", "x={crops: [16], size: 20}"], "views of one size"),
+        (["--set", "radius=3"], "a setting among"),
+        (["--set", "overclustering=false"], "turns made of main"),
+    ],
+)
+def test_wrong_values_are_named_before_anything_is_written(
+    images: Path, tmp_path: Path, capsys, more: list[str], said: str
+) -> None:
+    assert train(images, tmp_path / "run", *more) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_missing_data_set_says_what_to_fetch(tmp_path: Path, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    assert main(["train", "--dataset", "mnist", "--out", str(tmp_path / "run")]) == 2
+    said = capsys.readouterr().err
+    assert "train-images-idx3-ubyte" in said
+    assert "--data" in said
+    assert not (tmp_path / "run").exists()
+
+
+def test_images_without_classes_cannot_be_scored(images: Path, tmp_path: Path, capsys) -> None:
+    run = tmp_path / "run"
+    assert train(images / "across", run) == 0
+    assert main(["evaluate", str(run)]) == 2
+    assert "Expected images with labels" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["predict", "export"])
+def test_what_a_clustering_run_cannot_do_yet(
+    images: Path, tmp_path: Path, capsys, command: str
+) -> None:
+    run = tmp_path / "run"
+    assert train(images, run) == 0
+    out = ["--out", str(tmp_path / "out")]
+    rest = [str(images), *out] if command == "predict" else ["--format", "onnx", *out]
+    assert main([command, str(run), *rest]) == 2
+    assert "Expected a segmentation run" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "network", "overclusters", "classes", "pairs", "turns"),
+    [
+        ("mnist", "B", 50, 10, 700, 3),
+        ("cifar10", "A", 70, 10, 660, 3),
+        ("cifar100-20", "A", 140, 20, 1000, 2),
+        ("stl10", "A", 70, 10, 700, 2),
+    ],
+)
+def test_published_values(
+    name: str, network: str, overclusters: int, classes: int, pairs: int, turns: int
+) -> None:
+    recipe = load_recipe(name)
+    assert (recipe.network, recipe.overclusters, recipe.classes) == (network, overclusters, classes)
+    assert recipe.batch * recipe.repeats == pairs
+    assert (recipe.rate, recipe.sub_heads, len(recipe.turns)) == (1e-4, 5, turns)

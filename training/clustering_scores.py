@@ -1,0 +1,150 @@
+"""The scores of a clustering run: the test views of labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from iic_tf.data.image_registry import ImageSource, load_images
+from iic_tf.data.image_set import NO_LABEL
+from iic_tf.data.scene import IGNORE
+from iic_tf.errors import InputError, expected
+from iic_tf.metrics import PixelKMeans, confusion_matrix
+from iic_tf.models.turns import MAIN, OVERCLUSTERING
+from iic_tf.training.clustering import build_clusterer
+from iic_tf.training.clustering_recipe import ClusteringRecipe
+from iic_tf.training.folds import Found
+from iic_tf.training.run import Run
+from iic_tf.views.central_views import central_views
+from iic_tf.views.draws import generator
+
+SAMPLE = 10_000
+"""Images that k-means is fitted on."""
+
+Labels = dict[str, list[NDArray[np.integer]]]
+"""For each head the clusters `[n]` of its sub-heads."""
+
+
+class ClusteringScores:
+    """What there is to score of a clustering run.
+
+    Args:
+        run: a trained run.
+        places: where else to look, by the names of `ImageSource`.
+        folds: how many.
+
+    Raises:
+        InputError: nothing labelled, or data missing.
+    """
+
+    unit = "images"
+    baselines = ("kmeans", "kmeans_features", "untrained")
+    fold_images = None
+
+    def __init__(self, run: Run, places: Mapping[str, str], folds: int):
+        self.run = run
+        self.config = run.config()
+        recipe = run.recipe()
+        assert isinstance(recipe, ClusteringRecipe)
+        self.recipe = recipe
+        place = {**self.config["source"], **{k: v for k, v in places.items() if k == "data"}}
+        self.set = load_images(ImageSource(**place))
+        if not self.set.labelled:
+            raise InputError(
+                f"Expected images with labels to score against; received none in "
+                f"'{self.set.name}'. Sub-folders of a folder of images are its classes."
+            )
+        if self.set.channels != self.config["channels"]:
+            wanted = f"images of {self.config['channels']} channels"
+            raise expected(wanted, self.set.channels, "channels")
+        assert self.set.labels is not None
+        self.truth = np.where(self.set.labels == NO_LABEL, IGNORE, self.set.labels)
+        self.images = int((self.truth != IGNORE).sum())
+        self.names = self.set.class_names or tuple(map(str, range(self.set.classes or 0)))
+        self.folds = min(folds, self.images)
+        order = generator(self.config["seed"], 0, 0, "folds").permutation(len(self.set))
+        self.fold_of = order % self.folds
+        self.heads = [MAIN, *([OVERCLUSTERING] if recipe.overclustering else [])]
+
+    def found(self, which: str) -> Found:
+        """The confusion matrices of `trained`, `untrained`, `kmeans` or `kmeans_features`."""
+        labels = self._labels(which)
+        clusters = self.recipe.head_clusters
+        parts = [self.fold_of == fold for fold in range(self.folds)]
+        return Found(
+            [
+                {
+                    head: [
+                        confusion_matrix(
+                            self.truth[part], found[part], len(self.names), clusters[head]
+                        )
+                        for found in labels[head]
+                    ]
+                    for head in self.heads
+                }
+                for part in parts
+            ]
+        )
+
+    def _labels(self, which: str) -> Labels:
+        if which in ("trained", "untrained"):
+            return self._of_network(self.run.load_best() if which == "trained" else self._fresh())
+        if which == "kmeans":
+            return self._of_kmeans(lambda views: tf.reshape(views, (views.shape[0], -1)))
+        model = self._fresh()
+        return self._of_kmeans(
+            tf.function(lambda views: tf.cast(model.features(views), tf.float32))
+        )
+
+    def _fresh(self) -> Any:
+        return build_clusterer(self.recipe, self.config["channels"], self.config["seed"])
+
+    def _views(self) -> Iterator[tf.Tensor]:
+        return central_views(self.set, self.recipe.x)
+
+    def _of_network(self, model: Any) -> Labels:
+        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        def clusters(views: tf.Tensor) -> Any:
+            features = model.features(views)
+            return {
+                head: [tf.argmax(p, -1) for p in model.heads[head](features)]
+                for head in model.heads
+            }
+
+        found = [clusters(views) for views in self._views()]
+        return {
+            head: [
+                np.concatenate([batch[head][i] for batch in found])
+                for i in range(self.recipe.sub_heads)
+            ]
+            for head in self.heads
+        }
+
+    def _of_kmeans(self, values_of: Callable[[tf.Tensor], tf.Tensor]) -> Labels:
+        """k-means of some values of each view, fitted on `SAMPLE` images drawn from all."""
+        seed = self.config["seed"]
+        drawn = generator(seed, 0, 0, "kmeans").permutation(len(self.set))[:SAMPLE]
+        picked = np.zeros(len(self.set), bool)
+        picked[drawn] = True
+        sample, first = [], 0
+        for views in self._views():
+            here = picked[first : first + len(views)]
+            first += len(views)
+            if here.any():
+                sample.append(np.asarray(values_of(views))[here])
+        fits = {
+            head: PixelKMeans(self.recipe.head_clusters[head], seed, restarts=2).fit(
+                np.concatenate(sample)
+            )
+            for head in self.heads
+        }
+        found: dict[str, list[Any]] = {head: [] for head in self.heads}
+        for views in self._views():
+            values = np.asarray(values_of(views))
+            for head, fit in fits.items():
+                found[head].append(fit.predict(values))
+        return {head: [np.concatenate(parts)] for head, parts in found.items()}

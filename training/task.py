@@ -1,0 +1,48 @@
+"""What a method brings to a run: its data, model, pairs, and pictures."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from iic_tf.models.two_heads import TwoHeads
+from iic_tf.training.recipe import Recipe
+from iic_tf.training.run import Run
+from iic_tf.views.numbered_batches import NumberedBatches
+
+EVALUATION_SEED_OFFSET = 1_000_003
+"""Evaluation pairs are drawn from another seed than the training's, the same in every epoch."""
+
+
+class Task(Protocol):
+    """A recipe with its data at hand."""
+
+    @property
+    def recipe(self) -> Recipe: ...
+
+    def model(self, seed: int) -> TwoHeads:
+        """The model with the initial weights of a seed, not yet trained."""
+        ...
+
+    def pairs(self, seed: int) -> NumberedBatches:
+        """The paired views of training."""
+        ...
+
+    def fixed_pairs(self, seed: int) -> NumberedBatches:
+        """The fixed pairs on which each epoch's unsupervised loss is taken."""
+        ...
+
+    def names(self, drawn: dict[str, Any]) -> list[str]:
+        """The names of the images of a batch that `pairs.drawn` returned."""
+        ...
+
+    def facts(self) -> dict[str, Any]:
+        """What the run's configuration keeps of the data, plain values; `source` loads it again."""
+        ...
+
+    def greeting(self, pairs: NumberedBatches) -> list[str]:
+        """Lines that say what is about to be trained on what."""
+        ...
+
+    def look(self, run: Run) -> list[str]:
+        """Draw what the finished run found; the names of the pictures."""
+        ...
