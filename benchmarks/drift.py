@@ -2,9 +2,9 @@
 
     python benchmarks/drift.py --data FOLDER --out runs/drift
 
-trains Dubai-5 once a variant with seed 0 and writes `drift.md`: loss and cluster shares after the
-first epoch and after the one chosen by the loss, and the scores of that. FOLDER as for
-`real_data.py`.
+trains Dubai-5, with 25 overclusters, once a variant with seed 0 and writes `drift.md`: loss and
+cluster shares after the first epoch and after the one chosen by the loss, and the scores of that.
+FOLDER as for `real_data.py`.
 """
 
 from __future__ import annotations
@@ -38,14 +38,15 @@ def main() -> int:
             continue
         command = ["train", "--dataset", "folder", "--seed", "0"]
         command += [*placed(SETS["Dubai-5"], Path(given.data)), "--out", str(run), "--overwrite"]
+        command += ["--overclusters", "25"]
         for value in VARIANTS[name]:
             command += ["--set", value]
         call(command)
         call(["evaluate", str(run)])
     lines = [
         "| Dubai-5, seed 0 | loss after the first and the chosen epoch | shares after them | "
-        "accuracy | mean IoU | overclusters |",
-        "|---|---|---|---|---|---|",
+        "accuracy | mean IoU |",
+        "|---|---|---|---|---|",
     ]
     for number, name in enumerate(VARIANTS):
         run = out / str(number)
@@ -72,7 +73,6 @@ def row(name: str, run: Path) -> str:
         f"{shares(rows[0])}, {shares(chosen)}",
         f"{scores['accuracy']:.3f}",
         f"{scores['mean_iou']:.3f}",
-        f"{scores['overclustering']['accuracy']:.3f}",
     ]
     return "| " + " | ".join(cells) + " |"
 
