@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iic_tf.errors import InputError, expected
+from iic_tf.export.clusterer import load_clusterer
 from iic_tf.export.onnx_file import export_onnx
 from iic_tf.export.savedmodel import export_savedmodel
-from iic_tf.export.segmenter import INPUT, LABELS, PROBABILITIES, load_segmenter
-from iic_tf.models.served import ServedSegmenter
+from iic_tf.export.segmenter import load_segmenter
+from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
+from iic_tf.training.clustering_recipe import ClusteringRecipe
+from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
+from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Format:
     """
 
     place: str
-    write: Callable[[ServedSegmenter, Path], float]
+    write: Callable[[Servable, Path], float]
     mark: str | None = None
     hint: str | None = None
 
@@ -41,6 +45,12 @@ FORMATS = {
     ),
     "onnx": Format("model.onnx", export_onnx),
 }
+
+LOADERS: dict[type[Recipe], Callable[[Run], Servable]] = {
+    SegmentationRecipe: load_segmenter,
+    ClusteringRecipe: load_clusterer,
+}
+"""What is served of each kind of run."""
 
 
 def export(
@@ -73,7 +83,7 @@ def export(
     kind = FORMATS[format]
     path = run.folder / "export" / kind.place if out is None else Path(out)
     _require_free(path, kind, overwrite)
-    served = load_segmenter(run)
+    served = LOADERS[type(run.recipe())](run)
     difference = kind.write(served, path)
     say(f"written: {path}")
     for line in _describe(served):
@@ -101,14 +111,15 @@ def _require_free(path: Path, kind: Format, overwrite: bool) -> None:
         )
 
 
-def _describe(served: ServedSegmenter) -> list[str]:
+def _describe(served: Servable) -> list[str]:
     channels, classes = served.model.channels, served.model.classes
+    axes = ", ".join(served.axes)
     low, high = (_span(v.tolist()) for v in (served.low, served.high))
     return [
         f"  input   {INPUT}: float32 [batch, height, width, {channels}], raw values "
         f"({low} becomes 0, {high} becomes 1)",
-        f"  output  {LABELS}: int32 [batch, height, width]",
-        f"  output  {PROBABILITIES}: float32 [batch, height, width, {classes}]",
+        f"  output  {LABELS}: int32 [{axes}]",
+        f"  output  {PROBABILITIES}: float32 [{axes}, {classes}]",
     ]
 
 

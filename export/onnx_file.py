@@ -14,23 +14,21 @@ from numpy.typing import NDArray
 
 from iic_tf.export.check import check
 from iic_tf.export.placing import placing
-from iic_tf.export.segmenter import (
+from iic_tf.export.servable import (
     INPUT,
     LABELS,
     PROBABILITIES,
     ExportError,
+    Servable,
     input_spec,
     signature,
 )
-from iic_tf.models.served import ServedSegmenter
 
 OPSET = 18
 """The highest that tf2onnx 1.17 writes."""
 
-_DIMENSIONS = ("batch", "height", "width")
 
-
-def export_onnx(served: ServedSegmenter, path: Path) -> float:
+def export_onnx(served: Servable, path: Path) -> float:
     """Write an ONNX model, check it, and only then put it in its place.
 
     Args:
@@ -53,10 +51,10 @@ def export_onnx(served: ServedSegmenter, path: Path) -> float:
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
             raise ExportError(f"Expected a valid ONNX model; received: {_line(error)}.") from error
         onnx.save(model, str(temporary))
-        return check(runner(temporary), served, served.model.channels)
+        return check(runner(temporary), served)
 
 
-def convert(served: ServedSegmenter) -> Any:
+def convert(served: Servable) -> Any:
     """The ONNX model, with named inputs, outputs and dimensions.
 
     Raises:
@@ -83,8 +81,9 @@ def convert(served: ServedSegmenter) -> Any:
             f"Expected operations that ONNX (opset {OPSET}) has; received {what}. "
             "Nothing was written."
         )
-    _name_dimensions(model.graph.input, {INPUT: (*_DIMENSIONS, None)})
-    _name_dimensions(model.graph.output, {LABELS: _DIMENSIONS, PROBABILITIES: (*_DIMENSIONS, None)})
+    axes = served.axes
+    _name_dimensions(model.graph.input, {INPUT: ("batch", "height", "width", None)})
+    _name_dimensions(model.graph.output, {LABELS: axes, PROBABILITIES: (*axes, None)})
     return model
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,19 +12,22 @@ import numpy as np
 from iic_tf.data.file_scene import FileScene
 from iic_tf.data.folder import load_folder
 from iic_tf.data.registry import load_source, located
-from iic_tf.data.scene import SceneSet
+from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
 from iic_tf.export.label_files import write_labels
 from iic_tf.export.labelling import Labelling, Predictor
 from iic_tf.export.legend import Legend, make_legend
+from iic_tf.export.overclusters import overclustering_sub_head
 from iic_tf.export.results_folder import make_folder
 from iic_tf.export.segmenter import load_segmenter
+from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import choose, make_row, write_sheet
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.models.turns import MAIN, OVERCLUSTERING
 from iic_tf.pictures import confidence_image, overlay
 from iic_tf.training.run import Run, replacing
 
+_PARTS = ("labels.png", "labels.tif", "overlay.jpg", "confidence.png")
 _MATCHED = (
     "clusters were matched to the masks' classes on the shown images; only colours and names "
     "follow the masks, the label maps hold the clusters' own numbers"
@@ -69,7 +72,8 @@ def predict(
     """
     served = load_segmenter(run)
     scenes = _load(run, served, images, masks, class_file, image_glob, mask_glob, say)
-    folder = make_folder(Path(out), Path(images), scenes.scenes)
+    written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS} | {"sheet.png"}
+    folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
     predictor = _predictor(run, served, overclusters)
     shown = choose(scenes.scenes)
     legend = make_legend(predictor, shown, scenes.classes)
@@ -89,7 +93,7 @@ def predict(
             rows[scene.name] = make_row(labelling)
         say(
             f"{number}/{len(scenes.scenes)}  {scene.name}  {scene.height}×{scene.width}  "
-            f"{_shares(labelling, legend)}  {time.monotonic() - started:.1f} s"
+            f"{largest_shares(labelling.counts, legend.names)}  {time.monotonic() - started:.1f} s"
         )
     if rows:
         write_sheet(folder / "sheet.png", list(rows.values()), legend)
@@ -134,15 +138,18 @@ def _load(
     return dataclasses.replace(scenes, low=served.low, high=served.high)
 
 
+def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
+    for scene in scenes:
+        if isinstance(scene, FileScene):
+            yield scene.image.path
+            if scene.mask is not None:
+                yield scene.mask.path
+
+
 def _predictor(run: Run, served: ServedSegmenter, overclusters: bool) -> Predictor:
     if not overclusters:
         return Predictor(served, MAIN)
-    if served.model.sub_heads == 1:
-        return Predictor(served, OVERCLUSTERING)
-    # Here, not above: the module brings scores and baselines along.
-    from iic_tf.training.evaluate import chosen_overclusters
-
-    return Predictor(served, OVERCLUSTERING, chosen_overclusters(run) or 0)
+    return Predictor(served, OVERCLUSTERING, overclustering_sub_head(run, served.model))
 
 
 def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool) -> None:
@@ -157,15 +164,3 @@ def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool)
         with replacing(folder / f"{scene.name}_confidence.png") as temporary:
             clusters = labelling.predictor.clusters
             confidence_image(labelling.confidence, clusters).save(temporary)
-
-
-def _shares(labelling: Labelling, legend: Legend) -> str:
-    """The largest clusters, the most of an image first."""
-    shares = labelling.counts / labelling.counts.sum()
-    largest = [i for i in np.argsort(-shares, kind="stable")[:4] if shares[i] > 0]
-    text = ", ".join(
-        f"{legend.names[i]} " + (f"{shares[i]:.0%}" if shares[i] >= 0.01 else "<1%")
-        for i in largest
-    )
-    more = int((shares > 0).sum()) - len(largest)
-    return text + (f" and {more} more" if more else "")

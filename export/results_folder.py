@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from iic_tf.data.file_scene import FileScene
-from iic_tf.data.scene import Scene
 from iic_tf.errors import InputError
 
-_PARTS = ("labels.png", "labels.tif", "overlay.jpg", "confidence.png")
 
-
-def make_folder(out: Path, images: Path, scenes: Sequence[Scene]) -> Path:
+def make_folder(out: Path, images: Path, inputs: Iterable[Path], written: Collection[str]) -> Path:
     """Make the folder, or take one that is there.
 
     Args:
         out: the folder.
         images: where the images came from.
-        scenes: what will be predicted.
+        inputs: the files of the images and of their masks.
+        written: names of the files that will be written.
 
     Raises:
         InputError: a file is in the way, the results would lie among the images or replace one of
@@ -29,10 +26,9 @@ def make_folder(out: Path, images: Path, scenes: Sequence[Scene]) -> Path:
     if images.is_dir() and out.exists() and out.samefile(images):
         raise InputError(
             f"Expected another folder for the results than that of the images; received {out}. "
-            "The label maps would be taken for images the next time."
+            "What is written would be taken for images the next time."
         )
-    written = {f"{s.name}_{part}" for s in scenes for part in _PARTS} | {"sheet.png"}
-    for file in _inputs(scenes):
+    for file in inputs:
         if file.name in written and out.exists() and out.samefile(file.parent):
             raise InputError(
                 f"Expected another folder for the results; received {out}, where they would "
@@ -43,11 +39,3 @@ def make_folder(out: Path, images: Path, scenes: Sequence[Scene]) -> Path:
     except OSError as error:
         raise InputError(f"Expected a folder to write to; received {out}: {error}.") from error
     return out
-
-
-def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
-    for scene in scenes:
-        if isinstance(scene, FileScene):
-            yield scene.image.path
-            if scene.mask is not None:
-                yield scene.mask.path

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 
 from iic_tf.export.check import check
 from iic_tf.export.placing import placing
-from iic_tf.export.segmenter import INPUT, signature
-from iic_tf.models.served import ServedSegmenter
+from iic_tf.export.servable import INPUT, Servable, signature
 
 SIGNATURE = "serving_default"
 
 
-def export_savedmodel(served: ServedSegmenter, folder: Path) -> float:
+def export_savedmodel(served: Servable, folder: Path) -> float:
     """Write a SavedModel, check it, and only then put it in its place.
 
     Args:
@@ -37,7 +36,7 @@ def export_savedmodel(served: ServedSegmenter, folder: Path) -> float:
         archive.track(served.model)
         archive.add_endpoint(SIGNATURE, signature(served))
         archive.write_out(temporary, verbose=False)
-        return check(runner(temporary), served, served.model.channels)
+        return check(runner(temporary), served)
 
 
 def runner(folder: Path) -> Any:

@@ -9,6 +9,7 @@ from iic_tf.errors import DataMissingError, InputError
 from iic_tf.models.iic_clusterer import IICClusterer
 from iic_tf.models.iic_segmenter import IICSegmenter
 from iic_tf.models.served import ServedSegmenter
+from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.version import __version__
 from iic_tf.views.geometry import Geometry
 from iic_tf.views.image_pairs import ImagePairs
@@ -26,6 +27,7 @@ __all__ = [
     "InputError",
     "Pairs",
     "Photometry",
+    "ServedClusterer",
     "ServedSegmenter",
     "__version__",
     "losses",

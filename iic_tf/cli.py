@@ -68,7 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(title="commands", metavar="VERB")
     _train_options(_verb(verbs, "train", _train, "learn from images, without labels"))
     _evaluate_options(_verb(verbs, "evaluate", _evaluate, "score a run against labels"))
-    _predict_options(_verb(verbs, "predict", _predict, "segment images with a run"))
+    _predict_options(_verb(verbs, "predict", _predict, "segment or label images with a run"))
     _export_options(_verb(verbs, "export", _export, "write a SavedModel or an ONNX model"))
     _verb(verbs, "recipes", _recipes, "list the recipes").add_argument(
         "name", nargs="?", help="show this recipe whole"
@@ -231,7 +231,9 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("images", metavar="FILE|FOLDER", help="an image, or a folder of them")
     parser.add_argument("--out", metavar="DIR", required=True, help="folder for the results")
     parser.add_argument(
-        "--confidence", action="store_true", help="also write maps of the largest probability"
+        "--confidence",
+        action="store_true",
+        help="also write maps of the largest probability (segmentation)",
     )
     parser.add_argument(
         "--overclusters", action="store_true", help="label with the overclustering head instead"
@@ -242,13 +244,30 @@ def _predict_options(parser: argparse.ArgumentParser) -> None:
     _option(parser, "--mask-glob", metavar="PATTERN", help="masks in the folder")
 
 
+SEGMENTATION_ONLY = ("confidence", "masks", "class_file", "image_glob", "mask_glob")
+"""Options of `predict` that mean nothing where whole images are labelled."""
+
+
 def _predict(given: argparse.Namespace) -> None:
-    from iic_tf.export.predict import predict
+    from iic_tf.training.clustering_recipe import ClusteringRecipe
     from iic_tf.training.run import Run
 
-    options = vars(given)
+    run, options = Run.open(given.run), vars(given)
+    if isinstance(run.recipe(), ClusteringRecipe):
+        from iic_tf.export.predict_images import predict_images
+
+        unfit = [f"--{o.replace('_', '-')}" for o in SEGMENTATION_ONLY if options.get(o)]
+        if unfit:
+            raise InputError(
+                "Expected of these options only --overclusters for a clustering run, which labels "
+                f"whole images; received {', '.join(unfit)}."
+            )
+        predict_images(run, given.images, given.out, given.overclusters, _say)
+        return
+    from iic_tf.export.predict import predict
+
     predict(
-        Run.open(given.run),
+        run,
         given.images,
         given.out,
         confidence=given.confidence,

@@ -43,10 +43,18 @@ def test_train_and_evaluate(images: Path, tmp_path: Path, capsys) -> None:
     assert "of −0.69" in shown
     for name in ("best.keras", "metrics.csv", "pictures/losses.png", "pictures/main_shares.png"):
         assert (run / name).is_file(), name
+    for name in ("confident.png", "bars.png", "joint.png", "circle.gif"):
+        assert (run / "pictures" / name).is_file(), name
+    assert str(run / "pictures" / "confident.png") in shown
+    with Image.open(run / "pictures" / "circle.gif") as film:
+        assert film.n_frames == 3  # before the first epoch, and after each of two
     assert main(["evaluate", str(run)]) == 0
     shown = capsys.readouterr().out
     assert "k-means on untrained features" in shown
     assert "the best with labels, which nobody has" in shown
+    for name in ("confident_matched.png", "bars_matched.png", "circle_truth.png"):
+        assert (run / "pictures" / name).is_file(), name
+        assert name in shown
     found = json.loads((run / "evaluation.json").read_text())
     baselines = found["baselines"]
     assert set(baselines) == {"kmeans", "kmeans_features", "untrained"}
@@ -114,17 +122,18 @@ def test_images_without_classes_cannot_be_scored(images: Path, tmp_path: Path, c
     assert "Expected images with labels" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["predict", "export"])
-def test_what_a_clustering_run_cannot_do_yet(
-    images: Path, tmp_path: Path, capsys, command: str
-) -> None:
-    run = tmp_path / "run"
+def test_predict_and_export(images: Path, tmp_path: Path, capsys) -> None:
+    run, out = tmp_path / "run", tmp_path / "out"
     assert train(images, run) == 0
-    out = ["--out", str(tmp_path / "out")]
-    rest = [str(images), *out] if command == "predict" else ["--format", "onnx", *out]
-    assert main([command, str(run), *rest]) == 2
-    assert "Expected a segmentation run" in capsys.readouterr().err
-    assert not (tmp_path / "out").exists()
+    for head in ([], ["--overclusters"]):
+        assert main(["predict", str(run), str(images), "--out", str(out), *head]) == 0
+        assert "labelled 24 images: cluster" in capsys.readouterr().out
+        assert sorted(p.name for p in out.iterdir()) == ["predictions.csv", "sheet.png"]
+    for form in ("savedmodel", "onnx"):
+        assert main(["export", str(run), "--format", form]) == 0
+    assert "labels: int32 [batch]" in capsys.readouterr().out
+    assert (run / "export" / "savedmodel" / "1" / "saved_model.pb").is_file()
+    assert (run / "export" / "model.onnx").is_file()
 
 
 @pytest.mark.parametrize(

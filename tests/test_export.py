@@ -11,8 +11,10 @@ from iic_tf.export import export as exporting
 from iic_tf.export import onnx_file, savedmodel
 from iic_tf.export.check import check
 from iic_tf.export.export import export
-from iic_tf.export.segmenter import ExportError, load_segmenter, signature
+from iic_tf.export.segmenter import load_segmenter
+from iic_tf.export.servable import ExportError, signature
 from iic_tf.models.served import ServedSegmenter
+from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 CASES = {
     "one channel, half size": {"channels": 1, "downscale": 2},
@@ -90,6 +92,8 @@ def test_names_and_sizes_of_the_saved_signature(tmp_path):
     assert serve.structured_outputs["probabilities"].shape.as_list() == [None, None, None, 3]
     out = serve(pixels=tf.zeros((1, 5, 9, 4)))
     assert (out["labels"].dtype, out["labels"].shape) == (tf.int32, (1, 5, 9))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with expected shape"):
+        serve(pixels=tf.zeros((1, 5, 9, 8)))
 
 
 def test_names_and_dimensions_in_onnx(tmp_path):
@@ -163,17 +167,18 @@ def test_the_check_tells_what_differs(tmp_path, fault, message):
     def exported(pixels):
         return {name: np.asarray(value) for name, value in good(tf.constant(pixels)).items()}
 
-    assert check(exported, good, 3) <= 1e-6
+    assert check(exported, good) <= 1e-6
     with pytest.raises(ExportError, match=message):
-        check(exported, wrong, 3)
+        check(exported, wrong)
 
 
 @pytest.mark.parametrize("kind", ["savedmodel", "onnx"])
 def test_a_failed_check_leaves_nothing_behind(tmp_path, monkeypatch, kind):
     run = make_run(tmp_path)
     good = load_segmenter(run)
+    wrong = Wrong(good.model, *[[0] * 3] * 2)
     before = names_under(run.folder)
-    monkeypatch.setattr(exporting, "load_segmenter", lambda _: Wrong(good.model, *[[0] * 3] * 2))
+    monkeypatch.setitem(exporting.LOADERS, SegmentationRecipe, lambda _: wrong)
     with pytest.raises(ExportError, match="Nothing was written"):
         export(run, kind, say=print)
     assert names_under(run.folder) == before
@@ -184,7 +189,7 @@ def test_a_failed_check_leaves_nothing_behind(tmp_path, monkeypatch, kind):
     with pytest.raises(InputError, match="there already"):
         export(run, kind, say=print)
     kept = {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
-    monkeypatch.setattr(exporting, "load_segmenter", lambda _: Wrong(good.model, *[[0] * 3] * 2))
+    monkeypatch.setitem(exporting.LOADERS, SegmentationRecipe, lambda _: wrong)
     with pytest.raises(ExportError):
         export(run, kind, overwrite=True, say=print)
     assert {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()} == kept

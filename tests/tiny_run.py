@@ -1,10 +1,12 @@
-"""A run folder made by hand: an untrained model whose batch statistics mean something."""
+"""Run folders made by hand: untrained models whose batch statistics mean something."""
 
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from iic_tf.training.clustering import build_clusterer
+from iic_tf.training.clustering_recipe import ClusteringRecipe
 from iic_tf.training.run import Run
 from iic_tf.training.segmentation import build_model
 from iic_tf.training.segmentation_recipe import SegmentationRecipe
@@ -33,6 +35,41 @@ def make_run(
     run = Run.create(folder / "run", config)
     model = build_model(recipe, channels, seed)
     randomise(model, seed)
+    model.chosen.assign(recipe.sub_heads - 1)
+    model.compile()
+    model.save(run.best)
+    return run
+
+
+def make_clustering_run(
+    folder: Path, channels: int = 3, side: int = 24, seed: int = 0, **values: Any
+) -> Run:
+    """A run of a tiny clusterer of side × side images in `folder`/run, likewise."""
+    view = {"crops": [16], "size": 12}
+    values = {"network": "B", "width": 0.1, "overclusters": 4, "x": view, "gx": view, **values}
+    recipe = ClusteringRecipe().replaced(
+        **{"classes": 3, "sub_heads": 2, "inputs": "bands", **values}
+    )
+    config = {
+        "recipe": recipe.to_dict(),
+        "source": {"dataset": "images"},
+        "seed": seed,
+        "channels": channels,
+        "height": side,
+        "width": side,
+    }
+    run = Run.create(folder / "run", config)
+    model = build_clusterer(recipe, channels, seed)
+    randomise(model, seed)
+    images = np.random.default_rng(seed).random((16, 3, 3, channels))
+    x = images.repeat(model.size // 3 + 1, 1).repeat(model.size // 3 + 1, 2)
+    features = np.asarray(model.features(x[:, : model.size, : model.size].astype(np.float32)))
+    for head in model.heads.values():
+        # They begin so small that all images would get nearly the same probabilities.
+        kernel = np.asarray(head.linear.kernel)
+        logits = features.astype(np.float32) @ kernel
+        head.linear.kernel.assign(kernel / logits.std(0))
+        head.linear.bias.assign(-logits.mean(0) / logits.std(0))
     model.chosen.assign(recipe.sub_heads - 1)
     model.compile()
     model.save(run.best)

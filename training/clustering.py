@@ -10,6 +10,8 @@ import keras
 from iic_tf.data.image_registry import ImageSource, load_images
 from iic_tf.models.iic_clusterer import IICClusterer
 from iic_tf.models.turns import MAIN, OVERCLUSTERING
+from iic_tf.training.circle import DrawCircle
+from iic_tf.training.cluster_pictures import draw_clusters, draw_joint
 from iic_tf.training.clustering_recipe import ClusteringRecipe
 from iic_tf.training.run import Run
 from iic_tf.training.task import EVALUATION_SEED_OFFSET
@@ -87,8 +89,14 @@ class ClusteringTask:
             f"{recipe.sub_heads} sub-heads each",
         ]
 
+    def callbacks(self, run: Run) -> list[keras.callbacks.Callback]:
+        return [DrawCircle(run, self.images, self.recipe.x, run.config()["seed"])]
+
     def look(self, run: Run) -> list[str]:
-        return []
+        model = run.load_best()
+        found = draw_clusters(run, model, self.images, self.recipe.x)
+        found += draw_joint(run, model, self.fixed_pairs(run.config()["seed"]))
+        return [*found, "circle.gif"]
 
 
 def build_clusterer(recipe: ClusteringRecipe, channels: int, seed: int) -> IICClusterer:

@@ -15,6 +15,7 @@ from iic_tf.data.scene import IGNORE
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import PixelKMeans, confusion_matrix
 from iic_tf.models.turns import MAIN, OVERCLUSTERING
+from iic_tf.training.cluster_pictures import draw_matched
 from iic_tf.training.clustering import build_clusterer
 from iic_tf.training.clustering_recipe import ClusteringRecipe
 from iic_tf.training.folds import Found
@@ -89,6 +90,11 @@ class ClusteringScores:
                 for part in parts
             ]
         )
+
+    def draw(self, mapping: NDArray[np.integer]) -> list[str]:
+        """Draw the clusters under the names of their classes, with what is right and wrong."""
+        model = self.run.load_best()
+        return draw_matched(self.run, model, self.set, self.recipe.x, tuple(self.names), mapping)
 
     def _labels(self, which: str) -> Labels:
         if which in ("trained", "untrained"):

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import (
@@ -73,6 +74,14 @@ class Scored(Protocol):
         """The confusion matrices of `trained` or a baseline."""
         ...
 
+    def draw(self, mapping: NDArray[np.integer]) -> list[str]:
+        """Draw what the chosen sub-head found; the names of the pictures.
+
+        Args:
+            mapping: integers `[classes]`, the class of each cluster of the main head.
+        """
+        ...
+
 
 SCORES: dict[type[Recipe], Callable[[Run, Mapping[str, str], int], Scored]] = {
     SegmentationRecipe: SegmentationScores,
@@ -133,10 +142,12 @@ def evaluate(
         "protocol": protocol(scored),
     }
     write_json(run.evaluation_file, result)
-    _pictures(run, found["trained"], names, chosen, over)
+    drawn = _pictures(run, found["trained"], names, chosen, over)
+    drawn += scored.draw(one_to_one(found["trained"].whole(MAIN, chosen)))
     for line in table(result):
         say(line)
-    say(f"written: {run.evaluation_file}, {run.pictures / 'confusion.png'}")
+    written = [run.evaluation_file, *(run.pictures / name for name in drawn)]
+    say(f"written: {', '.join(map(str, written))}")
     return result
 
 
@@ -243,7 +254,9 @@ def _sub_head_lines(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def _pictures(run: Run, found: Found, names: Sequence[str], main: int, over: int | None) -> None:
+def _pictures(
+    run: Run, found: Found, names: Sequence[str], main: int, over: int | None
+) -> list[str]:
     matrix = found.whole(MAIN, main)
     pictures = {
         "confusion.png": (apply_mapping(matrix, one_to_one(matrix), len(names)), "one to one"),
@@ -255,3 +268,4 @@ def _pictures(run: Run, found: Found, names: Sequence[str], main: int, over: int
         path: Path = run.pictures / file
         with replacing(path) as temporary:
             confusion_picture(confusion, names, title).save(temporary)
+    return list(pictures)

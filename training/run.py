@@ -7,8 +7,10 @@ RUN/
   events/            the same figures for TensorBoard
   checkpoints/       last.keras: weights and optimiser after the newest epoch
   best.keras         the model of the epoch with the lowest unsupervised loss
-  pictures/          losses and cluster shares by epoch; found.png, what the clusters look like
+  pictures/          losses and cluster shares by epoch; what the clusters look like: found.png of
+                     scenes, or confident.png, bars.png, joint.png and circle.gif of whole images
   evaluation.json    scores, once `iic-tf evaluate` has run; with confusion pictures
+                     and, of whole images, the above with the true classes
 """
 
 from __future__ import annotations

@@ -76,6 +76,9 @@ class SegmentationTask:
             f"{recipe.head_clusters[OVERCLUSTERING]} overclusters",
         ]
 
+    def callbacks(self, run: Run) -> list[keras.callbacks.Callback]:
+        return []
+
     def look(self, run: Run) -> list[str]:
         scenes = self.scenes
         served = ServedSegmenter(run.load_best(), scenes.low, scenes.high, self.recipe.downscale)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iic_tf.data.registry import load_source, located
 from iic_tf.data.scene import SceneSet
@@ -56,6 +57,10 @@ class SegmentationScores:
     def found(self, which: str) -> Found:
         """The confusion matrices of `trained`, `untrained` or `kmeans`."""
         return confusions(self._labeller(which), self.scenes, self.fold_images)
+
+    def draw(self, mapping: NDArray[np.integer]) -> list[str]:
+        """Nothing beside the confusion pictures."""
+        return []
 
     def _labeller(self, which: str) -> Labeller:
         recipe, config = self.recipe, self.config

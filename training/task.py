@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+import keras
+
 from iic_tf.models.two_heads import TwoHeads
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
@@ -41,6 +43,10 @@ class Task(Protocol):
 
     def greeting(self, pairs: NumberedBatches) -> list[str]:
         """Lines that say what is about to be trained on what."""
+        ...
+
+    def callbacks(self, run: Run) -> list[keras.callbacks.Callback]:
+        """What else happens at the end of an epoch, once its sub-head is chosen."""
         ...
 
     def look(self, run: Run) -> list[str]:

@@ -77,6 +77,7 @@ def train(
             Keep(run),
             history,
             DrawCurves(run, history),
+            *task.callbacks(run),
             Progress(tell, recipe.epochs, pairs.steps),
         ]
         with _explained(run, pairs, fixed):

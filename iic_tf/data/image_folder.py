@@ -45,7 +45,7 @@ def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
     if side < 2:
         raise expected("images of at least 2 pixels a side", side, "side")
     folder = existing_folder(folder, FETCH)
-    files = _find(folder)
+    files = image_files(folder)
     if not files:
         raise InputError(
             f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{folder}'; received "
@@ -60,15 +60,15 @@ def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
                 f"Expected {channels} channels as in '{rasters[0].path}'; received "
                 f"{raster.channels} in '{raster.path}'."
             )
-        images[number] = _square(raster.read(0, 0, raster.height, raster.width), side)
+        images[number] = read_square(raster, side)
     labels, names = _classes(files)
     # A folder given as "." has a name, too.
     name = Path(os.path.abspath(folder)).name
     return ImageSet(name, images, labels, names, files=tuple(file.as_posix() for file in files))
 
 
-def _find(folder: Path) -> list[Path]:
-    """Paths of the images, relative to the folder and sorted."""
+def image_files(folder: Path) -> list[Path]:
+    """Paths of the images in a folder and the folders within it, relative to it and sorted."""
     within = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     return sorted(
         path
@@ -86,8 +86,17 @@ def _classes(files: list[Path]) -> tuple[NDArray[np.int32] | None, tuple[str, ..
     return np.asarray(labels, np.int32), tuple(names)
 
 
-def _square(pixels: NDArray[np.generic], side: int) -> NDArray[np.uint8]:
-    """The middle square `[side, side, channels]`, uint8, of an image of uint8 or uint16."""
+def read_square(raster: Raster, side: int) -> NDArray[np.uint8]:
+    """The middle square of an image, scaled: uint8 `[side, side, channels]`.
+
+    Args:
+        raster: the image, uint8 or uint16.
+        side: wanted, in pixels.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    pixels = raster.read(0, 0, raster.height, raster.width)
     height, width, channels = pixels.shape
     short = min(height, width)
     left, top = (width - short) / 2, (height - short) / 2

@@ -30,6 +30,11 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         downscale: whole factor.
     """
 
+    axes = ("batch", "height", "width")
+    """The dimensions of the labels, by name."""
+    tolerance = 1e-5
+    """Of probabilities in another runtime; float32 sums in another order differ by about 1e-6."""
+
     def __init__(
         self,
         model: Any,
@@ -45,6 +50,14 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         for name, value in (("low", self.low), ("high", self.high)):
             if value.shape != (model.channels,):
                 raise expected(f"{model.channels} values", value.shape, f"{name}.shape")
+
+    @property
+    def examples(self) -> tuple[tuple[int, int, int], ...]:
+        """Batch, height and width of images that show what a runtime does: several, odd, small."""
+        # Sobel slopes mirror the image at its border, which takes two pixels.
+        least = 2 * self.downscale
+        sizes = ((1, 33, 47), (2, 64, 64), (1, 7, 5), (3, 100, 31))
+        return tuple((n, max(height, least), max(width, least)) for n, height, width in sizes)
 
     @property
     def margin(self) -> int:

@@ -1,0 +1,32 @@
+"""The best model of a run without what only training needs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from iic_tf.errors import InputError
+from iic_tf.training.run import Run
+
+
+def best_model(run: Run, kind: Any) -> Any:
+    """The best model of a run in float32, without its optimiser.
+
+    It is float32 also where training was in mixed precision: ONNX Runtime's CPU refuses bfloat16,
+    and the labels of a prediction should be those of an export.
+
+    Args:
+        run: a trained run.
+        kind: the class of its model.
+
+    Raises:
+        InputError: the run has no finished epoch, its file is damaged, or holds another model.
+    """
+    trained = run.load_best()
+    if not isinstance(trained, kind):
+        raise InputError(
+            f"Expected {kind.__name__} in {run.best}; received {type(trained).__name__}."
+        )
+    # A fresh one in any case: the loaded one carries its optimiser along.
+    model = kind.from_config({**trained.get_config(), "dtype": "float32"})
+    model.set_weights(trained.get_weights())
+    return model

@@ -1,0 +1,192 @@
+"""Predicting whole images: a clustering run and images become a table and a sheet."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from iic_tf.data.image_folder import FETCH, image_files, read_square
+from iic_tf.data.image_registry import ImageSource, load_images
+from iic_tf.data.original_files import inside
+from iic_tf.data.raster import Raster
+from iic_tf.errors import DataMissingError, InputError
+from iic_tf.export.clusterer import load_clusterer
+from iic_tf.export.overclusters import overclustering_sub_head
+from iic_tf.export.results_folder import make_folder
+from iic_tf.export.shares import largest_shares
+from iic_tf.models.served_clusterer import ServedClusterer
+from iic_tf.models.turns import OVERCLUSTERING
+from iic_tf.pictures import confident_sheet
+from iic_tf.training.run import Run, replacing
+
+BATCH = 256
+TABLE = "predictions.csv"
+SHEET = "sheet.png"
+
+
+@dataclass
+class _Images:
+    """What was read: names, uint8 `[n, side, side, channels]`, and what was wrong with others."""
+
+    names: list[str]
+    pixels: NDArray[np.uint8]
+    broken: list[str] = field(default_factory=list)
+
+
+def predict_images(
+    run: Run,
+    images: str | Path,
+    out: str | Path,
+    overclusters: bool = False,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Label whole images with the best model of a clustering run.
+
+    In `out`: `predictions.csv` with a row an image (its file, the number of its likeliest cluster,
+    that one's probability, and those of all), and `sheet.png` with the most confident images of
+    each cluster. Files of these names are replaced, each whole or not at all.
+
+    Images are scaled and cut as `iic_tf.data.image_folder` does it, to the height of the images of
+    the training, and all held in memory.
+
+    Args:
+        run: a trained clustering run.
+        images: an image, or a folder of them and of folders within it; or the name of the run's
+            own data set, such as `mnist`, for what it was trained on.
+        out: a folder; where it lies within that of the images, what is in it is not looked at.
+        overclusters: label with the overclustering head.
+        say: gets each line shown to the user.
+
+    Raises:
+        InputError: no images, none with the run's channels, or no trained model, before anything
+            is written; or damaged images, after all others are done.
+    """
+    served = load_clusterer(run)
+    sub_head = overclustering_sub_head(run, served.model) if overclusters else None
+    dataset = run.config().get("source", {}).get("dataset")
+    place, folder = Path(images).expanduser(), Path(out).expanduser()
+    own = images == dataset and not place.exists()
+    files = {} if own else _files(place, folder)
+    _require_channels(run, files, served.model.channels)
+    make_folder(folder, place, files.values(), {TABLE, SHEET})
+    read = _own(run) if own else _read(files, served, say)
+    if read.names:
+        probabilities = _probabilities(served, read.pixels, sub_head)
+        names = [f"cluster {index}" for index in range(probabilities.shape[1])]
+        labels = probabilities.argmax(1)
+        _write_table(folder / TABLE, read.names, labels, probabilities)
+        with replacing(folder / SHEET) as temporary:
+            confident_sheet(read.pixels, probabilities, names).save(temporary)
+        counts = np.bincount(labels, minlength=len(names))
+        say(f"labelled {len(labels)} images: {largest_shares(counts, names)}")
+        say(f"written: {folder / TABLE}, {folder / SHEET}")
+    if read.broken:
+        more = len(read.broken) - 3
+        raise InputError(
+            f"{len(read.broken)} of {len(files)} images were left out. "
+            + " ".join(read.broken[:3])
+            + (f" And {more} more, named above." if more > 0 else "")
+        )
+
+
+def _files(images: Path, out: Path) -> dict[str, Path]:
+    """The images by the names they get in the table."""
+    if images.is_file():
+        return {images.name: images}
+    if not images.is_dir():
+        raise DataMissingError(
+            f"Expected an image or a folder of images at '{images}'; received nothing."
+        )
+    found = {file.as_posix(): images / file for file in image_files(images)}
+    results = out.resolve()
+    if images.resolve() in results.parents:
+        # The sheet of an earlier prediction is none of the images.
+        found = {n: f for n, f in found.items() if results not in f.resolve().parents}
+    if not found:
+        raise InputError(f"Expected images in '{images}'; received {inside(images)}. {FETCH}")
+    return found
+
+
+def _require_channels(run: Run, files: dict[str, Path], channels: int) -> None:
+    """Refuse at once where no file fits; single ones that do not are left out later."""
+    others = set()
+    for file in files.values():
+        # A damaged file is reported when its turn comes.
+        with contextlib.suppress(InputError):
+            found = Raster(file).channels
+            if found == channels:
+                return
+            others.add(found)
+    if others:
+        raise InputError(
+            f"Expected images of {channels} channels, as run {run.folder} was trained on; "
+            f"received {' and '.join(map(str, sorted(others)))}."
+        )
+
+
+def _own(run: Run) -> _Images:
+    found = load_images(ImageSource(**run.config()["source"]))
+    names = found.files or tuple(f"number {index}" for index in range(len(found)))
+    return _Images(list(names), found.images)
+
+
+def _read(files: dict[str, Path], served: ServedClusterer, say: Callable[[str], None]) -> _Images:
+    channels = served.model.channels
+    pixels = np.empty((len(files), served.side, served.side, channels), np.uint8)
+    names: list[str] = []
+    broken: list[str] = []
+    for name, file in files.items():
+        try:
+            raster = Raster(file)
+            if raster.channels != channels:
+                raise InputError(
+                    f"Expected {channels} channels; received {raster.channels} in '{file}'."
+                )
+            pixels[len(names)] = read_square(raster, served.side)
+        except InputError as error:
+            # The others are still worth having.
+            broken.append(str(error))
+            say(f"{name}: left out. {error}")
+            continue
+        names.append(name)
+    return _Images(names, pixels[: len(names)], broken)
+
+
+def _probabilities(
+    served: ServedClusterer, pixels: NDArray[np.uint8], sub_head: int | None
+) -> NDArray[np.float32]:
+    """Probabilities `[n, k]` of the main head, or of an overclustering sub-head."""
+
+    def label(raw: tf.Tensor) -> tf.Tensor:
+        if sub_head is None:
+            return served.probabilities(raw)
+        return served.of_head(raw, OVERCLUSTERING, sub_head)
+
+    spec = tf.TensorSpec((None, served.side, served.side, served.model.channels), tf.float32)
+    graph = tf.function(label, input_signature=[spec])
+    parts = [
+        np.asarray(graph(tf.constant(pixels[first : first + BATCH].astype(np.float32))))
+        for first in range(0, len(pixels), BATCH)
+    ]
+    return np.concatenate(parts)
+
+
+def _write_table(
+    path: Path,
+    names: Sequence[str],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+) -> None:
+    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        clusters = [f"cluster_{index}" for index in range(probabilities.shape[1])]
+        writer.writerow(["file", "label", "confidence", *clusters])
+        for name, label, row in zip(names, labels, probabilities, strict=True):
+            writer.writerow([name, label, f"{row[label]:.6f}", *(f"{p:.6f}" for p in row)])

@@ -1,0 +1,109 @@
+"""Pictures of a finished clustering: what is in the clusters, and how sure the network is."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iic_tf.data.image_set import ImageSet
+from iic_tf.models.iic_clusterer import IICClusterer
+from iic_tf.models.turns import MAIN
+from iic_tf.pictures import circle_projection, confident_sheet, joint_picture, probability_bars
+from iic_tf.training.cluster_sample import cluster_sample, predictor
+from iic_tf.training.run import Run, replacing
+from iic_tf.views.image_pairs import ImagePairs
+from iic_tf.views.image_view import ImageView
+
+SAMPLE = 5000
+"""Images of which the most confident are looked for."""
+
+BARS = 24
+"""Images that are shown with their probabilities: drawn, not picked."""
+
+POINTS = 2000
+"""Images in the circle of the true classes."""
+
+
+def draw_clusters(run: Run, model: IICClusterer, images: ImageSet, view: ImageView) -> list[str]:
+    """Draw `confident.png` and `bars.png` without a look at labels: clusters have numbers.
+
+    Args:
+        run: where to write.
+        model: the trained model; of its main head the chosen sub-head is shown.
+        images: the data set.
+        view: the view x of the training.
+
+    Returns:
+        The names of the pictures.
+    """
+    sample = cluster_sample(images, SAMPLE, run.config()["seed"])
+    p = predictor(model)(sample, view)[int(model.chosen)]
+    pictures = {
+        "confident.png": confident_sheet(sample.images, p),
+        "bars.png": probability_bars(sample.images[:BARS], p[:BARS]),
+    }
+    for name, picture in pictures.items():
+        with replacing(run.pictures / name) as temporary:
+            picture.save(temporary)
+    return list(pictures)
+
+
+def draw_joint(run: Run, model: IICClusterer, fixed: ImagePairs) -> list[str]:
+    """Draw `joint.png`: the joint of the fixed pairs, of the main head's chosen sub-head.
+
+    Args:
+        run: where to write.
+        model: the trained model, compiled; the meters are begun anew.
+        fixed: the fixed pairs by which epoch and sub-head were chosen.
+
+    Returns:
+        The name of the picture.
+    """
+    for meter in model.meters.values():
+        meter.reset_state()
+    model.evaluate(fixed.dataset(0, fixed.steps), verbose=0)
+    chosen = int(model.chosen)
+    joint = np.asarray(model.meters[MAIN].joints)[chosen, 0]
+    with replacing(run.pictures / "joint.png") as temporary:
+        joint_picture(joint, f"Main head, sub-head {chosen}, fixed pairs").save(temporary)
+    return ["joint.png"]
+
+
+def draw_matched(
+    run: Run,
+    model: IICClusterer,
+    images: ImageSet,
+    view: ImageView,
+    names: tuple[str, ...],
+    mapping: NDArray[np.integer],
+) -> list[str]:
+    """Draw `confident_matched.png`, `bars_matched.png` and `circle_truth.png`, with labels.
+
+    Args:
+        run: where to write.
+        model: the trained model; of its main head the chosen sub-head is shown.
+        images: the data set, with labels.
+        view: the view x of the training.
+        names: of the classes.
+        mapping: integers `[classes]`, the class of each cluster, one to one.
+
+    Returns:
+        The names of the pictures.
+    """
+    sample = cluster_sample(images, SAMPLE, run.config()["seed"])
+    found = predictor(model)(sample, view)[int(model.chosen)]
+    p = np.empty_like(found)
+    p[:, mapping] = found
+    truth = sample.labels
+    assert truth is not None
+    pictures = {
+        "confident_matched.png": confident_sheet(sample.images, p, names, truth),
+        "bars_matched.png": probability_bars(sample.images[:BARS], p[:BARS], names, truth[:BARS]),
+        "circle_truth.png": circle_projection(
+            p[:POINTS], names, truth[:POINTS], "colour: true class", 640
+        ),
+    }
+    for name, picture in pictures.items():
+        with replacing(run.pictures / name) as temporary:
+            picture.save(temporary)
+    return list(pictures)
