@@ -67,8 +67,9 @@ def _objective(data: dict[str, Any], entries: list[Entry], baseline: str) -> lis
         "",
         f"In every case all versions got the same maps; losses agree to {LOSS_TOLERANCE:.0e} "
         f"relative, gradients to {GRADIENT_TOLERANCE:.0e} of their largest entry, else the run "
-        "stops. Where no textbook version ran, a slow NumPy reference stands in (gradients of the "
-        f"first pair). Greatest differences met: {_worst(entries)}.",
+        "stops. Where no textbook version ran, a slow NumPy reference stands in for 2 pairs "
+        "(gradients of the first); for 8 pairs there is no check then. "
+        f"Greatest differences met: {_worst(entries)}.",
         "",
         "Each library and number of threads has a process of its own; the versions run in turns "
         "within one run, the others asleep, 50 ms between two runs, so that no waiting thread "
