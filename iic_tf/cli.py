@@ -29,8 +29,6 @@ PLACE = (
     "download",
 )
 """Options that say where the images are."""
-IMAGE_RECIPES = ("mnist", "fashion_mnist", "cifar10", "cifar100-20", "stl10", "images")
-"""Data sets of whole images, each with a recipe of its name."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -185,7 +183,10 @@ def _default_recipe(given: argparse.Namespace) -> str:
         return "potsdam-6" if getattr(given, "classes", 3) == 6 else "potsdam-3"
     if dataset == "scenes":
         return "scenes-cpu"
-    return dataset if dataset in IMAGE_RECIPES else "folder"
+    from iic_tf.data.image_registry import IMAGE_ABOUT
+
+    # Each data set of whole images has a recipe of its name.
+    return dataset if dataset in IMAGE_ABOUT else "folder"
 
 
 def _setting(text: str) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 Both maps are cut into blocks of B×B pixels; those of q are wider by the window, L = B + 2T, so that
 circular correlation of length L is exact for all |t| ≤ T. The products of the spectra are summed
 over blocks and images before anything is transformed back, and only the (2T + 1)² wanted
-displacements are. All transforms are written as matrix products: they run at the speed of the
-network's own, and for blocks this small they cost less than an FFT.
+displacements are. All transforms are written as matrix products, which run at the speed of the
+network's own.
 
 The gradient with respect to p is the correlation of q with dL/dP, that with respect to q the
 convolution of p with it; both come from the same spectra. Frequencies along x have nothing to do
