@@ -33,14 +33,16 @@ class JointMeter(keras.metrics.Metric):  # type: ignore[misc]
         super().__init__(name=name, dtype="float32")
         self.lamb = lamb
         self.collapsed = collapsed
-        self.joints = self.add_weight(
+        # Every replica adds the joints of the global batch: any one's sum is the sum.
+        self.joints = self.add_variable(
             shape=(sub_heads, displacements, clusters, clusters),
             initializer="zeros",
+            aggregation="only_first_replica",
             name="joints",
         )
 
     def update_state(self, joints: Any) -> None:
-        """Add the joints of one batch, `[sub_heads, displacements, k, k]`.
+        """Add the joints of one global batch, `[sub_heads, displacements, k, k]`.
 
         An image smaller than the window has fewer displacements; the others stay zero and carry
         no weight.

@@ -32,9 +32,9 @@ class IICClusterer(TwoHeads):
     `model.compile()` has the paper's defaults, `model.fit(pairs)` trains on batches of
     `iic_tf.ImagePairs`, `model(x)` gives the main head's class probabilities.
 
-    A batch is a dict: `x` `[m, size, size, channels]`, its transformed copies `gx`
-    `[r·m, size, size, channels]` (copy j of image i in row j·m + i), both in 0 to 1, and `epoch`
-    int32 `[m]`. Its r·m pairs make one joint.
+    A batch is a dict: `x` `[m, size, size, channels]`, r transformed copies of each image `gx`
+    `[m, r, size, size, channels]`, both in 0 to 1, and `epoch` int32 `[m]`. Its r·m pairs make one
+    joint.
 
     Args:
         classes: clusters of the main head, 2 or more.
@@ -150,19 +150,20 @@ class IICClusterer(TwoHeads):
         copies it has: Σ_j Σ_i p_i q_jiᵀ is Σ_i p_i (Σ_j q_ji)ᵀ.
         """
         x, gx = data["x"], data["gx"]
-        count, copies = x.shape[0], gx.shape[0]
-        if count and copies is not None and (copies % count or not copies):
-            wanted = f"as many copies of each of {count} images: gx of a multiple of {count} rows"
-            raise expected(wanted, copies, "rows")
-        features = self.features(ops.concatenate([x, gx]), training)
+        shape = tuple(gx.shape)
+        if len(shape) != 5 or not shape[1]:
+            wanted = "copies of each image: gx [images, copies, size, size, channels]"
+            raise expected(wanted, shape, "shape")
+        copies = ops.reshape(gx, (-1, *shape[2:]))
+        features = self.features(ops.concatenate([x, copies]), training)
         images = ops.shape(x)[0]
         joints = {}
         for head in heads:
             layer = self.heads[head]
             both = layer.stacked(features)
             p = both[:images]
-            shape = (-1, images, layer.sub_heads, layer.clusters)
-            q = ops.sum(ops.reshape(both[images:], shape), axis=0)
+            apart = (-1, shape[1], layer.sub_heads, layer.clusters)
+            q = ops.sum(ops.reshape(both[images:], apart), axis=1)
             joint = ops.matmul(ops.transpose(p, (1, 2, 0)), ops.transpose(q, (1, 0, 2)))
             joints[head] = ops.expand_dims(joint, 1)
         return joints

@@ -136,9 +136,10 @@ class IICSegmenter(TwoHeads):
         features = self._features(ops.concatenate([data["x"], data["gx"]]), training)
         joints: dict[str, Any] = {}
         for head in heads:
-            joints[head] = []
+            found = []
             for maps in self._enlarged(features, head, data["x"]):
                 p, q = ops.split(maps, 2)
                 q = undo(q, data)
-                joints[head].append(segmentation_joints(p, q, self.radius, data.get("valid")))
+                found.append(segmentation_joints(p, q, self.radius, data.get("valid")))
+            joints[head] = ops.stack(found)
         return joints

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
 import tensorflow as tf
 
 from iic_tf.errors import InputError, expected
+from iic_tf.replicas import share_of
 
 MAIN = "main"
 OVERCLUSTERING = "overclustering"
@@ -77,33 +79,70 @@ class TurnTaking:
         """Compile one function a turn; the one called follows the batch's epoch."""
         if self.train_function is not None and not force:  # type: ignore[has-type]
             return self.train_function  # type: ignore[has-type, no-any-return]
-        compiled: dict[str, Callable[[Any], Any]] = {}
-
-        def step_of(turn: str) -> Callable[[Any], Any]:
-            def step(data: dict[str, Any]) -> dict[str, Any]:
-                return self.train_turn(data, turn)
-
-            if self.run_eagerly:  # type: ignore[attr-defined]
-                return step
-            function: Callable[[Any], Any] = tf.function(
-                step,
-                autograph=False,  # as Keras does: nothing to convert, and errors stay their own
-                jit_compile=bool(self.jit_compile),  # type: ignore[attr-defined]
-                reduce_retracing=True,
-            )
-            return function
+        steps: dict[str, Callable[[Any], Any]] = {}
+        turn = ""
 
         def train_function(iterator: Iterator[Any]) -> Any:
+            nonlocal turn
             logs = None
             for _, data in zip(range(self.steps_per_execution), iterator):  # type: ignore[attr-defined]  # noqa: B905
                 self.check_batch(data)
-                turn = self.turn_of(int(data["epoch"][0]))
-                if turn not in compiled:
-                    compiled[turn] = step_of(turn)
-                logs = compiled[turn](data)
+                # A last batch may leave this machine's replicas without images.
+                turn = self._turn_of_batch(data) or turn
+                if turn not in steps:
+                    steps[turn] = self._replicated(functools.partial(self.train_turn, turn=turn))
+                logs = steps[turn](data)
             if logs is None:
                 raise StopIteration
             return logs
 
         self.train_function = train_function
         return train_function
+
+    def make_test_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
+        """Compile the evaluation of a batch."""
+        if self.test_function is not None and not force:  # type: ignore[has-type]
+            return self.test_function  # type: ignore[has-type, no-any-return]
+        step = self._replicated(self.test_step)
+
+        def test_function(iterator: Iterator[Any]) -> Any:
+            logs = None
+            for _, data in zip(range(self.steps_per_execution), iterator):  # type: ignore[attr-defined]  # noqa: B905
+                logs = step(data)
+            if logs is None:
+                raise StopIteration
+            return logs
+
+        self.test_function = test_function
+        return test_function
+
+    def _turn_of_batch(self, data: Any) -> str:
+        """Whose turn a batch is, which carries its epoch; empty where it holds no image here."""
+        strategy = self.distribute_strategy  # type: ignore[attr-defined]
+        for epoch in strategy.experimental_local_results(data["epoch"]):
+            if len(epoch):
+                return self.turn_of(int(epoch[0]))
+        return ""
+
+    def _replicated(self, step: Callable[[Any], dict[str, Any]]) -> Callable[[Any], Any]:
+        """Compile a step, run it on every replica, and return plain numbers.
+
+        Keras' own leaves values of each replica, which its `fit` refuses on several machines.
+        """
+        strategy = self.distribute_strategy  # type: ignore[attr-defined]
+        alone = strategy.num_replicas_in_sync == 1
+        if self.run_eagerly and alone:  # type: ignore[attr-defined]
+            return step
+        # autograph off, as in Keras: nothing to convert, and errors stay their own.
+        compiled = functools.partial(tf.function, autograph=False, reduce_retracing=True)
+        inner = compiled(step, jit_compile=True) if self.jit_compile else step  # type: ignore[attr-defined]
+
+        def replicated(data: Any) -> Any:
+            logs = strategy.run(lambda share: inner(share_of(share)), args=(data,))
+            return {
+                name: strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
+                for name, value in logs.items()
+            }
+
+        function: Callable[[Any], Any] = compiled(inner if alone else replicated)
+        return function

@@ -9,8 +9,11 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.errors import expected
 from iic_tf.losses.segmentation import loss_of_joints
 from iic_tf.metrics.joint_meter import JointMeter
+from iic_tf.models.micro_batches import MicroBatches
+from iic_tf.replicas import present, sum_over_replicas, taking_part
 from iic_tf.models.turns import BOTH, MAIN, OVERCLUSTERING, TurnTaking
 
 
@@ -29,6 +32,8 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
     lamb: float
     overclustering_lamb: float
     collapsed: bool = False
+    micro_batches: int = 1
+    """Parts that a replica's batch goes through the network in; see `compile`."""
 
     def add_heads(
         self, layer: Callable[..., Any], heads: Sequence[str], displacements: int = 1
@@ -56,8 +61,24 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
             for head in heads
         }
 
-    def compile(self, optimizer: Any = None, **kwargs: Any) -> None:
-        """Compile with Adam at 1e-4 (epsilon 1e-8, as in the published runs) unless told else."""
+    def compile(self, optimizer: Any = None, micro_batches: int = 1, **kwargs: Any) -> None:
+        """Compile with Adam at 1e-4 (epsilon 1e-8, as in the published runs) unless told else.
+
+        Args:
+            optimizer: a Keras optimiser, or None.
+            micro_batches: parts that a batch goes through the network in, one after another, so
+                that large batches fit into small memory. The joints of all parts are summed before
+                their information is taken: the gradient is that of the whole batch, but for
+                BatchNormalization, which sees a part at a time. Costs a second forward pass. The
+                batch, on several devices each one's share of it, must be a multiple.
+            kwargs: as `keras.Model.compile`'s.
+
+        Raises:
+            InputError: fewer than one micro-batch.
+        """
+        if micro_batches < 1:
+            raise expected("at least 1 micro-batch", micro_batches, "micro_batches")
+        self.micro_batches = micro_batches
         if optimizer is None:
             optimizer = keras.optimizers.Adam(1e-4, epsilon=1e-8)
         super().compile(optimizer=optimizer, **kwargs)
@@ -68,11 +89,19 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
         if not self.compiled:
             return None
         optimizer = keras.saving.serialize_keras_object(self.optimizer)
-        return {"optimizer": optimizer, "jit_compile": self.jit_compile}
+        return {
+            "optimizer": optimizer,
+            "jit_compile": self.jit_compile,
+            "micro_batches": self.micro_batches,
+        }
 
     def compile_from_config(self, config: dict[str, Any]) -> None:
         optimizer = keras.saving.deserialize_keras_object(config["optimizer"])
-        self.compile(optimizer=optimizer, jit_compile=config["jit_compile"])
+        self.compile(
+            optimizer=optimizer,
+            jit_compile=config["jit_compile"],
+            micro_batches=config.get("micro_batches", 1),
+        )
 
     def of_chosen(self, probabilities: Sequence[Any]) -> Any:
         """The chosen sub-head's of the probabilities of all."""
@@ -81,12 +110,15 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
         return ops.take(ops.stack(probabilities), self.chosen, axis=0)
 
     def joints(self, data: dict[str, Any], heads: Sequence[str], training: bool) -> dict[str, Any]:
-        """Joints of a batch, by head: `[sub_heads, displacements, k, k]`, or a list of as many."""
+        """Joints of a batch, by head: float32 `[sub_heads, displacements, k, k]`."""
         raise NotImplementedError
 
     def head_loss(self, joints: Any, head: str) -> Any:
-        """Mean loss −I_λ over the sub-heads of one head."""
-        losses = [loss_of_joints(j, self.head_lamb(head), self.collapsed) for j in joints]
+        """Mean loss −I_λ over the sub-heads of one head, `[sub_heads, displacements, k, k]` → []."""
+        losses = [
+            loss_of_joints(joints[i], self.head_lamb(head), self.collapsed)
+            for i in range(self.sub_heads)
+        ]
         return ops.mean(ops.stack(losses))
 
     def head_lamb(self, head: str) -> float:
@@ -98,30 +130,74 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
         return self.classes if head == MAIN else self.overclusters
 
     def train_turn(self, data: dict[str, Any], turn: str) -> dict[str, Any]:
-        """One step on the trunk and the head or heads whose turn it is."""
+        """One step on the trunk and the head or heads whose turn it is.
+
+        The loss is that of the joints of the whole batch: summed over replicas, and over
+        micro-batches, before their information is taken. Joints are sums over pairs, so that the
+        slope of the loss at the whole joint is the slope at that of every part, and the gradient
+        Σ_parts ⟨slope, ∂ joint of the part⟩, which the optimiser sums over replicas.
+        """
         heads = tuple(self.heads) if turn == BOTH else (turn,)
-        with tf.GradientTape() as tape:
-            joints = self.joints(data, heads, training=True)
-            loss = sum(self.head_loss(joints[head], head) for head in heads)
-            scaled = self.optimizer.scale_loss(loss)
         # The head whose turn it is not keeps its weights and moments untouched.
         variables = [*self.trunk.trainable_variables]
         for head in heads:
             variables += self.heads[head].trainable_variables
-        self.optimizer.apply(tape.gradient(scaled, variables), variables)
+
+        def joints_of(data: dict[str, Any]) -> list[Any]:
+            found = self._counted(data, heads, training=True)
+            return [found[head] for head in heads]
+
+        if self.micro_batches == 1:
+            with tf.GradientTape() as tape:
+                joints = joints_of(data)
+            loss, slopes = self._loss_and_slopes(sum_over_replicas(joints), heads)
+            gradients = tape.gradient(joints, variables, output_gradients=slopes)
+        else:
+            parts = MicroBatches(data, self.micro_batches)
+            joints = parts.sum(joints_of)
+            loss, slopes = self._loss_and_slopes(sum_over_replicas(joints), heads)
+
+            def gradients_of(data: dict[str, Any]) -> list[Any]:
+                with tf.GradientTape() as tape:
+                    joints = joints_of(data)
+                return list(tape.gradient(joints, variables, output_gradients=slopes))
+
+            gradients = parts.sum(gradients_of)
+        self.optimizer.apply(gradients, variables)
         self.loss_meter.update_state(loss / len(heads))
         return {"loss": self.loss_meter.result()}
+
+    def _counted(self, data: dict[str, Any], heads: Sequence[str], training: bool) -> Any:
+        """The joints, all zeros where the share is a stand-in for no images."""
+        with taking_part(data):
+            found = self.joints(data, heads, training)
+            return {head: joints * present() for head, joints in found.items()}
+
+    def _loss_and_slopes(self, joints: list[Any], heads: Sequence[str]) -> tuple[Any, list[Any]]:
+        """Sum of the heads' losses, and its slope at each head's joints, scaled as wanted."""
+        with tf.GradientTape() as tape:
+            tape.watch(joints)
+            losses = [self.head_loss(j, head) for j, head in zip(joints, heads, strict=True)]
+            loss = sum(losses)
+            scaled = self.optimizer.scale_loss(loss)
+        return loss, tape.gradient(scaled, joints)
 
     def test_step(self, data: dict[str, Any]) -> dict[str, Any]:
         """Add a batch's joints, in evaluation mode, to those of the whole evaluation set."""
         self.check_batch(data)
-        joints = self.joints(data, tuple(self.heads), training=False)
+        joints = sum_over_replicas(self._counted(data, tuple(self.heads), training=False))
         for head, meter in self.meters.items():
-            meter.update_state(ops.convert_to_tensor(joints[head]))
+            meter.update_state(joints[head])
         losses = {"loss": self.meters[MAIN].result()}
         if OVERCLUSTERING in self.meters:
             losses["overclustering_loss"] = self.meters[OVERCLUSTERING].result()
         return losses
+
+    def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
+        """Nothing: all is built from the start.
+
+        Under a strategy Keras would call the model on a batch, which here is a dict of two views.
+        """
 
     @property
     def metrics(self) -> list[Any]:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from iic_tf.networks.batch_norm import BatchNorm
+from iic_tf.networks.conv import Conv
 
 BN_MOMENTUM = 0.9
 BN_EPSILON = 1e-5
@@ -50,7 +51,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
             if padded
             else None
         )
-        self.conv = keras.layers.Conv2D(
+        self.conv = Conv(
             filters,
             kernel_size,
             strides=stride,
@@ -77,7 +78,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         """
         if self.pad is not None:
             x = self.pad(x)
-        x = self.norm(self.conv(x), training=training)
+        x = self.norm(self.conv(x, training=training), training=training)
         return keras.ops.relu(x) if self.activate else x
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

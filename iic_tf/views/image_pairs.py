@@ -25,7 +25,7 @@ class ImagePairs(NumberedBatches):
     `pairs[i]` is batch i of the current epoch, a dict of
 
     - `x`: one view of each of m images, float32 `[m, s, s, channels]` in 0 to 1;
-    - `gx`: r views of each, float32 `[r·m, s, s, channels]`: copy j of image i at j·m + i;
+    - `gx`: r views of each, its copies, float32 `[m, r, s, s, channels]`;
     - `epoch`: int32 `[m]`, the epoch, by which heads are trained in turns;
     - `image`: int32 `[m]`, the number of each image; those of extra images begin at the number of
       ordinary ones.
@@ -115,17 +115,19 @@ class ImagePairs(NumberedBatches):
             "epoch": np.full(self.batch, epoch, np.int32),
             "image": indices,
         }
-        for kind, (view, count) in self._kinds().items():
+        for kind, (view, shape) in self._kinds().items():
+            count = math.prod(shape)
             # Numbers 2·step and 2·step + 1 keep the draws of x and of gx apart.
             number = 2 * step + (kind == "gx")
             crop = generator(self.seed, epoch, number, "crop")
-            drawn[kind] = view.draw(crop, self.images.height, self.images.width, count)
-            colours = generator(self.seed, epoch, number, "photometry")
-            drawn[f"colour_{kind}"] = view.draw_colours(colours, count)
+            matrices = view.draw(crop, self.images.height, self.images.width, count)
+            drawn[kind] = matrices.reshape(*shape, 2, 3)
+            colours = view.draw_colours(generator(self.seed, epoch, number, "photometry"), count)
+            drawn[f"colour_{kind}"] = colours.reshape(*shape, 4)
         return drawn
 
-    def _kinds(self) -> dict[str, tuple[ImageView, int]]:
-        return {"x": (self.x, self.batch), "gx": (self.gx, self.batch * self.repeats)}
+    def _kinds(self) -> dict[str, tuple[ImageView, tuple[int, ...]]]:
+        return {"x": (self.x, (self.batch,)), "gx": (self.gx, (self.batch, self.repeats))}
 
     def _widely(self, epoch: int) -> bool:
         """Whether an epoch draws from the extra images, too."""
@@ -138,10 +140,12 @@ class ImagePairs(NumberedBatches):
 
     def _views(self, drawn: Batch) -> Batch:
         raw = drawn["raw"]
-        copies = tf.tile(raw, (self.repeats, 1, 1, 1))
+        copies = tf.repeat(raw, self.repeats, axis=0)
+        matrices = tf.reshape(drawn["gx"], (-1, 2, 3))
+        gx = self.gx.apply(copies, matrices, tf.reshape(drawn["colour_gx"], (-1, 4)))
         return {
             "x": self.x.apply(raw, drawn["x"], drawn["colour_x"]),
-            "gx": self.gx.apply(copies, drawn["gx"], drawn["colour_gx"]),
+            "gx": tf.reshape(gx, (-1, self.repeats, *gx.shape[1:])),
             "epoch": drawn["epoch"],
             "image": drawn["image"],
         }
@@ -153,7 +157,7 @@ class ImagePairs(NumberedBatches):
             "epoch": tf.TensorSpec((self.batch,), tf.int32),
             "image": tf.TensorSpec((self.batch,), tf.int32),
         }
-        for kind, (_, count) in self._kinds().items():
-            specs[kind] = tf.TensorSpec((count, 2, 3), tf.float32)
-            specs[f"colour_{kind}"] = tf.TensorSpec((count, 4), tf.float32)
+        for kind, (_, shape) in self._kinds().items():
+            specs[kind] = tf.TensorSpec((*shape, 2, 3), tf.float32)
+            specs[f"colour_{kind}"] = tf.TensorSpec((*shape, 4), tf.float32)
         return specs

@@ -1,0 +1,96 @@
+"""A convolution that trains small maps by plain matrix products."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+
+@keras.saving.register_keras_serializable("iic_tf")
+class Conv(keras.layers.Conv2D):  # type: ignore[misc]
+    """Keras' Conv2D; where its kernel covers the whole map from every cell, training is faster.
+
+    A 5×5 kernel on a 3×3 map sees every cell from every cell, so that each output cell is a
+    product of all inputs with one window of the kernel: 81 taps where a convolution goes through
+    225, most of them padding, and libraries have no fast way for maps this narrow. It is the last
+    convolution of network B, and was two fifths of its training step. Equal to Conv2D in outputs
+    and gradients (tests/test_conv.py). Evaluation and export are Keras' own: the windows would make
+    an exported model larger.
+    """
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        """`[batch, height, width, channels]` → `[batch, height', width', filters]`."""
+        if training and self._covers(inputs.shape):
+            return covering_convolution(inputs, tf.convert_to_tensor(self.kernel))
+        return super().call(inputs)
+
+    def _covers(self, shape: tuple[int | None, ...]) -> bool:
+        plain = (
+            self.padding == "same"
+            and tuple(self.strides) == (1, 1)
+            and tuple(self.dilation_rate) == (1, 1)
+            and self.groups == 1
+            and self.data_format == "channels_last"
+            and not self.use_bias
+            and self.activation is keras.activations.linear
+        )
+        return plain and all(
+            side is not None and kernel % 2 == 1 and side > 1 and 2 * side - 1 <= kernel
+            for side, kernel in zip(shape[1:3], self.kernel_size, strict=True)
+        )
+
+
+def covering_convolution(x: Any, kernel: Any) -> Any:
+    """SAME convolution of a map that an odd kernel covers from every cell.
+
+    Args:
+        x: `[batch, h, w, channels]`, h and w known.
+        kernel: `[kh, kw, channels, filters]`, odd, kh ≥ 2h − 1 and kw ≥ 2w − 1.
+
+    Returns:
+        `[batch, h, w, filters]`, of the type of `x`.
+    """
+    _, h, w, channels = x.shape
+    kh, kw, _, filters = kernel.shape
+    cells = [(row, column) for row in range(h) for column in range(w)]
+    # Output (row, column) sees input (i, j) by tap (i − row + kh // 2, j − column + kw // 2).
+    corners = [(kh // 2 - row, kw // 2 - column) for row, column in cells]
+
+    @tf.custom_gradient  # type: ignore[misc]
+    def convolve(x: Any, kernel: Any) -> tuple[Any, Any]:
+        flat = tf.reshape(x, (-1, h * w * channels))
+        windows = [
+            tf.reshape(kernel[top : top + h, left : left + w], (h * w * channels, filters))
+            for top, left in corners
+        ]
+        out = tf.stack([tf.matmul(flat, window) for window in windows], axis=1)
+
+        def gradient(slope: Any) -> tuple[Any, Any]:
+            slopes = tf.unstack(tf.reshape(slope, (-1, h * w, filters)), axis=1)
+            to_x = tf.add_n(
+                [
+                    tf.matmul(s, window, transpose_b=True)
+                    for s, window in zip(slopes, windows, strict=True)
+                ]
+            )
+            of_windows = [
+                tf.reshape(tf.matmul(flat, s, transpose_a=True), (h, w, channels, filters))
+                for s in slopes
+            ]
+            taps = []
+            for i in range(kh):
+                for j in range(kw):
+                    found = [
+                        window[i - top, j - left]
+                        for window, (top, left) in zip(of_windows, corners, strict=True)
+                        if 0 <= i - top < h and 0 <= j - left < w
+                    ]
+                    # Taps beyond the map's reach see padding alone.
+                    taps.append(tf.add_n(found) if found else tf.zeros_like(kernel[i, j]))
+            return tf.reshape(to_x, tf.shape(x)), tf.reshape(tf.stack(taps), kernel.shape)
+
+        return tf.reshape(out, (-1, h, w, filters)), gradient
+
+    return convolve(x, kernel)

@@ -1,0 +1,67 @@
+"""What several replicas (devices, machines) must agree on within a step."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import tensorflow as tf
+
+PRESENT = "present"
+"""Key of a replica's share of a batch: 1.0, or 0.0 where it is a stand-in for no images."""
+
+_step = threading.local()
+
+
+def replica_count() -> int:
+    """How many replicas take this step together; 1 without a strategy."""
+    context = tf.distribute.get_replica_context()
+    return 1 if context is None else int(context.num_replicas_in_sync)
+
+
+def sum_over_replicas(values: Any) -> Any:
+    """Tensors, nested or not, summed over all replicas; as they are where there is but one.
+
+    Information is no sum over images: that of a global batch is the information of the joints
+    summed over replicas, not a mean of each one's.
+    """
+    if replica_count() == 1:
+        return values
+    return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
+
+
+def share_of(data: dict[str, Any]) -> dict[str, Any]:
+    """A replica's share of a batch, made fit to go through a network.
+
+    Shares of a last batch differ in size, and one may be empty, which convolutions on a CPU take
+    for something else: it becomes a stand-in, one image of zeros that counts for nothing. All are
+    of unknown size: replicas traced each for its own would not ask one another for the same sums.
+    """
+    share = {}
+    for name, value in data.items():
+        spare = tf.cast(tf.equal(tf.shape(value)[0], 0), tf.int32)
+        padded = tf.pad(value, [[0, spare], *[[0, 0]] * (len(value.shape) - 1)])
+        unsized = (None, *value.shape[1:])
+        share[name] = tf.raw_ops.PlaceholderWithDefault(input=padded, shape=unsized)
+    images = next(iter(data.values()))
+    share[PRESENT] = tf.cast(tf.shape(images)[0] > 0, tf.float32)
+    return share
+
+
+@contextlib.contextmanager
+def taking_part(data: dict[str, Any]) -> Iterator[None]:
+    """While this replica's share goes through the network, `present` says whether it counts."""
+    # Strategies trace each replica in a thread of its own.
+    _step.present = data.get(PRESENT)
+    try:
+        yield
+    finally:
+        _step.present = None
+
+
+def present() -> Any:
+    """1.0, or 0.0 where what goes through the network stands for no images."""
+    found = getattr(_step, "present", None)
+    return 1.0 if found is None else found

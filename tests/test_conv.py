@@ -1,0 +1,87 @@
+"""The convolution that trains small maps by matrix products, beside Keras' own."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from iic_tf.networks.conv import Conv, covering_convolution
+
+SIZES = [(3, 3, 5), (2, 3, 5), (3, 1, 5), (2, 2, 3), (2, 2, 5), (3, 3, 7)]
+
+
+def rows(*shape: int, seed: int = 0) -> tf.Tensor:
+    return tf.constant(np.random.default_rng(seed).normal(size=shape))
+
+
+@pytest.mark.parametrize(("height", "width", "side"), SIZES)
+def test_values_and_gradients_are_those_of_a_convolution(height, width, side):
+    x, kernel = rows(4, height, width, 3), rows(side, side, 3, 2, seed=1)
+    weights = rows(4, height, width, 2, seed=2)
+    found = []
+    for way in (covering_convolution, lambda x, k: tf.nn.conv2d(x, k, 1, "SAME")):
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            out = way(x, kernel)
+            loss = tf.reduce_sum(tf.sin(out) * weights)
+        found.append([out, *tape.gradient(loss, [x, kernel])])
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("jit", [False, True])
+def test_in_a_graph_with_unknown_batch(jit):
+    kernel = tf.cast(rows(5, 5, 3, 2, seed=1), tf.float32)
+
+    @tf.function(jit_compile=jit, input_signature=[tf.TensorSpec((None, 3, 3, 3), tf.float32)])
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(tf.sin(covering_convolution(x, kernel)))
+        return tape.gradient(loss, x)
+
+    x = tf.cast(rows(6, 3, 3, 3), tf.float32)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        loss = tf.reduce_sum(tf.sin(tf.nn.conv2d(x, kernel, 1, "SAME")))
+    np.testing.assert_allclose(step(x), tape.gradient(loss, x), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
+def test_the_layer_trains_as_keras_own(policy):
+    layer = Conv(4, 5, padding="same", use_bias=False, dtype=policy)
+    layer.build((None, None, None, 3))
+    plain = keras.layers.Conv2D(4, 5, padding="same", use_bias=False, dtype=policy)
+    plain.build((None, None, None, 3))
+    plain.kernel.assign(layer.kernel)
+    for size in (3, 4):  # covered and not
+        x = tf.cast(rows(2, size, size, 3), layer.compute_dtype)
+        slopes = []
+        for one, arguments in ((layer, {"training": True}), (plain, {})):
+            with tf.GradientTape() as tape:
+                out = one(x, **arguments)
+                loss = tf.reduce_sum(tf.sin(tf.cast(out, tf.float32)))
+            assert out.dtype == layer.compute_dtype
+            slopes.append(tape.gradient(loss, one.kernel.value))
+        off = 1e-5 if policy == "float32" else 0.1
+        np.testing.assert_allclose(*slopes, rtol=off, atol=off)
+
+
+def test_only_what_is_covered_goes_by_products(monkeypatch):
+    used = []
+    monkeypatch.setattr(
+        "iic_tf.networks.conv.covering_convolution",
+        lambda x, kernel: used.append(x.shape[1:3]) or tf.nn.conv2d(x, kernel, 1, "SAME"),
+    )
+    layer = Conv(2, 5, padding="same", use_bias=False)
+    for size in (1, 2, 3, 4):
+        layer(tf.zeros((1, size, size, 3)), training=True)
+        layer(tf.zeros((1, size, size, 3)))
+    assert used == [(2, 2), (3, 3)]
+    biased = Conv(2, 5, padding="same")
+    biased(tf.zeros((1, 3, 3, 3)), training=True)
+    strided = Conv(2, 5, strides=2, padding="same", use_bias=False)
+    strided(tf.zeros((1, 3, 3, 3)), training=True)
+    assert used == [(2, 2), (3, 3)]
