@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from cases import Case, maps
-from step_case import batch_of, images
+from step_case import batch_of, images, small_images
 from textbook import textbook_loss
 from textbook_names import SPELLINGS, WAYS
 
@@ -119,7 +119,7 @@ def step_part(version: str, case: dict[str, Any]) -> Any:
     if part == "objective":
 
         def loss(p: Any, q: Any) -> Any:
-            return model.head_loss([segmentation_joints(p, q, model.radius)], MAIN)
+            return model.head_loss(segmentation_joints(p, q, model.radius)[None], MAIN)
 
         return Job(with_gradients(loss), pair)
     if part == "undo":
@@ -139,8 +139,32 @@ def step_part(version: str, case: dict[str, Any]) -> Any:
     return Job(forward_and_back, [batch["x"], batch["gx"]])
 
 
+def clustering_step(version: str, case: dict[str, Any]) -> Any:
+    """`step precision` of the clusterer."""
+    _, _, precision = version.partition(" ")
+    keras.utils.set_random_seed(0)
+    model = iic_tf.IICClusterer(
+        classes=case["k"],
+        overclusters=None,
+        channels=case["channels"],
+        size=case["size"],
+        network=case["network"],
+        sub_heads=case["sub_heads"],
+        dtype=precision,
+    )
+    model.compile()
+    x, gx = small_images(case)
+    batch = {"x": x, "gx": gx[:, None], "epoch": np.zeros(case["n"], np.int32)}
+    forever = itertools.repeat({name: tf.constant(value) for name, value in batch.items()})
+    train = model.make_train_function()
+    parameters = sum(int(np.prod(v.shape)) for v in model.trainable_variables)
+    return Plain(lambda: train(forever), parameters=parameters)
+
+
 def build(version: str, case: dict[str, Any]) -> Any:
-    """A version of the objective on a `Case`, or a part of a step (see `step_part`)."""
+    """A version of the objective on a `Case`, or a step or a part of one."""
+    if case.get("clustering"):
+        return clustering_step(version, case)
     if version in ("ours", *WAYS, *SPELLINGS):
         return objective(version, Case(**case))
     return step_part(version, case)

@@ -6,7 +6,8 @@ from typing import Any
 
 import torch
 from cases import Case, maps
-from step_case import batch_of
+from step_case import batch_of, small_images
+from textbook_clusterer import ClusteringStep
 from textbook_torch import Step, textbook_loss
 
 
@@ -39,8 +40,13 @@ class TrainingStep:
     """A whole step in PyTorch on a ready batch."""
 
     def __init__(self, case: dict[str, Any]):
-        x, gx, flipped = batch_of(case)
-        self.step = Step(x, gx, flipped, case["radius"], case["k"])
+        self.step: Step | ClusteringStep
+        if case.get("clustering"):
+            views = small_images(case)
+            self.step = ClusteringStep(case["network"], *views, case["k"], case["sub_heads"])
+        else:
+            x, gx, flipped = batch_of(case)
+            self.step = Step(x, gx, flipped, case["radius"], case["k"])
         self.facts = {"parameters": self.step.parameters}
         self.returned: Any = None
 
@@ -49,7 +55,7 @@ class TrainingStep:
 
 
 def build(version: str, case: dict[str, Any]) -> Any:
-    """`objective` of a `Case`, or `step` of a `STEPS` case."""
+    """`objective` of a `Case`, or `step` of a `STEPS` case or of a clustering one."""
     return Objective(Case(**case)) if version == "objective" else TrainingStep(case)
 
 

@@ -40,3 +40,11 @@ def batch_of(case: dict[str, Any]) -> tuple[Any, Any, Any]:
     flipped = np.arange(n) % 2 == 1
     gx = np.where(flipped[:, None, None, None], x[:, :, ::-1], x) * np.float32(0.9)
     return x, gx, flipped
+
+
+def small_images(case: dict[str, Any]) -> tuple[Any, Any]:
+    """X and gx of a clustering step, float32 `[n, size, size, channels]`."""
+    rng = np.random.default_rng(case["size"])
+    shape = (case["n"], case["size"], case["size"], case["channels"])
+    x = rng.uniform(size=shape).astype(np.float32)
+    return x, np.clip(x + rng.normal(0, 0.1, shape), 0, 1).astype(np.float32)

@@ -13,6 +13,7 @@ from iic_tf.export.savedmodel import export_savedmodel
 from iic_tf.export.segmenter import load_segmenter
 from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
 from iic_tf.training.clustering_recipe import ClusteringRecipe
+from iic_tf.training.infoseg_recipe import InfoSegRecipe
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.segmentation_recipe import SegmentationRecipe
@@ -48,6 +49,7 @@ FORMATS = {
 
 LOADERS: dict[type[Recipe], Callable[[Run], Servable]] = {
     SegmentationRecipe: load_segmenter,
+    InfoSegRecipe: load_segmenter,
     ClusteringRecipe: load_clusterer,
 }
 """What is served of each kind of run."""

@@ -61,13 +61,16 @@ class Predictor:
     def windows(self, scene: Scene, factor: int = 1) -> Iterator[Window]:
         """Windows whose labels are those of the whole scene.
 
+        Where labels depend on all that the model is shown (`InfoSeg`), they are those of windows of
+        the size of its crops, rounded up.
+
         Args:
             scene: what is gone over.
             factor: cores begin at multiples of it, besides those that pooling asks for.
         """
-        align = 2 * self.served.downscale
+        align = self.served.align
         step = math.lcm(align, factor)
-        core = -(-CORE // step) * step
+        core = -(-(self.served.core or CORE) // step) * step
         return windows(scene.height, scene.width, core, self.served.margin, align)
 
     def require_size(self, scene: Scene) -> None:

@@ -8,6 +8,7 @@ from iic_tf import losses
 from iic_tf.errors import DataMissingError, InputError
 from iic_tf.models.iic_clusterer import IICClusterer
 from iic_tf.models.iic_segmenter import IICSegmenter
+from iic_tf.models.infoseg import InfoSeg
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.version import __version__
@@ -24,6 +25,7 @@ __all__ = [
     "IICSegmenter",
     "ImagePairs",
     "ImageView",
+    "InfoSeg",
     "InputError",
     "Pairs",
     "Photometry",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from iic_tf.errors import InputError
@@ -31,8 +33,15 @@ PLACE = (
 """Options that say where the images are."""
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: as a cluster's manager or a batch system asks a process to end."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; the exit status is 0, 2 for a mistake in the input, 130 for Ctrl-C."""
+    """Run a command.
+
+    The exit status is 0, 2 for a mistake in the input, 130 for Ctrl-C, 143 for SIGTERM.
+    """
     parser = build_parser()
     given = parser.parse_args(arguments)
     if not hasattr(given, "command"):
@@ -43,9 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(f"iic-tf: {error}", file=sys.stderr)
         return 2
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stop:
         print("\niic-tf: stopped; what was finished is kept", file=sys.stderr)
-        return 130
+        return 143 if isinstance(stop, Terminated) else 130
     except BrokenPipeError:
         # The reader of our lines has gone, as in `iic-tf recipes | head`.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -119,8 +128,29 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     _option(data, "--bands", choices=("RGBIR", "RGB", "IRRG"), help="of Potsdam")
     run = parser.add_argument_group("run")
     _option(run, "--out", metavar="RUN", required=True, help="run folder, new or empty")
-    _option(run, "--seed", type=int, default=0, help="of initial weights and of every draw")
+    _option(run, "--seed", type=int, help="of initial weights and of every draw (default: 0)")
     _option(run, "--overwrite", action="store_true", default=False, help="replace an earlier run")
+    _option(
+        run,
+        "--resume",
+        action="store_true",
+        default=False,
+        help="go on with the run in --out where it was stopped; begin it where there is none",
+    )
+    _option(
+        run,
+        "--devices",
+        default="1",
+        metavar="N|all|LIST",
+        help="GPUs to spread each batch over: how many, all, or as GPU:0,GPU:2",
+    )
+    _option(
+        run,
+        "--ray-workers",
+        type=int,
+        metavar="N",
+        help="spread each batch over N Ray workers (needs the extra ray)",
+    )
     recipe = parser.add_argument_group("recipe", "values that go before the recipe's")
     _option(
         recipe,
@@ -138,6 +168,20 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     _option(recipe, "--downscale", type=int, metavar="F", help="scale images to 1/F first")
     _option(recipe, "--rate", type=float, metavar="R", help="learning rate")
     _option(recipe, "--width", type=float, metavar="W", help="factor of the channel counts")
+    _option(
+        recipe,
+        "--precision",
+        metavar="P",
+        help="float32, bfloat16 or float16 (weights and losses stay float32)",
+    )
+    _option(recipe, "--jit", action="store_true", help="compile steps with XLA")
+    _option(
+        recipe,
+        "--micro-batches",
+        type=int,
+        metavar="N",
+        help="put a batch through the network in N parts: less memory, a third more time",
+    )
     _option(recipe, "--use-masks", action="store_true", help="train only where a class is known")
     _option(
         recipe,
@@ -149,32 +193,78 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _train(given: argparse.Namespace) -> None:
-    from iic_tf.data.registry import absolute
+    plan = _plan(given)
+    ray_workers = getattr(given, "ray_workers", None)
+    if ray_workers is not None:
+        from iic_tf.training.ray_workers import train_on_ray
+
+        train_on_ray(ray_workers, *plan, given.out, given.overwrite, given.resume, _say)
+        return
     from iic_tf.training.methods import task_of
-    from iic_tf.training.recipe_files import load_recipe
+    from iic_tf.training.strategy import strategy_of
     from iic_tf.training.train import train
 
+    # Before anything uses TensorFlow: a CPU can be split only then.
+    strategy = strategy_of(given.devices)
+    recipe, place, seed = plan
+    task = task_of(recipe, place)
+    with _terminable():
+        train(task, given.out, seed, given.overwrite, _say, given.resume, strategy)
+
+
+@contextlib.contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM is raised where the program is, as Ctrl-C is, so that what must be said is."""
+
+    def terminate(number: int, frame: Any) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _plan(given: argparse.Namespace) -> tuple[Any, dict[str, Any], int]:
+    """The recipe, where the images are, and the seed: as given, or those of the run to resume."""
+    from iic_tf.data.registry import absolute
+    from iic_tf.training.recipe_files import load_recipe, recipe_of
+    from iic_tf.training.run import Run
+
     values = vars(given)
+    of_recipe = (
+        *("recipe", "classes", "overclusters", "epochs", "steps", "batch", "crop", "downscale"),
+        *("rate", "width", "precision", "jit", "micro_batches", "use_masks", "set"),
+    )
+    told = [key for key in (*of_recipe, *PLACE) if key in values]
+    if given.resume and not told:
+        config = Run.open(given.out).config()
+        return recipe_of(config["recipe"]), config["source"], values.get("seed", config["seed"])
     recipe = load_recipe(values.get("recipe") or _default_recipe(given))
     # A recipe made for one data set knows it.
     values.setdefault("dataset", recipe.dataset)
     overrides: dict[str, Any] = {
         key: values[key]
-        for key in (
-            *("classes", "overclusters", "epochs", "steps"),
-            *("batch", "crop", "downscale", "rate", "width"),
-        )
-        if key in values
+        for key in of_recipe
+        if key in values and key not in ("recipe", "use_masks", "set", "precision")
     }
     if "use_masks" in values:
         overrides["masks"] = True
+    if "precision" in values:
+        overrides["precision"] = _policy(values["precision"])
     for pair in values.get("set", ()):
         overrides |= _setting(pair)
     recipe = recipe.replaced(**overrides)
     place = {key: value for key, value in values.items() if key in PLACE}
     for key in ("data", "masks", "class_file"):
         place[key] = absolute(place.get(key))
-    train(task_of(recipe, place), given.out, given.seed, given.overwrite, _say)
+    return recipe, place, values.get("seed", 0)
+
+
+def _policy(precision: str) -> str:
+    """What Keras calls a precision: bfloat16 alone would have weights in it, too."""
+    return f"mixed_{precision}" if precision in ("bfloat16", "float16") else precision
 
 
 def _default_recipe(given: argparse.Namespace) -> str:
@@ -310,7 +400,7 @@ def _recipes(given: argparse.Namespace) -> None:
         return
     for name in recipe_names():
         recipe = load_recipe(name)
-        _say(f"{name:16}{recipe.about.strip().splitlines()[0]}")
+        _say(f"{name:22}{recipe.about.strip().splitlines()[0]}")
 
 
 def _datasets(given: argparse.Namespace) -> None:

@@ -32,16 +32,31 @@ def sum_over_replicas(values: Any) -> Any:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
-def share_of(data: dict[str, Any]) -> dict[str, Any]:
+def spoilt_together(gradients: list[Any]) -> list[Any]:
+    """Gradients, the first of them NaN on every replica where any replica's are not finite.
+
+    Keras' loss scaling asks the first replica alone whether to skip a step, of gradients not yet
+    summed: another's overflow would reach the weights.
+    """
+    if replica_count() == 1:
+        return gradients
+    finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
+    spoilt = sum_over_replicas(1.0 - tf.cast(tf.reduce_all(finite), tf.float32))
+    first = tf.where(spoilt > 0, tf.constant(float("nan"), gradients[0].dtype), gradients[0])
+    return [first, *gradients[1:]]
+
+
+def share_of(data: dict[str, Any], least: int = 1) -> dict[str, Any]:
     """A replica's share of a batch, made fit to go through a network.
 
     Shares of a last batch differ in size, and one may be empty, which convolutions on a CPU take
-    for something else: it becomes a stand-in, one image of zeros that counts for nothing. All are
-    of unknown size: replicas traced each for its own would not ask one another for the same sums.
+    for something else: it becomes a stand-in, `least` images of zeros that count for nothing. All
+    are of unknown size: replicas traced each for its own would not ask one another for the same
+    sums.
     """
     share = {}
     for name, value in data.items():
-        spare = tf.cast(tf.equal(tf.shape(value)[0], 0), tf.int32)
+        spare = least * tf.cast(tf.equal(tf.shape(value)[0], 0), tf.int32)
         padded = tf.pad(value, [[0, spare], *[[0, 0]] * (len(value.shape) - 1)])
         unsized = (None, *value.shape[1:])
         share[name] = tf.raw_ops.PlaceholderWithDefault(input=padded, shape=unsized)

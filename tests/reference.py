@@ -176,3 +176,65 @@ def similar_rows(shape, seed=0, dtype=np.float32):
     """Two sets of probabilities `[batch, k]` that have much in common."""
     p, q = similar_maps((shape[0], 1, 1, shape[1]), seed, dtype)
     return p[:, 0, 0], q[:, 0, 0]
+
+
+def infoseg_probabilities(local, image, tau=0.8):
+    """V[n, i, j, k] = softmax_k(τ ⟨L_nij, H_nk⟩)."""
+    local, image = np.asarray(local, np.float64), np.asarray(image, np.float64)
+    batch, height, width, _ = local.shape
+    found = np.zeros((batch, height, width, image.shape[1]))
+    for n, i, j in np.ndindex(batch, height, width):
+        found[n, i, j] = softmax(tau * np.array([local[n, i, j] @ h for h in image[n]]))
+    return found
+
+
+def infoseg_scores(local, image, tau=0.8, assignment="soft", mask=None):
+    """All (T, weight) of pairs of the same image, and of different ones: n and n + 1, around."""
+    local, image = np.asarray(local, np.float64), np.asarray(image, np.float64)
+    probabilities = infoseg_probabilities(local, image, tau)
+    batch, height, width, k = probabilities.shape
+    weight = np.ones((batch, height, width)) if mask is None else np.asarray(mask, np.float64)
+    same, other = [], []
+    for n, i, j in np.ndindex(batch, height, width):
+        for found, partner in ((same, n), (other, (n + 1) % batch)):
+            shares = probabilities[partner, i, j]
+            if assignment == "hard":
+                shares = np.eye(k)[np.argmax(shares)]
+            assigned = sum(shares[c] * image[partner, c] for c in range(k))
+            both = weight[n, i, j] * (1.0 if partner == n else weight[partner, i, j])
+            found.append((local[n, i, j] @ assigned, both))
+    return same, other
+
+
+def infoseg_loss_of_scores(same, other, estimator="jsd"):
+    """JSD: −E[−sp(−T)] + E[sp(T')] − 2 ln 2; DV: ln E[exp T'] − E[T]."""
+
+    def mean(pairs, function):
+        total = sum(weight for _, weight in pairs)
+        return sum(weight * function(score) for score, weight in pairs) / total
+
+    if not sum(weight for _, weight in same) or not sum(weight for _, weight in other):
+        return 0.0
+    if estimator == "dv":
+        top = max(score for score, _ in other)
+        log_mean = top + np.log(mean(other, lambda score: np.exp(score - top)))
+        return log_mean - mean(same, lambda score: score)
+    positive = mean(same, lambda score: -np.logaddexp(0, -score))
+    negative = mean(other, lambda score: np.logaddexp(0, score))
+    return -(positive - negative) - 2 * np.log(2)
+
+
+def infoseg_loss(local, image, tau=0.8, estimator="jsd", assignment="soft", mask=None):
+    pairs = infoseg_scores(local, image, tau, assignment, mask)
+    return infoseg_loss_of_scores(*pairs, estimator)
+
+
+def box_means(values, side):
+    """Means of `[n, h, w]` over side × side boxes, of those at the border over the part inside."""
+    n, height, width = values.shape
+    found = np.zeros((n, -(-height // side), -(-width // side)))
+    for m, i, j in np.ndindex(found.shape):
+        found[m, i, j] = np.mean(
+            values[m, i * side : (i + 1) * side, j * side : (j + 1) * side], dtype=np.float64
+        )
+    return found

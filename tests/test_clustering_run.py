@@ -152,3 +152,12 @@ def test_published_values(
     assert (recipe.network, recipe.overclusters, recipe.classes) == (network, overclusters, classes)
     assert recipe.batch * recipe.repeats == pairs
     assert (recipe.rate, recipe.sub_heads, len(recipe.turns)) == (1e-4, 5, turns)
+
+
+def test_collapse_is_warned_of(images: Path, tmp_path: Path, capsys) -> None:
+    """Below λ = 1/2 nothing is worth more than one cluster for everything."""
+    more = ["--set", "lamb=0", "--set", "turns=[main]", "--rate", "0.01", "--epochs", "4"]
+    assert train(images, tmp_path / "run", *more) == 0
+    shown = capsys.readouterr().out
+    assert "warning: one cluster of the main head holds" in shown
+    assert "(collapse). A larger lamb" in shown

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 import sys
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from iic_tf.errors import InputError
-from iic_tf.losses.information import most_information
 from iic_tf.models.turns import MAIN
+from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.run import Run, replacing
 
 COLLAPSE = 0.95
@@ -35,13 +36,13 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         names_of: names of the images in batch (epoch, step).
-        kept: where the best model is kept.
+        run: whose checkpoints are named.
     """
 
-    def __init__(self, names_of: Callable[[int, int], Sequence[str]], kept: Path):
+    def __init__(self, names_of: Callable[[int, int], Sequence[str]], run: Run):
         super().__init__()
         self.names_of = names_of
-        self.kept = kept
+        self.run = run
         self.epoch = 0
 
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
@@ -51,21 +52,27 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
         loss = float((logs or {}).get("loss", 0.0))
         if not math.isfinite(loss):
             names = ", ".join(sorted(set(self.names_of(self.epoch, batch))))
-            kept = f"The last good model is {self.kept}. " if self.kept.is_file() else ""
             raise NonFiniteLossError(
                 f"Expected a finite loss; received {loss} at epoch {self.epoch + 1}, step "
-                f"{batch + 1}. Images of this batch: {names}. {kept}{_ADVICE}"
+                f"{batch + 1}. Images of this batch: {names}. {self._kept()}{_ADVICE}"
             )
+
+    def _kept(self) -> str:
+        newest = Checkpoints(self.run.checkpoints).newest(lambda line: None)
+        if newest is None:
+            return "There is no good checkpoint yet. "
+        return f"The last good checkpoint is {newest.folder}, the best model {self.run.best}. "
 
 
 class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     """A line an epoch, and within it, on a terminal, the step that is being done."""
 
-    def __init__(self, say: Callable[[str], None], epochs: int, steps: int):
+    def __init__(self, say: Callable[[str], None], epochs: int, steps: int, first: int = 0):
         super().__init__()
         self.say = say
         self.epochs = epochs
         self.steps = steps
+        self.first = first
         self.started = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -79,7 +86,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         logs = logs or {}
         done = epoch + 1
         spent = time.monotonic() - self.started
-        left = spent / done * (self.epochs - done)
+        left = spent / (done - self.first) * (self.epochs - done)
         heads = "  ".join(
             f"{head} {logs[f'{head}_loss']:.3f} of −{-logs[f'{head}_bound']:.2f}"
             for head in logs["heads"]
@@ -118,9 +125,10 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
     the lowest so far.
     """
 
-    def __init__(self, pairs: Any, best: float = math.inf):
+    def __init__(self, pairs: Any, steps: int, best: float = math.inf):
         super().__init__()
         self.pairs = pairs
+        self.steps = steps
         self.best = best
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
@@ -128,7 +136,7 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
         model = self.model
         for meter in model.meters.values():
             meter.reset_state()
-        model.evaluate(self.pairs, verbose=0)
+        model.evaluate(self.pairs, steps=self.steps, verbose=0)
         logs["heads"] = list(model.meters)
         for head in model.meters:
             losses = [float(v) for v in model.meters[head].losses()]
@@ -141,44 +149,87 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
             logs[f"{head}_losses"] = losses
             logs[f"{head}_loss"] = losses[chosen]
             logs[f"{head}_shares"] = np.asarray(model.meters[head].shares())[chosen].tolist()
-            most = most_information(model.head_clusters(head), model.head_lamb(head))
-            logs[f"{head}_bound"] = -most
+            logs[f"{head}_bound"] = model.bound(head)
             if head == MAIN:
                 model.chosen.assign(chosen)
         logs["is_best"] = logs["main_loss"] < self.best
         self.best = min(self.best, logs["main_loss"])
 
 
-class Keep(keras.callbacks.Callback):  # type: ignore[misc]
-    """Save the newest model, and the best by the unsupervised loss; each whole or not at all."""
+class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
+    """Save the best model by the unsupervised loss, whole or not at all."""
 
     def __init__(self, run: Run):
         super().__init__()
         self.run = run
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        with replacing(self.run.last) as temporary:
-            self.model.save(temporary)
         if (logs or {}).get("is_best"):
             with replacing(self.run.best) as temporary:
                 self.model.save(temporary)
 
 
-class Record(keras.callbacks.Callback):  # type: ignore[misc]
-    """Write `metrics.csv` and TensorBoard events."""
+class Lasting(Protocol):
+    """A callback with something that a resumed run must have again."""
 
-    def __init__(self, run: Run, turn_of: Callable[[int], str]):
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What must last, by name."""
+        ...
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from what `arrays` returned."""
+        ...
+
+
+class SaveCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]
+    """Save all that the next epoch needs; it stands behind what it saves.
+
+    Args:
+        checkpoints: where.
+        record: the figures so far.
+        lasting: callbacks with something that must last.
+    """
+
+    def __init__(self, checkpoints: Checkpoints, record: Record, lasting: Sequence[Lasting]):
+        super().__init__()
+        self.checkpoints = checkpoints
+        self.record = record
+        self.lasting = lasting
+
+    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+        arrays = {name: array for one in self.lasting for name, array in one.arrays().items()}
+        self.checkpoints.save(epoch + 1, self.model.save, self.record.rows, arrays)
+
+
+class Record(keras.callbacks.Callback):  # type: ignore[misc]
+    """Write `metrics.csv` and TensorBoard events.
+
+    Args:
+        run: where.
+        turn_of: whose turn it is in an epoch.
+        rows: those of the epochs before, in a run that is resumed: files are written anew from
+            them, so that there is no gap and no double, whatever a killed process left.
+    """
+
+    def __init__(
+        self, run: Run, turn_of: Callable[[int], str], rows: Sequence[dict[str, Any]] = ()
+    ):
         super().__init__()
         self.run = run
         self.turn_of = turn_of
-        self.rows: list[dict[str, Any]] = []
+        self.rows: list[dict[str, Any]] = list(rows)
         self.writer: Any = None
-        self.started = time.monotonic()
+        self.started = time.monotonic() - (rows[-1]["seconds"] if rows else 0.0)
 
     def on_train_begin(self, logs: Any = None) -> None:
         import tensorflow as tf
 
+        shutil.rmtree(self.run.events, ignore_errors=True)
         self.writer = tf.summary.create_file_writer(str(self.run.events))
+        for row in self.rows:
+            self._events(row)
+        if self.rows:
+            self._table()
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs or {}
@@ -197,20 +248,23 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
             for i, share in enumerate(logs[f"{head}_shares"]):
                 row[f"{head}_share_{i}"] = share
         self.rows.append(row)
+        self._table()
+        self._events(row)
+
+    def _table(self) -> None:
         # The whole file each time: a reader never sees half a row.
         with (
             replacing(self.run.metrics_file) as temporary,
             temporary.open("w", newline="", encoding="utf-8") as file,
         ):
-            writer = csv.DictWriter(file, list(row))
+            writer = csv.DictWriter(file, list(self.rows[-1]))
             writer.writeheader()
             writer.writerows(self.rows)
-        self._events(epoch + 1, row)
 
-    def _events(self, epoch: int, row: dict[str, Any]) -> None:
+    def _events(self, row: dict[str, Any]) -> None:
         import tensorflow as tf
 
-        with self.writer.as_default(step=epoch):
+        with self.writer.as_default(step=row["epoch"]):
             for name, value in row.items():
                 if isinstance(value, float):
                     tf.summary.scalar(name, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -28,7 +29,7 @@ class DrawCircle(keras.callbacks.Callback):  # type: ignore[misc]
     It shows the same drawn images in each frame, on their central view, and in all frames the
     sub-head that is chosen now: clusters of another one would lie elsewhere. Their labels are not
     looked at. From `FRAMES` frames on every other one is dropped, and epochs are shown half as
-    often; the newest one always is. A run that goes on from a later epoch has a film from there.
+    often; the newest one always is.
 
     Args:
         run: where to write.
@@ -46,6 +47,20 @@ class DrawCircle(keras.callbacks.Callback):  # type: ignore[misc]
         self.frames: dict[tuple[int, int], Image.Image] = {}
         self.every = 1
         self.predict: Any = None
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The film so far, for a run that goes on."""
+        return {
+            "circle_epochs": np.asarray(list(self.found)),
+            "circle_found": np.asarray(list(self.found.values())),
+            "circle_every": np.asarray(self.every),
+        }
+
+    def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        """Go on with the film that `arrays` returned."""
+        epochs = arrays["circle_epochs"].tolist()
+        self.found = dict(zip(epochs, arrays["circle_found"], strict=True))
+        self.every = int(arrays["circle_every"])
 
     def on_train_begin(self, logs: Any = None) -> None:
         self.predict = predictor(self.model)

@@ -74,6 +74,10 @@ class ClusteringTask:
             "class_names": list(images.class_names) if images.class_names else None,
         }
 
+    @property
+    def losses(self) -> str:
+        return "−I in nats, from 0 down to −ln k (−(2λ − 1) ln k where λ is not 1)"
+
     def greeting(self, pairs: Any) -> list[str]:
         images, recipe = self.images, self.recipe
         extra = images.pool(extra=True) - len(images)
@@ -89,8 +93,8 @@ class ClusteringTask:
             f"{recipe.sub_heads} sub-heads each",
         ]
 
-    def callbacks(self, run: Run) -> list[keras.callbacks.Callback]:
-        return [DrawCircle(run, self.images, self.recipe.x, run.config()["seed"])]
+    def callbacks(self, run: Run, seed: int) -> list[Any]:
+        return [DrawCircle(run, self.images, self.recipe.x, seed)]
 
     def look(self, run: Run) -> list[str]:
         model = run.load_best()

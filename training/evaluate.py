@@ -25,6 +25,7 @@ from iic_tf.pictures import confusion_picture
 from iic_tf.training.clustering_recipe import ClusteringRecipe
 from iic_tf.training.clustering_scores import ClusteringScores
 from iic_tf.training.folds import Found
+from iic_tf.training.infoseg_recipe import InfoSegRecipe
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run, replacing, write_json
 from iic_tf.training.segmentation_recipe import SegmentationRecipe
@@ -85,6 +86,7 @@ class Scored(Protocol):
 
 SCORES: dict[type[Recipe], Callable[[Run, Mapping[str, str], int], Scored]] = {
     SegmentationRecipe: SegmentationScores,
+    InfoSegRecipe: SegmentationScores,
     ClusteringRecipe: ClusteringScores,
 }
 
@@ -139,7 +141,7 @@ def evaluate(
         "images": scored.images,
         "folds": scored.folds,
         "fold_images": scored.fold_images,
-        "protocol": protocol(scored),
+        "protocol": protocol(scored, over is not None),
     }
     write_json(run.evaluation_file, result)
     drawn = _pictures(run, found["trained"], names, chosen, over)
@@ -151,9 +153,11 @@ def evaluate(
     return result
 
 
-def protocol(scored: Scored) -> str:
+def protocol(scored: Scored, overclusters: bool) -> str:
     """How scores were taken, in a sentence."""
     main = f"main head: one to one (Hungarian method) over all labelled {scored.unit}"
+    if not overclusters:
+        return main
     if scored.folds == 1:
         return main + "; overclustering: many to one, mapped and scored on the same one image"
     return (

@@ -12,16 +12,18 @@ from iic_tf.data.crops import box_mean
 from iic_tf.data.scene import IGNORE, SceneSet
 from iic_tf.metrics import PixelKMeans
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.models.turns import HEADS, MAIN, OVERCLUSTERING
+from iic_tf.models.turns import MAIN
 
 Labels = dict[str, list[NDArray[np.integer]]]
 """For each head the label maps `[height, width]` of its sub-heads."""
 
 
 class Labeller(Protocol):
-    """Turns raw pixels into clusters."""
+    """Turns raw pixels into clusters, in windows; see `ServedSegmenter` for what these are like."""
 
     margin: int
+    align: int
+    core: int | None
     clusters: dict[str, int]
 
     def labels(self, pixels: NDArray[np.generic]) -> Labels:
@@ -30,17 +32,19 @@ class Labeller(Protocol):
 
 
 class NetworkLabeller:
-    """The labels of a network, of every sub-head of both heads."""
+    """The labels of a network, of every sub-head of all heads."""
 
     def __init__(self, served: ServedSegmenter):
         self.margin = served.margin
-        self.clusters = {head: served.model.head_clusters(head) for head in HEADS}
+        self.align = served.align
+        self.core = served.core
+        self.clusters = {head: served.model.head_clusters(head) for head in served.model.heads}
 
         @tf.function  # type: ignore[untyped-decorator]
         def run(pixels: tf.Tensor) -> Any:
             return {
                 head: [tf.argmax(m[0], -1, tf.int32) for m in served.maps(pixels, head)]
-                for head in HEADS
+                for head in self.clusters
             }
 
         spec = tf.TensorSpec((1, None, None, served.model.channels), tf.float32)
@@ -48,13 +52,14 @@ class NetworkLabeller:
 
     def labels(self, pixels: NDArray[np.generic]) -> Labels:
         found = self._graph(tf.constant(pixels[None].astype(np.float32)))
-        return {head: [np.asarray(m) for m in found[head]] for head in HEADS}
+        return {head: [np.asarray(m) for m in found[head]] for head in self.clusters}
 
 
 class KMeansLabeller:
     """k-means on the pixel values that the network sees: 0 to 1, scaled down alike."""
 
     margin = 0
+    core: int | None = None
 
     def __init__(
         self,
@@ -66,11 +71,12 @@ class KMeansLabeller:
     ):
         self.set = scenes
         self.downscale = downscale
+        self.align = downscale
         self.clusters = clusters
         pixels = _sample(scenes, downscale, sample, seed)
         self.fits = {
-            MAIN: PixelKMeans(clusters[MAIN], seed).fit(pixels),
-            OVERCLUSTERING: PixelKMeans(clusters[OVERCLUSTERING], seed, restarts=2).fit(pixels),
+            head: PixelKMeans(count, seed, **({} if head == MAIN else {"restarts": 2})).fit(pixels)
+            for head, count in clusters.items()
         }
 
     def labels(self, pixels: NDArray[np.generic]) -> Labels:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -29,6 +30,8 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
         epochs = [int(row["epoch"]) for row in rows]
         series = {head: [float(row[f"{head}_loss"]) for row in rows] for head in heads}
         bounds = {head: float(rows[-1][f"{head}_bound"]) for head in heads}
+        # InfoSeg's dv has none.
+        bounds = {head: bound for head, bound in bounds.items() if math.isfinite(bound)}
         with replacing(self.run.pictures / "losses.png") as temporary:
             loss_curves(epochs, series, bounds).save(temporary)
         for head in heads:

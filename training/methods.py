@@ -10,6 +10,8 @@ from iic_tf.data.image_registry import ImageSource
 from iic_tf.data.registry import Source, located
 from iic_tf.training.clustering import ClusteringTask
 from iic_tf.training.clustering_recipe import ClusteringRecipe
+from iic_tf.training.infoseg import InfoSegTask
+from iic_tf.training.infoseg_recipe import InfoSegRecipe
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.segmentation import SegmentationTask
 from iic_tf.training.segmentation_recipe import SegmentationRecipe
@@ -31,12 +33,17 @@ def _segmentation(recipe: Any, place: Mapping[str, Any]) -> Task:
     return SegmentationTask(recipe, located(_known(Source, place)))
 
 
+def _infoseg(recipe: Any, place: Mapping[str, Any]) -> Task:
+    return InfoSegTask(recipe, located(_known(Source, place)))
+
+
 def _clustering(recipe: Any, place: Mapping[str, Any]) -> Task:
     return ClusteringTask(recipe, ImageSource(**_known(ImageSource, place)))
 
 
 TASKS: dict[type[Recipe], Callable[[Any, Mapping[str, Any]], Task]] = {
     SegmentationRecipe: _segmentation,
+    InfoSegRecipe: _infoseg,
     ClusteringRecipe: _clustering,
 }
 

@@ -41,6 +41,9 @@ class Recipe:
         lamb, overclustering_lamb: λ of the heads.
         turns: heads trained in epoch 0, 1, …, repeated.
         precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
+        jit: compile steps with XLA (slower on a CPU, often faster on a GPU).
+        micro_batches: parts that a replica's batch goes through the network in, one after another,
+            for large batches on small memory; see `IICSegmenter.compile`.
         evaluation_steps: batches of fixed pairs on which each epoch's unsupervised loss is taken.
     """
 
@@ -63,6 +66,8 @@ class Recipe:
     overclustering_lamb: float = 1.0
     turns: tuple[str, ...] = (OVERCLUSTERING, MAIN)
     precision: str = "float32"
+    jit: bool = False
+    micro_batches: int = 1
     evaluation_steps: int = 8
 
     def __post_init__(self) -> None:
@@ -73,6 +78,7 @@ class Recipe:
             "epochs": 1,
             "sub_heads": 1,
             "evaluation_steps": 1,
+            "micro_batches": 1,
             "steps": 0,
         }
         self.check_least(least)
@@ -88,6 +94,12 @@ class Recipe:
             raise expected("schedule constant or cosine", self.schedule, "schedule")
         if self.precision not in PRECISIONS:
             raise expected(f"one of {', '.join(PRECISIONS)}", self.precision, "precision")
+        if self.batch % self.micro_batches:
+            raise expected(
+                f"a batch that is a multiple of {self.micro_batches} micro-batches",
+                self.batch,
+                "batch",
+            )
         TurnTaking.check_turns(self.turns)
         check_inputs(self.inputs)
 

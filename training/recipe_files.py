@@ -11,11 +11,12 @@ import yaml
 
 from iic_tf.errors import InputError, expected
 from iic_tf.training.clustering_recipe import ClusteringRecipe
+from iic_tf.training.infoseg_recipe import InfoSegRecipe
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 RECIPES: dict[str, type[Recipe]] = {
-    recipe().method: recipe for recipe in (SegmentationRecipe, ClusteringRecipe)
+    recipe().method: recipe for recipe in (SegmentationRecipe, InfoSegRecipe, ClusteringRecipe)
 }
 """The kind of recipe of each method."""
 

@@ -5,7 +5,7 @@ RUN/
   metrics.csv        a row an epoch: losses with their bounds, cluster shares, seconds
   log.txt            what was shown on the screen
   events/            the same figures for TensorBoard
-  checkpoints/       last.keras: weights and optimiser after the newest epoch
+  checkpoints/       the last two epochs with all that the next one needs (`checkpoints.py`)
   best.keras         the model of the epoch with the lowest unsupervised loss
   pictures/          losses and cluster shares by epoch; what the clusters look like: found.png of
                      scenes, or confident.png, bars.png, joint.png and circle.gif of whole images
@@ -55,8 +55,8 @@ class Run:
         return self.folder / "events"
 
     @property
-    def last(self) -> Path:
-        return self.folder / "checkpoints" / "last.keras"
+    def checkpoints(self) -> Path:
+        return self.folder / "checkpoints"
 
     @property
     def best(self) -> Path:
@@ -162,23 +162,28 @@ def replacing(path: Path) -> Iterator[Path]:
     temporary = Path(name)
     try:
         yield temporary
-        # mkstemp makes files that only their owner may read.
-        temporary.chmod(0o666 & ~_umask())
+        open_to_all(temporary)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _umask() -> int:
+def open_to_all(path: Path) -> None:
+    """Give what mkstemp or mkdtemp made, which only its owner may read, the usual permissions."""
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
 
 
 def write_json(path: Path, values: Any) -> None:
     """Write JSON, whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(json.dumps(values, indent=2, default=_plain) + "\n", encoding="utf-8")
+        temporary.write_text(plain_json(values), encoding="utf-8")
+
+
+def plain_json(values: Any) -> str:
+    """JSON of values that may be NumPy's or paths."""
+    return json.dumps(values, indent=2, default=_plain) + "\n"
 
 
 def _plain(value: Any) -> Any:

@@ -1,8 +1,8 @@
-"""The scores of a segmentation run: pixels of labelled scenes, window by window."""
+"""The scores of a run on scenes: pixels of labelled ones, window by window."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,18 +15,27 @@ from iic_tf.data.windows import windows
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import confusion_matrix
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.models.turns import HEADS
 from iic_tf.training.folds import Found, deal
+from iic_tf.training.infoseg import build_infoseg
+from iic_tf.training.infoseg_recipe import InfoSegRecipe
 from iic_tf.training.labellers import KMeansLabeller, Labeller, NetworkLabeller
+from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
+from iic_tf.training.scene_recipe import SceneRecipe
 from iic_tf.training.segmentation import build_model
 from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 WINDOW = 512
 
+BUILDERS: dict[type[Recipe], Callable[[Any, int, int], Any]] = {
+    SegmentationRecipe: build_model,
+    InfoSegRecipe: build_infoseg,
+}
+"""How the untrained model of a recipe is made, of channels and a seed."""
+
 
 class SegmentationScores:
-    """What there is to score of a segmentation run.
+    """What there is to score of a run on scenes.
 
     Args:
         run: a trained run.
@@ -45,7 +54,7 @@ class SegmentationScores:
         self.run = run
         self.config = run.config()
         recipe = run.recipe()
-        assert isinstance(recipe, SegmentationRecipe)
+        assert isinstance(recipe, SceneRecipe)
         self.recipe = recipe
         source = {**self.config["source"], "classes": recipe.classes, **places}
         self.scenes = labelled_scenes(load_source(located(source)), self.config)
@@ -70,10 +79,10 @@ class SegmentationScores:
         model = (
             self.run.load_best()
             if which == "trained"
-            else build_model(recipe, config["channels"], config["seed"])
+            else BUILDERS[type(recipe)](recipe, config["channels"], config["seed"])
         )
         low, high = config["low"], config["high"]
-        return NetworkLabeller(ServedSegmenter(model, low, high, recipe.downscale))
+        return NetworkLabeller(ServedSegmenter(model, low, high, recipe.downscale, recipe.core))
 
 
 def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
@@ -97,10 +106,11 @@ def confusions(labeller: Labeller, scenes: SceneSet, parts: Sequence[Sequence[st
     found = Found([{} for _ in parts])
     for scene in scenes.scenes:
         fold = found.folds[fold_of[scene.name]]
-        for window in windows(scene.height, scene.width, WINDOW, labeller.margin, 64):
+        core = labeller.core or WINDOW
+        for window in windows(scene.height, scene.width, core, labeller.margin, labeller.align):
             labels = labeller.labels(scene.read(*window.outer))
             truth = scene.read_mask(window.top, window.left, window.height, window.width)
-            for head in HEADS:
+            for head in labeller.clusters:
                 for i, map_ in enumerate(labels[head]):
                     matrix = confusion_matrix(
                         truth,

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import keras
-
 from iic_tf.models.two_heads import TwoHeads
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
@@ -41,12 +39,20 @@ class Task(Protocol):
         """What the run's configuration keeps of the data, plain values; `source` loads it again."""
         ...
 
+    @property
+    def losses(self) -> str:
+        """What the shown losses are, and their range."""
+        ...
+
     def greeting(self, pairs: NumberedBatches) -> list[str]:
         """Lines that say what is about to be trained on what."""
         ...
 
-    def callbacks(self, run: Run) -> list[keras.callbacks.Callback]:
-        """What else happens at the end of an epoch, once its sub-head is chosen."""
+    def callbacks(self, run: Run, seed: int) -> list[Any]:
+        """What else happens at the end of an epoch, once its sub-head is chosen.
+
+        Keras callbacks that are `Lasting`, too: what they hold outlives a killed process.
+        """
         ...
 
     def look(self, run: Run) -> list[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,23 @@ import tensorflow as tf
 
 import iic_tf
 from iic_tf.errors import InputError, expected
-from iic_tf.training.callbacks import Evaluate, Keep, Progress, Record, StopOnNonFiniteLoss, clock
+from iic_tf.training.callbacks import (
+    Evaluate,
+    KeepBest,
+    Progress,
+    Record,
+    SaveCheckpoint,
+    StopOnNonFiniteLoss,
+    clock,
+)
+from iic_tf.training.checkpoints import Checkpoint, Checkpoints
 from iic_tf.training.look import DrawCurves
 from iic_tf.training.recipe import Recipe
+from iic_tf.training.resume import check_same, load, newest
 from iic_tf.training.run import Run
+from iic_tf.training.strategy import is_chief
 from iic_tf.training.task import Task
+from iic_tf.views.distributed import distributed
 from iic_tf.views.numbered_batches import NumberedBatches
 
 
@@ -28,8 +42,13 @@ def train(
     seed: int = 0,
     overwrite: bool = False,
     say: Callable[[str], None] = print,
+    resume: bool = False,
+    strategy: tf.distribute.Strategy | None = None,
 ) -> Run:
     """Train without labels and leave a run folder (see `iic_tf.training.run`).
+
+    After every epoch all that the next one needs is saved. A run that was stopped, whatever by,
+    goes on from there and ends as if it had never been.
 
     Args:
         task: what is trained on what, as `iic_tf.training.methods.task_of` makes it.
@@ -37,6 +56,9 @@ def train(
         seed: of initial weights and of every draw.
         overwrite: replace an earlier run in `out`.
         say: gets each line shown to the user; `log.txt` has them too.
+        resume: go on with the run in `out`, where there is one.
+        strategy: what devices and machines it is spread over (`iic_tf.training.strategy`). Of
+            several machines only the chief writes; to resume, all must see the folder.
 
     Raises:
         InputError: anything unfit in the arguments or files, before `out` is made; or a loss that
@@ -44,58 +66,150 @@ def train(
     """
     if not 0 <= seed < 2**31:
         raise expected("seed >= 0 and below 2147483648", seed, "seed")
-    recipe = task.recipe
+    strategy = strategy or tf.distribute.get_strategy()
+    recipe, config = task.recipe, _config(task, seed)
+    _check_shares(recipe, strategy)
     # Everything that can be wrong is met before the folder exists.
-    model = task.model(seed)
     pairs, fixed = task.pairs(seed), task.fixed_pairs(seed)
     pairs.drawn(0, 0)
-    model.compile(_optimizer(recipe, pairs.steps))
-    run = Run.create(out, _config(task, seed), overwrite)
-
+    run = Run.open(out) if resume and Run(Path(out)).config_file.is_file() else None
+    checkpoint = None
+    if run is not None:
+        check_same(run, config)
+        checkpoint = newest(run, say)
+    with strategy.scope():
+        model = task.model(seed) if checkpoint is None else load(checkpoint)
+        if checkpoint is None:
+            model.compile(
+                _optimizer(recipe, pairs.steps),
+                jit_compile=recipe.jit,
+                micro_batches=recipe.micro_batches,
+            )
+    work = _Work(task, seed, model, pairs, fixed, strategy, checkpoint)
+    if not is_chief():
+        work.fit([], Run(Path(out)))
+        return Run(Path(out))
+    if run is None:
+        run = Run.create(out, config, overwrite)
     with run.log_file.open("a", encoding="utf-8", buffering=1) as log:
 
         def tell(line: str) -> None:
             say(line)
             log.write(line + "\n")
 
-        data, work = task.greeting(pairs)
+        data, plan = task.greeting(pairs)
         tell(data)
-        tell(f"recipe {recipe.name}, seed {seed}: {work}")
-        tell(
-            "losses are −I in nats, from 0 down to −ln k (−(2λ − 1) ln k where λ is not 1); "
-            f"run folder {run.folder}"
-        )
-        started = time.monotonic()
+        tell(f"recipe {recipe.name}, seed {seed}: {plan}")
+        if strategy.num_replicas_in_sync > 1:
+            tell(f"on {strategy.num_replicas_in_sync} replicas, each with its share of a batch")
+        tell(f"losses are {task.losses}; run folder {run.folder}")
+        if resume:
+            tell(f"resumed behind epoch {work.first} of {recipe.epochs}")
+        _carry_out(work, run, tell)
+    return run
 
-        def names_of(epoch: int, step: int) -> list[str]:
-            return task.names(pairs.drawn(epoch, step))
 
-        history = Record(run, model.turn_of)
-        callbacks = [
-            StopOnNonFiniteLoss(names_of, run.best),
-            Evaluate(fixed.dataset(0, fixed.steps)),
-            Keep(run),
-            history,
-            DrawCurves(run, history),
-            *task.callbacks(run),
-            Progress(tell, recipe.epochs, pairs.steps),
-        ]
-        with _explained(run, pairs, fixed):
-            model.fit(
-                pairs.dataset(0, recipe.epochs * pairs.steps),
-                epochs=recipe.epochs,
-                steps_per_epoch=pairs.steps,
-                callbacks=callbacks,
+@dataclass(frozen=True)
+class _Work:
+    """A training that is ready to begin, or to go on."""
+
+    task: Task
+    seed: int
+    model: Any
+    pairs: NumberedBatches
+    fixed: NumberedBatches
+    strategy: tf.distribute.Strategy
+    checkpoint: Checkpoint | None
+
+    @property
+    def first(self) -> int:
+        """The number of epochs that are done."""
+        return 0 if self.checkpoint is None else self.checkpoint.epoch
+
+    @property
+    def rows(self) -> list[dict[str, Any]]:
+        """Their figures."""
+        return [] if self.checkpoint is None else self.checkpoint.rows
+
+    def fit(self, callbacks: Sequence[Any], run: Run) -> None:
+        """Take the epochs that are left, on this process's devices."""
+        epochs, steps = self.task.recipe.epochs, self.pairs.steps
+        best = min((row["main_loss"] for row in self.rows), default=math.inf)
+        if self.first == epochs:
+            return
+        with _explained(run, self.pairs, self.fixed):
+            self.model.fit(
+                distributed(self.pairs, self.strategy, self.first * steps, epochs * steps),
+                initial_epoch=self.first,
+                epochs=epochs,
+                steps_per_epoch=steps,
+                callbacks=[
+                    StopOnNonFiniteLoss(self.names_of, run),
+                    Evaluate(
+                        distributed(self.fixed, self.strategy, 0, self.fixed.steps),
+                        self.fixed.steps,
+                        best,
+                    ),
+                    *callbacks,
+                ],
                 verbose=0,
             )
-        best = min(history.rows, key=lambda row: row["main_loss"])
+
+    def names_of(self, epoch: int, step: int) -> list[str]:
+        """The images of a batch."""
+        return self.task.names(self.pairs.drawn(epoch, step))
+
+
+def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
+    """Train, write what is to be written, and look at what was found."""
+    started = time.monotonic()
+    epochs = work.task.recipe.epochs
+    checkpoints = Checkpoints(run.checkpoints)
+    record = Record(run, work.model.turn_of, work.rows)
+    own = work.task.callbacks(run, work.seed)
+    if work.checkpoint is not None:
+        checkpoints.delete_after(work.first)
+        for one in own:
+            one.restore(work.checkpoint.arrays)
+    callbacks = [
+        KeepBest(run),
+        record,
+        DrawCurves(run, record),
+        *own,
+        SaveCheckpoint(checkpoints, record, own),
+        Progress(tell, epochs, work.pairs.steps, work.first),
+    ]
+    try:
+        work.fit(callbacks, run)
+    except KeyboardInterrupt:
+        done = len(record.rows)
         tell(
-            f"done in {clock(time.monotonic() - started)}: best epoch {best['epoch']} by the "
-            f"unsupervised loss {best['main_loss']:.4f} (at best {best['main_bound']:.4f})"
+            f"stopped in epoch {done + 1} of {epochs}, which is lost; go on with: "
+            f"iic-tf train --resume --out {run.folder}"
         )
-        found = [str(run.pictures / name) for name in task.look(run)]
-        tell(f"model {run.best}; look at {', '.join([*found, str(run.pictures / 'losses.png')])}")
-    return run
+        raise
+    best = min(record.rows, key=lambda row: row["main_loss"])
+    tell(
+        f"done in {clock(time.monotonic() - started)}: best epoch {best['epoch']} by the "
+        f"unsupervised loss {best['main_loss']:.4f} (at best {best['main_bound']:.4f})"
+    )
+    found = [str(run.pictures / name) for name in work.task.look(run)]
+    tell(f"model {run.best}; look at {', '.join([*found, str(run.pictures / 'losses.png')])}")
+
+
+def _check_shares(recipe: Recipe, strategy: tf.distribute.Strategy) -> None:
+    replicas = strategy.num_replicas_in_sync
+    if recipe.batch < replicas:
+        raise expected(f"a batch of at least {replicas}, one for each replica", recipe.batch)
+    if recipe.micro_batches > 1 and recipe.batch % (replicas * recipe.micro_batches):
+        raise expected(
+            f"a batch that is a multiple of {replicas} replicas × {recipe.micro_batches} "
+            "micro-batches",
+            recipe.batch,
+            "batch",
+        )
+    if recipe.jit and replicas > 1 and not tf.config.list_physical_devices("GPU"):
+        raise InputError("Expected --jit on one device or on GPUs; received several CPU devices.")
 
 
 @contextlib.contextmanager
@@ -112,6 +226,7 @@ def _explained(run: Run, *pairs: NumberedBatches) -> Iterator[None]:
         said = f"Expected room to write in {run.folder}; received {error}."
         if run.best.is_file():
             said += f" The best model so far is {run.best}."
+        said += f" Once there is room: iic-tf train --resume --out {run.folder}"
         raise InputError(said) from error
 
 

@@ -2,6 +2,7 @@
 
 from iic_tf.losses.clustering import iic_clustering_loss
 from iic_tf.losses.information import information
+from iic_tf.losses.infoseg import infoseg_loss
 from iic_tf.losses.segmentation import iic_segmentation_loss
 
-__all__ = ["iic_clustering_loss", "iic_segmentation_loss", "information"]
+__all__ = ["iic_clustering_loss", "iic_segmentation_loss", "information", "infoseg_loss"]

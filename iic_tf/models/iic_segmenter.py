@@ -6,21 +6,17 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
 from iic_tf.errors import expected
-from iic_tf.losses.segmentation import segmentation_joints
+from iic_tf.models.segmenter import Segmenter
 from iic_tf.models.turns import HEADS, MAIN, OVERCLUSTERING
-from iic_tf.models.two_heads import TwoHeads
 from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.pixel_head import PixelHead
-from iic_tf.networks.resize import enlarge
-from iic_tf.views.geometry import undo
-from iic_tf.views.inputs import check_inputs, input_channels, network_input
+from iic_tf.views.inputs import check_inputs
 
 
 @keras.saving.register_keras_serializable("iic_tf")
-class IICSegmenter(TwoHeads):
+class IICSegmenter(Segmenter):
     """Network C with a main and an overclustering head, trained by mutual information.
 
     Xu Ji, João Henriques, Andrea Vedaldi: Invariant Information Clustering for Unsupervised Image
@@ -53,8 +49,6 @@ class IICSegmenter(TwoHeads):
         *("classes", "overclusters", "channels", "width", "sub_heads", "inputs", "radius"),
         *("lamb", "overclustering_lamb", "collapsed", "turns"),
     )
-    batch_source = "iic_tf.Pairs"
-    geometries = ("flip", "affine")
 
     def __init__(
         self,
@@ -92,54 +86,7 @@ class IICSegmenter(TwoHeads):
         self.add_heads(PixelHead, HEADS, displacements=(2 * radius + 1) ** 2)
         self.build((None, None, None, channels))
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        if input_shape[-1] != self.channels:
-            raise expected(f"images of {self.channels} channels", input_shape[-1], "channels")
-        inside = (*input_shape[:-1], input_channels(self.channels, self.inputs))
-        self.trunk.build(inside)
-        for head in self.heads.values():
-            head.build(self.trunk.compute_output_shape(inside))
-        self.built = True
-
-    def call(self, x: Any, training: bool = False) -> Any:
-        """Main-head probabilities of the chosen sub-head at the input's size.
-
-        Args:
-            x: images `[batch, height, width, channels]` in 0 to 1, any height and width.
-            training: whether BatchNormalization uses the batch's own statistics.
-
-        Returns:
-            float32 `[batch, height, width, classes]`.
-        """
-        return self.of_chosen(self.maps(x, MAIN, training))
-
-    def maps(self, x: Any, head: str = MAIN, training: bool = False) -> list[Any]:
-        """Probabilities of every sub-head of a head, each `[batch, height, width, k]`."""
-        return self._enlarged(self._features(x, training), head, x)
-
-    def _features(self, x: Any, training: bool) -> Any:
-        if x.shape[-1] != self.channels:
-            raise expected(f"images of {self.channels} channels", x.shape[-1], "channels")
-        x = ops.cast(x, self.compute_dtype)
-        return self.trunk(network_input(x, self.inputs), training=training)
-
-    def _enlarged(self, features: Any, head: str, x: Any) -> list[Any]:
-        # Softmax first, then resizing, as in the published networks.
-        height, width = ops.shape(x)[1], ops.shape(x)[2]
-        return [enlarge(m, self.trunk.stride, height, width) for m in self.heads[head](features)]
-
-    def joints(self, data: dict[str, Any], heads: Sequence[str], training: bool) -> dict[str, Any]:
-        """Joints of a batch of pairs for every sub-head of the heads asked for.
-
-        Both views go through the network as one batch.
-        """
-        features = self._features(ops.concatenate([data["x"], data["gx"]]), training)
-        joints: dict[str, Any] = {}
-        for head in heads:
-            found = []
-            for maps in self._enlarged(features, head, data["x"]):
-                p, q = ops.split(maps, 2)
-                q = undo(q, data)
-                found.append(segmentation_joints(p, q, self.radius, data.get("valid")))
-            joints[head] = ops.stack(found)
-        return joints
+    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
+        """Probabilities of every sub-head of a head, each `[batch, ⌈h/2⌉, ⌈w/2⌉, k]`."""
+        maps: list[Any] = self.heads[head](features)
+        return maps

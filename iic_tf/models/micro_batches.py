@@ -7,20 +7,39 @@ from typing import Any
 
 import tensorflow as tf
 
+from iic_tf.errors import expected
+from iic_tf.replicas import replica_count
+
 
 class MicroBatches:
     """A batch in `count` equal parts.
 
     Args:
-        data: tensors `[m, ...]` by name, m a multiple of `count`.
+        data: tensors `[m, ...]` by name, m a multiple of `count`; scalars go with every part.
         count: how many.
+
+    Raises:
+        InputError: a batch that is no multiple, or `tf.errors.InvalidArgumentError` where its size
+            is not known before it comes.
     """
 
     def __init__(self, data: dict[str, Any], count: int):
         self.count = count
+        first = next(iter(data.values()))
+        wanted = f"a batch that is a multiple of {count} micro-batches"
+        if first.shape[0] is None:
+            check = tf.debugging.assert_equal(tf.shape(first)[0] % count, 0, f"Expected {wanted}.")
+            # Nothing else in a graph waits for it.
+            with tf.control_dependencies([check]):
+                data = {name: tf.identity(value) for name, value in data.items()}
+        elif first.shape[0] % count:
+            raise expected(wanted, first.shape[0], "batch")
         self.parts = {
-            name: tf.reshape(value, (count, -1, *value.shape[1:])) for name, value in data.items()
+            name: tf.reshape(value, (count, -1, *value.shape[1:]))
+            for name, value in data.items()
+            if value.shape.rank
         }
+        self.scalars = {name: value for name, value in data.items() if not value.shape.rank}
 
     def sum(self, of: Callable[[dict[str, Any]], list[Any]]) -> list[Any]:
         """Sum over the parts of the tensors that `of` makes of each.
@@ -29,17 +48,25 @@ class MicroBatches:
         """
 
         def part(number: Any) -> list[Any]:
-            return of({name: parts[number] for name, parts in self.parts.items()})
+            parts = {name: parts[number] for name, parts in self.parts.items()}
+            return of({**parts, **self.scalars})
 
         def add(number: Any, *sums: Any) -> tuple[Any, ...]:
             found = part(number)
             return (number + 1, *(s + f for s, f in zip(sums, found, strict=True)))
 
-        _, *sums = tf.while_loop(
+        if replica_count() > 1:
+            # Replicas cannot ask one another within a loop, as BatchNormalization does.
+            sums: list[Any] = part(0)
+            for number in range(1, self.count):
+                with tf.control_dependencies(sums):
+                    sums = list(add(number, *sums)[1:])
+            return sums
+        _, *looped = tf.while_loop(
             lambda number, *_: number < self.count,
             add,
             (tf.constant(1), *part(0)),
             parallel_iterations=1,
             maximum_iterations=self.count - 1,
         )
-        return sums
+        return list(looped)

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from iic_tf.errors import expected
 from iic_tf.models.turns import MAIN
-from iic_tf.networks.network_c import RECEPTIVE_RADIUS
 from iic_tf.networks.resize import enlarge
 from iic_tf.views.inputs import BANDS
 
@@ -25,15 +24,16 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
     means, segmented, and the probabilities are enlarged to the size of the input.
 
     Args:
-        model: an `IICSegmenter`.
+        model: an `IICSegmenter` or `InfoSeg`.
         low, high: raw values `[channels]` that become 0 and 1.
         downscale: whole factor.
+        core: side, in raw pixels, of the windows whose labels a large scene should be put together
+            from, where labels depend on the whole of what the model is shown; None where any will
+            do.
     """
 
     axes = ("batch", "height", "width")
     """The dimensions of the labels, by name."""
-    tolerance = 1e-5
-    """Of probabilities in another runtime; float32 sums in another order differ by about 1e-6."""
 
     def __init__(
         self,
@@ -41,12 +41,15 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         low: Sequence[float] | NDArray[np.float32],
         high: Sequence[float] | NDArray[np.float32],
         downscale: int = 1,
+        core: int | None = None,
     ):
         super().__init__(name="served_segmenter")
         self.model = model
         self.low = np.asarray(low, np.float32)
         self.high = np.asarray(high, np.float32)
         self.downscale = downscale
+        self.core = core
+        self.tolerance: float = model.tolerance
         for name, value in (("low", self.low), ("high", self.high)):
             if value.shape != (model.channels,):
                 raise expected(f"{model.channels} values", value.shape, f"{name}.shape")
@@ -64,7 +67,12 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         """How far, in raw pixels, what lies beside a pixel can change its label."""
         # One more for where a box mean or an enlargement begins, one for the slopes.
         slopes = self.model.inputs != BANDS
-        return int((RECEPTIVE_RADIUS + 1 + slopes) * self.downscale)
+        return int((self.model.trunk.receptive_radius + 1 + slopes) * self.downscale)
+
+    @property
+    def align(self) -> int:
+        """Windows that begin at multiples of this have pooling fall on the same raw pixels."""
+        return int(self.model.trunk.stride * self.downscale)
 
     def prepared(self, pixels: Any) -> Any:
         """Raw `[batch, height, width, channels]` → 0 to 1, scaled down."""

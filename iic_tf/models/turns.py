@@ -103,11 +103,13 @@ class TurnTaking:
         """Compile the evaluation of a batch."""
         if self.test_function is not None and not force:  # type: ignore[has-type]
             return self.test_function  # type: ignore[has-type, no-any-return]
-        step = self._replicated(self.test_step)
+        step = self._replicated(self.test_step)  # type: ignore[attr-defined]
 
         def test_function(iterator: Iterator[Any]) -> Any:
             logs = None
             for _, data in zip(range(self.steps_per_execution), iterator):  # type: ignore[attr-defined]  # noqa: B905
+                # Here, where sizes are known, which the compiled step may not see.
+                self.check_batch(data)
                 logs = step(data)
             if logs is None:
                 raise StopIteration
@@ -137,8 +139,10 @@ class TurnTaking:
         compiled = functools.partial(tf.function, autograph=False, reduce_retracing=True)
         inner = compiled(step, jit_compile=True) if self.jit_compile else step  # type: ignore[attr-defined]
 
+        least = getattr(self, "micro_batches", 1)
+
         def replicated(data: Any) -> Any:
-            logs = strategy.run(lambda share: inner(share_of(share)), args=(data,))
+            logs = strategy.run(lambda share: inner(share_of(share, least)), args=(data,))
             return {
                 name: strategy.reduce(tf.distribute.ReduceOp.MEAN, value, axis=None)
                 for name, value in logs.items()

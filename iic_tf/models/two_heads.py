@@ -10,11 +10,12 @@ import tensorflow as tf
 from keras import ops
 
 from iic_tf.errors import expected
+from iic_tf.losses.information import most_information
 from iic_tf.losses.segmentation import loss_of_joints
 from iic_tf.metrics.joint_meter import JointMeter
 from iic_tf.models.micro_batches import MicroBatches
-from iic_tf.replicas import present, sum_over_replicas, taking_part
 from iic_tf.models.turns import BOTH, MAIN, OVERCLUSTERING, TurnTaking
+from iic_tf.replicas import present, spoilt_together, sum_over_replicas, taking_part
 
 
 class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
@@ -50,16 +51,19 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
         )
         self.loss_meter = keras.metrics.Mean(name="loss")
         self.meters = {
-            head: JointMeter(
-                self.sub_heads,
-                displacements,
-                self.head_clusters(head),
-                self.head_lamb(head),
-                self.collapsed,
-                name=f"{head}_joint",
-            )
-            for head in heads
+            head: self.head_meter(head, displacements, name=f"{head}_joint") for head in heads
         }
+
+    def head_meter(self, head: str, displacements: int, name: str) -> Any:
+        """What adds up the joints of a head over an epoch."""
+        return JointMeter(
+            self.sub_heads,
+            displacements,
+            self.head_clusters(head),
+            self.head_lamb(head),
+            self.collapsed,
+            name=name,
+        )
 
     def compile(self, optimizer: Any = None, micro_batches: int = 1, **kwargs: Any) -> None:
         """Compile with Adam at 1e-4 (epsilon 1e-8, as in the published runs) unless told else.
@@ -114,7 +118,7 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
         raise NotImplementedError
 
     def head_loss(self, joints: Any, head: str) -> Any:
-        """Mean loss −I_λ over the sub-heads of one head, `[sub_heads, displacements, k, k]` → []."""
+        """Mean loss −I_λ over a head's sub-heads, `[sub_heads, displacements, k, k]` → `[]`."""
         losses = [
             loss_of_joints(joints[i], self.head_lamb(head), self.collapsed)
             for i in range(self.sub_heads)
@@ -128,6 +132,10 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
     def head_clusters(self, head: str) -> int:
         """K of a head: its loss at λ = 1 is bounded by −ln k."""
         return self.classes if head == MAIN else self.overclusters
+
+    def bound(self, head: str) -> float:
+        """The lowest that the loss of a head can be."""
+        return -most_information(self.head_clusters(head), self.head_lamb(head))
 
     def train_turn(self, data: dict[str, Any], turn: str) -> dict[str, Any]:
         """One step on the trunk and the head or heads whose turn it is.
@@ -163,6 +171,8 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
                 return list(tape.gradient(joints, variables, output_gradients=slopes))
 
             gradients = parts.sum(gradients_of)
+        if isinstance(self.optimizer, keras.optimizers.LossScaleOptimizer):
+            gradients = spoilt_together(gradients)
         self.optimizer.apply(gradients, variables)
         self.loss_meter.update_state(loss / len(heads))
         return {"loss": self.loss_meter.result()}
@@ -171,7 +181,9 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
         """The joints, all zeros where the share is a stand-in for no images."""
         with taking_part(data):
             found = self.joints(data, heads, training)
-            return {head: joints * present() for head, joints in found.items()}
+            return {
+                head: joints * ops.cast(present(), joints.dtype) for head, joints in found.items()
+            }
 
     def _loss_and_slopes(self, joints: list[Any], heads: Sequence[str]) -> tuple[Any, list[Any]]:
         """Sum of the heads' losses, and its slope at each head's joints, scaled as wanted."""

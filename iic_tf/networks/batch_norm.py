@@ -82,7 +82,7 @@ def synchronised(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, 
         As `fused`, the statistics being the global batch's.
     """
 
-    @tf.custom_gradient  # type: ignore[misc]
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def normalise(x: Any, scale: Any, offset: Any) -> tuple[Any, Any]:
         kind = x.dtype
         x = tf.cast(x, tf.float32)

@@ -58,7 +58,7 @@ def covering_convolution(x: Any, kernel: Any) -> Any:
     # Output (row, column) sees input (i, j) by tap (i − row + kh // 2, j − column + kw // 2).
     corners = [(kh // 2 - row, kw // 2 - column) for row, column in cells]
 
-    @tf.custom_gradient  # type: ignore[misc]
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
     def convolve(x: Any, kernel: Any) -> tuple[Any, Any]:
         flat = tf.reshape(x, (-1, h * w * channels))
         windows = [

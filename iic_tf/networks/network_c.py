@@ -28,6 +28,7 @@ class NetworkC(keras.layers.Layer):  # type: ignore[misc]
     """
 
     stride = 2
+    receptive_radius = RECEPTIVE_RADIUS
 
     def __init__(self, width: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)

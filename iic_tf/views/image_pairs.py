@@ -16,7 +16,7 @@ from iic_tf.errors import expected
 from iic_tf.models.turns import MAIN, OVERCLUSTERING, TurnTaking
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView
-from iic_tf.views.numbered_batches import Batch, NumberedBatches
+from iic_tf.views.numbered_batches import WHOLE, Batch, NumberedBatches, Part, rows_of
 
 
 class ImagePairs(NumberedBatches):
@@ -107,12 +107,13 @@ class ImagePairs(NumberedBatches):
         chosen = [orders[r][w] for r, w in zip(rounds.tolist(), within.tolist(), strict=True)]
         return np.asarray(chosen, np.int32)
 
-    def drawn(self, epoch: int, step: int) -> dict[str, Any]:
+    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
         """The images of one batch as stored, beside the draws of their views, not yet applied."""
-        indices = self.indices(epoch, step)
+        rows = rows_of(part, self.batch)
+        indices = self.indices(epoch, step)[rows]
         drawn: dict[str, Any] = {
             "raw": self.images.read(indices),
-            "epoch": np.full(self.batch, epoch, np.int32),
+            "epoch": np.full(len(indices), epoch, np.int32),
             "image": indices,
         }
         for kind, (view, shape) in self._kinds().items():
@@ -121,9 +122,9 @@ class ImagePairs(NumberedBatches):
             number = 2 * step + (kind == "gx")
             crop = generator(self.seed, epoch, number, "crop")
             matrices = view.draw(crop, self.images.height, self.images.width, count)
-            drawn[kind] = matrices.reshape(*shape, 2, 3)
+            drawn[kind] = matrices.reshape(*shape, 2, 3)[rows]
             colours = view.draw_colours(generator(self.seed, epoch, number, "photometry"), count)
-            drawn[f"colour_{kind}"] = colours.reshape(*shape, 4)
+            drawn[f"colour_{kind}"] = colours.reshape(*shape, 4)[rows]
         return drawn
 
     def _kinds(self) -> dict[str, tuple[ImageView, tuple[int, ...]]]:
@@ -157,7 +158,7 @@ class ImagePairs(NumberedBatches):
             "epoch": tf.TensorSpec((self.batch,), tf.int32),
             "image": tf.TensorSpec((self.batch,), tf.int32),
         }
-        for kind, (_, shape) in self._kinds().items():
-            specs[kind] = tf.TensorSpec((*shape, 2, 3), tf.float32)
-            specs[f"colour_{kind}"] = tf.TensorSpec((*shape, 4), tf.float32)
+        for kind, (_, draws) in self._kinds().items():
+            specs[kind] = tf.TensorSpec((*draws, 2, 3), tf.float32)
+            specs[f"colour_{kind}"] = tf.TensorSpec((*draws, 4), tf.float32)
         return specs

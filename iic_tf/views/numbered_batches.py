@@ -5,6 +5,7 @@ That is what resuming, several devices and two readers at once need.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -13,6 +14,16 @@ import tensorflow as tf
 from iic_tf.errors import InputError
 
 Batch = dict[str, Any]
+Part = tuple[int, int]
+"""Part i of n of a batch, counted from 0."""
+
+WHOLE: Part = (0, 1)
+
+
+def rows_of(part: Part, count: int) -> slice:
+    """The rows of a batch of `count` that are a part's; parts differ by a row at most."""
+    i, n = part
+    return slice(i * count // n, (i + 1) * count // n)
 
 
 class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
@@ -60,18 +71,27 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         drawn = self.drawn(self.epoch, step)
         return self._views({k: tf.convert_to_tensor(v) for k, v in drawn.items()})
 
-    def dataset(self, first: int, last: int) -> tf.data.Dataset:
+    def dataset(self, first: int, last: int, parts: Sequence[Part] = (WHOLE,)) -> tf.data.Dataset:
         """Batches number `first` to `last` − 1, counted from the first of epoch 0, as tf.data.
 
         Reading and augmenting run beside the training. It holds no state: the same numbers give
         the same batches, which is what resuming and several devices need.
+
+        Args:
+            first: number of the first batch.
+            last: number of the batch before which to end.
+            parts: (i, n) is part i of n, from 0. Of each batch in turn these parts alone are made,
+                each an element of its own; all n parts are the batch, bit for bit. See
+                `iic_tf.views.distributed`.
         """
         signature = self._signature()
         names = list(signature)
+        whole = all(part == WHOLE for part in parts)
 
         def read(number: Any) -> tuple[Any, ...]:
+            batch, part = divmod(int(number), len(parts))
             try:
-                drawn = self.drawn(int(number) // self.steps, int(number) % self.steps)
+                drawn = self.drawn(batch // self.steps, batch % self.steps, parts[part])
             except InputError as error:
                 # tf.data would wrap it in the trace of its own threads.
                 self.failure = error
@@ -81,15 +101,21 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         def load(number: tf.Tensor) -> Batch:
             values = tf.numpy_function(read, [number], [signature[n].dtype for n in names])
             for name, value in zip(names, values, strict=True):
-                value.set_shape(signature[name].shape)
+                shape = signature[name].shape
+                value.set_shape(shape if whole else (None, *shape[1:]))
             return self._views(dict(zip(names, values, strict=True)))
 
-        numbers = tf.data.Dataset.range(first, last)
+        count = max(0, last - first) * len(parts)
+        numbers = tf.data.Dataset.range(first * len(parts), last * len(parts))
         batches = numbers.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
-        return batches.apply(tf.data.experimental.assert_cardinality(max(0, last - first)))
+        options = tf.data.Options()
+        # There is nothing to tune, and a tuner that sleeps must wake before its data set can end.
+        options.autotune.enabled = False
+        batches = batches.apply(tf.data.experimental.assert_cardinality(count))
+        return batches.with_options(options)
 
-    def drawn(self, epoch: int, step: int) -> dict[str, Any]:
-        """The images of one batch as NumPy arrays beside the draws of their views."""
+    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
+        """The images of (a part of) one batch as NumPy arrays beside the draws of their views."""
         raise NotImplementedError
 
     def _views(self, drawn: Batch) -> Batch:

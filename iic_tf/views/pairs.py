@@ -14,7 +14,7 @@ from iic_tf.data.scene import SceneSet
 from iic_tf.errors import expected
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import Geometry, apply
-from iic_tf.views.numbered_batches import Batch, NumberedBatches
+from iic_tf.views.numbered_batches import WHOLE, Batch, NumberedBatches, Part, rows_of
 from iic_tf.views.photometry import Photometry, jitter
 
 
@@ -85,14 +85,17 @@ class Pairs(NumberedBatches):
         self.steps = steps or math.ceil(len(self.grid or ()) / batch)
         self.has_valid = masks or self.crops.padded
 
-    def drawn(self, epoch: int, step: int) -> dict[str, Any]:
+    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
         """Crops of one batch as NumPy arrays beside the draws of their views, not yet applied."""
+        count = self.steps * self.batch if self.grid is None else len(self.grid)
+        indices = range(step * self.batch, min((step + 1) * self.batch, count))
+        indices = indices[rows_of(part, len(indices))]
         if self.grid is None:
-            indices = range(step * self.batch, (step + 1) * self.batch)
             places = [self.crops.draw(generator(self.seed, epoch, i, "crop")) for i in indices]
         else:
-            indices = range(step * self.batch, min((step + 1) * self.batch, len(self.grid)))
             places = [self.grid[self._order(epoch)[i]] for i in indices]
+        if not places:
+            return self._nothing()
         read = [self.crops.read(*place) for place in places]
         g = [self.geometry.draw(generator(self.seed, epoch, i, "geometry")) for i in indices]
         photometry = [generator(self.seed, epoch, i, "photometry") for i in indices]
@@ -108,6 +111,13 @@ class Pairs(NumberedBatches):
         if self.has_valid:
             drawn["valid"] = np.stack([valid for _, valid in read])
         return drawn
+
+    def _nothing(self) -> dict[str, Any]:
+        """What a part of a last batch of few crops may hold."""
+        return {
+            name: np.zeros((0, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
+            for name, spec in self._signature().items()
+        }
 
     @functools.lru_cache(maxsize=2)  # noqa: B019 (lives as long as the few Pairs of a run)
     def _order(self, epoch: int) -> Any:

@@ -1,0 +1,212 @@
+"""The InfoSeg objective: information between features of patches and of their classes."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from iic_tf.errors import expected
+
+JSD = "jsd"
+DV = "dv"
+ESTIMATORS = (JSD, DV)
+SOFT = "soft"
+HARD = "hard"
+ASSIGNMENTS = (SOFT, HARD)
+SPAN = 600.0
+PARTS = 5
+"""Exponentials are summed in parts of this span, so many on either side of 0: scores to ±3000."""
+
+
+def infoseg_loss(
+    local: Any,
+    image: Any,
+    tau: float = 0.8,
+    estimator: str = JSD,
+    assignment: str = SOFT,
+    mask: Any = None,
+) -> Any:
+    """Minus the information between local features and the global ones assigned to them.
+
+    Harb & Knöbelreiter: InfoSeg, 2021, eq. 3 and 5 to 8. With V = softmax_k(τ ⟨L, H_k⟩), the
+    assignment S = Σ_k V_k H_k, the score T = ⟨L(x), S(x)⟩ of a place in an image and the score
+    T' = ⟨L(x), S(x')⟩ of the same place in a pair of different images,
+
+        jsd:  loss = mean sp(−T) + mean sp(T') − 2 ln 2          sp(t) = ln(1 + eᵗ)
+        dv:   loss = ln mean exp(T') − mean T
+
+    Image n is paired with image n + 1 of the batch, the last one with the first: never with
+    itself, every image once, and nothing grows with the square of the batch. Gradients go through
+    V as well: eq. 6 maximises over all that L and S depend on. DV takes one logarithm of all
+    places together, as Deep InfoMax does (Hjelm et al., 2019), not one a place as eq. 6 read to the
+    letter would: it is the lower of the two, and still a bound.
+
+    Args:
+        local: L, `[batch, u, v, P]`, 2 images or more.
+        image: H, `[batch, K, P]`.
+        tau: τ > 0; the larger, the surer V.
+        estimator: `jsd`, the Jensen-Shannon bound, or `dv`, that of Donsker and Varadhan.
+        assignment: `soft` as above, or `hard`: S is the H_k of the largest V_k.
+        mask: what share of each place takes part, `[batch, u, v]`, bool or 0 to 1; None means all.
+            A pair of images weighs a place by the product of both shares.
+
+    Returns:
+        A scalar, float32 (float64 for float64 arguments): 0 where all scores are 0, no less where
+        different images score like an image with itself, above 0 where they score higher. jsd is
+        −2 ln 2 at best, dv has no lowest value. 0 with zero gradients where nothing takes part.
+
+    Raises:
+        InputError: other ranks, unequal shapes, a batch of one image, or an unknown name.
+    """
+    sums = pair_sums(local, image, class_probabilities(local, image, tau), estimator,
+                     assignment, mask)  # fmt: skip
+    return ops.cast(loss_of_sums(sums, estimator), _precise(local, image))
+
+
+def class_probabilities(local: Any, image: Any, tau: float = 0.8) -> Any:
+    """V = softmax_k(τ ⟨L, H_k⟩) (eq. 3): `[batch, u, v, P]`, `[batch, K, P]` → `[batch, u, v, K]`.
+
+    In float32 at least, whatever the precision of the features.
+
+    Raises:
+        InputError: other ranks or unequal shapes, or τ not above 0.
+    """
+    if not tau > 0:
+        raise expected("tau > 0", tau, "tau")
+    return ops.softmax(tau * scores(local, image))
+
+
+def scores(local: Any, image: Any) -> Any:
+    """⟨L, H_k⟩ of each place and class, `[batch, u, v, K]`, in float32 at least."""
+    local, image = ops.convert_to_tensor(local), ops.convert_to_tensor(image)
+    shapes = tuple(local.shape), tuple(image.shape)
+    fits = len(shapes[0]) == 4 and len(shapes[1]) == 3 and shapes[0][-1] == shapes[1][-1]
+    if not fits or (None not in (shapes[0][0], shapes[1][0]) and shapes[0][0] != shapes[1][0]):
+        wanted = "local [batch, u, v, P] and image [batch, K, P]"
+        raise expected(wanted, shapes, "(local.shape, image.shape)")
+    kind = _precise(local, image)
+    batch, u, v = (ops.shape(local)[i] for i in range(3))
+    flat = ops.reshape(ops.cast(local, kind), (batch, u * v, shapes[0][-1]))
+    found = ops.matmul(flat, ops.transpose(ops.cast(image, kind), (0, 2, 1)))
+    return ops.reshape(found, (batch, u, v, shapes[1][1]))
+
+
+def pair_sums(
+    local: Any,
+    image: Any,
+    probabilities: Any,
+    estimator: str = JSD,
+    assignment: str = SOFT,
+    mask: Any = None,
+) -> Any:
+    """What the loss is made of: sums over places of the batch, to be added up over batches.
+
+    S never comes to be: ⟨L(x), Σ_k V_k(x') H_k(x')⟩ = Σ_k V_k(x') ⟨L(x), H_k(x')⟩.
+
+    Args:
+        local: L, `[batch, u, v, P]`.
+        image: H, `[batch, K, P]`.
+        probabilities: V, `[batch, u, v, K]`.
+        estimator: `jsd` or `dv`.
+        assignment: `soft` or `hard`.
+        mask: what share of each place takes part, or None.
+
+    Returns:
+        float64 `[sum_count(estimator)]`: of pairs of an image with itself Σ sp(−T) (dv: Σ T) and
+        their weight; of pairs of different images their weight and Σ sp(T') (dv: Σ exp(T'), in
+        parts). An image that is alone, which only a graph of unknown batch size can be given, adds
+        nothing.
+    """
+    check_names(estimator, assignment)
+    probabilities = ops.convert_to_tensor(probabilities)
+    batch = probabilities.shape[0]
+    if batch == 1:
+        raise expected("at least 2 images to pair with one another", 1, "batch")
+    if assignment == HARD:
+        best = ops.argmax(probabilities, axis=-1)
+        probabilities = ops.one_hot(best, probabilities.shape[-1], dtype=probabilities.dtype)
+    same = ops.sum(probabilities * scores(local, image), axis=-1)
+    other = ops.sum(_next(probabilities) * scores(local, _next(image)), axis=-1)
+    same, other = ops.cast(same, "float64"), ops.cast(other, "float64")
+    weight = ops.ones_like(same) if mask is None else ops.cast(mask, "float64")
+    if tuple(weight.shape)[1:] != tuple(same.shape)[1:]:
+        raise expected(f"a mask of shape {tuple(same.shape)}", tuple(weight.shape), "mask.shape")
+    if batch is None:
+        weight = weight * ops.cast(ops.shape(probabilities)[0] > 1, "float64")
+    pair_weight = weight * _next(weight)
+    if estimator == JSD:
+        same, others = ops.softplus(-same), [pair_weight * ops.softplus(other)]
+    else:
+        others = [pair_weight * part for part in _exp_in_parts(other)]
+    terms = (weight * same, weight, pair_weight, *others)
+    return ops.stack([ops.sum(term) for term in terms])
+
+
+def loss_of_sums(sums: Any, estimator: str = JSD) -> Any:
+    """The loss of `pair_sums`, of one batch or added up over several: a scalar, float64."""
+    same, same_weight, other_weight = (sums[i] for i in range(3))
+    some = ops.logical_and(same_weight > 0, other_weight > 0)
+    one = ops.ones_like(same)
+    # Where there is nothing, nothing is divided or taken the logarithm of: no NaN in gradients.
+    same = ops.where(some, same, one) / ops.where(some, same_weight, one)
+    other_weight = ops.where(some, other_weight, one)
+    if estimator == JSD:
+        loss = same + sums[3] / other_weight - 2.0 * math.log(2.0)
+    else:
+        loss = _log_of_parts(sums[3:]) - ops.log(other_weight) - same
+    return ops.where(some, loss, ops.zeros_like(loss))
+
+
+def sum_count(estimator: str = JSD) -> int:
+    """How many sums `pair_sums` makes."""
+    return 4 if estimator == JSD else 3 + 2 * PARTS + 1
+
+
+def lowest_loss(estimator: str = JSD) -> float:
+    """The lowest that the loss can be: −2 ln 2 for the Jensen-Shannon bound; DV has none."""
+    return -2.0 * math.log(2.0) if estimator == JSD else -math.inf
+
+
+def check_names(estimator: str, assignment: str) -> None:
+    """They must be among `ESTIMATORS` and `ASSIGNMENTS`."""
+    if estimator not in ESTIMATORS:
+        raise expected(f"one of {', '.join(ESTIMATORS)}", estimator, "estimator")
+    if assignment not in ASSIGNMENTS:
+        raise expected(f"one of {', '.join(ASSIGNMENTS)}", assignment, "assignment")
+
+
+def _exp_in_parts(x: Any) -> list[Any]:
+    """exp(x − b · SPAN) where b · SPAN is nearest to x, else 0, for each b of −PARTS to PARTS.
+
+    Sums over images must be plain sums, over devices and batches alike, so that no largest score
+    can be taken out first; and exp alone ends at 709, which scores of a network that has just begun
+    exceed.
+    """
+    nearest = ops.clip(ops.round(x / SPAN), -PARTS, PARTS)
+    parts = []
+    for b in range(-PARTS, PARTS + 1):
+        here = ops.cast(nearest == b, x.dtype)
+        parts.append(here * ops.exp(here * (x - b * SPAN)))
+    return parts
+
+
+def _log_of_parts(sums: Any) -> Any:
+    """The logarithm of what `_exp_in_parts` stands for, added up."""
+    logs = ops.log(ops.where(sums == 0, ops.ones_like(sums), sums))
+    offsets = ops.convert_to_tensor(SPAN * np.arange(-PARTS, PARTS + 1))
+    # Written so that NaN stays: a broken network must show.
+    return ops.logsumexp(ops.where(sums == 0, -1e30 * ops.ones_like(sums), logs + offsets))
+
+
+def _next(x: Any) -> Any:
+    """Of each image its partner: the next one of the batch."""
+    return ops.roll(x, -1, axis=0)
+
+
+def _precise(*features: Any) -> str:
+    names = {keras.backend.standardize_dtype(x.dtype) for x in features}
+    return "float64" if "float64" in names else "float32"

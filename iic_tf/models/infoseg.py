@@ -1,0 +1,206 @@
+"""InfoSeg: segmentation by information between local and global features, as a Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from iic_tf.errors import expected
+from iic_tf.losses.arguments import check_lamb
+from iic_tf.losses.infoseg import (
+    ESTIMATORS,
+    JSD,
+    SOFT,
+    check_names,
+    class_probabilities,
+    loss_of_sums,
+    lowest_loss,
+    pair_sums,
+    sum_count,
+)
+from iic_tf.metrics.pair_meter import PairMeter
+from iic_tf.models.segmenter import Segmenter
+from iic_tf.models.served import shrink
+from iic_tf.models.turns import MAIN
+from iic_tf.networks.local_global_head import LocalGlobalHead
+from iic_tf.networks.patch_network import PatchNetwork
+from iic_tf.views.inputs import check_inputs
+
+IIC = "iic"
+OBJECTIVES = (*ESTIMATORS, IIC)
+
+
+@keras.saving.register_keras_serializable("iic_tf")
+class InfoSeg(Segmenter):
+    """Local features of patches and a global one for each class, told to have much in common.
+
+    Robert Harb, Patrick Knöbelreiter: InfoSeg: Unsupervised Semantic Image Segmentation with Mutual
+    Information Maximization, 2021.
+
+    The network makes local features L, a cell for each 4×4 pixels, and for each class k a global
+    feature H_k of the whole image. A cell's probabilities are softmax_k(τ ⟨L, H_k⟩); the features
+    are trained to have much information about the ones that they are assigned to
+    (`losses.infoseg_loss`). `model.compile()` has the paper's Adam at 1e-4, `model.fit(pairs)`
+    trains on `iic_tf.Pairs`, `model(x)` gives class probabilities at the input's size: those of the
+    cells, enlarged bilinearly, where the paper enlarges the labels.
+
+    The paper's figure 3 says more of the network than its text. Built is what the text says: blocks
+    A to D, stride 4 (`networks.PatchNetwork`, `networks.LocalGlobalHead`).
+
+    What H_k is depends on all of an image: labels of a large scene are those of the windows that it
+    is cut into, and windows should be about as large as the crops of the training.
+
+    Different images are paired within what a device takes at once. On one device without
+    micro-batches these are all of the batch; on N replicas, or in micro-batches, image n's partner
+    is the next one of the same replica and part. That is all that differs: sums and counts are
+    those of the global batch, BatchNormalization's too (but for micro-batches). A replica that is
+    left with a single image of the last batch takes nothing from it.
+
+    Args:
+        classes: K, 2 or more.
+        channels: bands of the images.
+        width: factor of the network's channel counts.
+        features: P, the dimensions of local and global features.
+        tau: τ > 0, how sure the probabilities are.
+        inputs: what the network sees: `bands`, `bands+sobel` or `sobel`, see `IICSegmenter`.
+        objective: `jsd`, the Jensen-Shannon bound; `dv`, that of Donsker and Varadhan; or `iic`,
+            the objective of `IICSegmenter` on the probabilities of two views, without global
+            features being told anything else (table 2's IIC-MI). The first two see x alone, not gx.
+        assignment: `soft`, or `hard`: each cell with the global feature of its likeliest class;
+            of `jsd` and `dv`.
+        radius, lamb, collapsed: as in `IICSegmenter`; of `iic`.
+
+    Raises:
+        InputError: a value outside its range.
+    """
+
+    arguments = (
+        *("classes", "channels", "width", "features", "tau", "inputs", "objective"),
+        *("assignment", "radius", "lamb", "collapsed"),
+    )
+    overclusters = 0
+    sub_heads = 1
+    overclustering_lamb = 1.0
+    turns = (MAIN,)
+    tolerance = 1e-4
+    """Probabilities go by products of P numbers that training makes large."""
+
+    def __init__(
+        self,
+        classes: int,
+        channels: int,
+        width: float = 1.0,
+        features: int = 1024,
+        tau: float = 0.8,
+        inputs: str = "bands",
+        objective: str = JSD,
+        assignment: str = SOFT,
+        radius: int = 10,
+        lamb: float = 1.0,
+        collapsed: bool = False,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if channels < 1:
+            raise expected("at least 1 channel", channels, "channels")
+        check_inputs(inputs)
+        check_objective(objective, assignment, tau)
+        check_lamb(lamb)
+        if radius < 0:
+            raise expected("radius >= 0", radius, "radius")
+        self.classes = classes
+        self.channels = channels
+        self.width = width
+        self.features = features
+        self.tau = tau
+        self.inputs = inputs
+        self.objective = objective
+        self.assignment = assignment
+        self.radius = radius
+        self.lamb = lamb
+        self.collapsed = collapsed
+        self.trunk = PatchNetwork(width, name="trunk", dtype=self.dtype_policy)
+
+        def layer(clusters: int, sub_heads: int, **options: Any) -> LocalGlobalHead:
+            return LocalGlobalHead(clusters, features, width, **options)
+
+        self.add_heads(layer, (MAIN,), displacements=(2 * radius + 1) ** 2)
+        self.build((None, None, None, channels))
+
+    def head_meter(self, head: str, displacements: int, name: str) -> Any:
+        if self.objective == IIC:
+            return super().head_meter(head, displacements, name)
+        return PairMeter(self.classes, self.objective, name=name)
+
+    def local_and_global(self, x: Any, training: bool = False) -> tuple[Any, Any]:
+        """L `[batch, ⌈height/4⌉, ⌈width/4⌉, P]` and H `[batch, K, P]` of images, as `call`'s."""
+        found: tuple[Any, Any] = self.heads[MAIN](self._features(x, training), training=training)
+        return found
+
+    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
+        """Probabilities V, in a list of one, `[batch, ⌈height/4⌉, ⌈width/4⌉, K]`."""
+        local, image = self.heads[head](features, training=training)
+        return [class_probabilities(local, image, self.tau)]
+
+    def check_batch(self, data: Any) -> None:
+        """It must hold pairs, and images to pair with one another."""
+        super().check_batch(data)
+        if self.objective == IIC:
+            return
+        strategy = self.distribute_strategy
+        sizes = [x.shape[0] for x in strategy.experimental_local_results(data["x"])]
+        # What other machines got is not known here.
+        here = len(sizes) == strategy.num_replicas_in_sync
+        if here and None not in sizes and max(sizes) < 2 * self.micro_batches:
+            parts = len(sizes) * self.micro_batches
+            wanted = "at least 2 images in a batch, to pair with one another"
+            if parts > 1:
+                wanted += f", and so {2 * parts} for {parts} replicas and micro-batches"
+            raise expected(wanted, sum(sizes), "batch")
+
+    def joints(self, data: dict[str, Any], heads: Sequence[str], training: bool) -> dict[str, Any]:
+        """What the loss is made of, to be summed over a batch's parts.
+
+        Of `iic` the joints of the labels of pixels. Else, float64, the sums over pairs of images
+        (`losses.infoseg.pair_sums`), then `[K]` those of the classes' probabilities.
+        """
+        if self.objective == IIC:
+            return super().joints(data, heads, training)
+        local, image = self.local_and_global(data["x"], training)
+        probabilities = class_probabilities(local, image, self.tau)
+        mask = None
+        if "valid" in data:
+            mask = shrink(ops.expand_dims(data["valid"], -1), self.trunk.stride)[..., 0]
+        sums = pair_sums(local, image, probabilities, self.objective, self.assignment, mask)
+        # They are for the eye: no gradient has to find its way through them.
+        counted = ops.stop_gradient(ops.cast(probabilities, sums.dtype))
+        if mask is not None:
+            counted = counted * ops.cast(ops.expand_dims(mask, -1), sums.dtype)
+        return {MAIN: ops.concatenate([sums, ops.sum(counted, axis=(0, 1, 2))])}
+
+    def head_loss(self, joints: Any, head: str) -> Any:
+        """The loss of what `joints` returns, a float32 scalar."""
+        if self.objective == IIC:
+            return super().head_loss(joints, head)
+        sums = joints[: sum_count(self.objective)]
+        return ops.cast(loss_of_sums(sums, self.objective), "float32")
+
+    def bound(self, head: str) -> float:
+        """The lowest that the loss can be: −2 ln 2 of `jsd`, −∞ of `dv`, of `iic` −ln k at λ 1."""
+        return super().bound(head) if self.objective == IIC else lowest_loss(self.objective)
+
+
+def check_objective(objective: str, assignment: str, tau: float) -> None:
+    """They must be among `OBJECTIVES` and `ASSIGNMENTS`, τ above 0.
+
+    Raises:
+        InputError: they are not.
+    """
+    if objective not in OBJECTIVES:
+        raise expected(f"one of {', '.join(OBJECTIVES)}", objective, "objective")
+    check_names(JSD if objective == IIC else objective, assignment)
+    if not 0 < tau < float("inf"):
+        raise expected("tau > 0 and finite", tau, "tau")

@@ -1,0 +1,87 @@
+"""InfoSeg's head: features of each patch, and one of the whole image for each class."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from iic_tf.errors import expected
+from iic_tf.networks.basic_block import BasicBlock
+from iic_tf.networks.conv_block import ConvBlock
+from iic_tf.networks.widths import widened
+
+IMAGE_FILTERS = (512, 512)
+
+
+@keras.saving.register_keras_serializable("iic_tf")
+class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
+    """Local features L of a grid of patches and global features H_k, all of P dimensions.
+
+    Blocks B to D of Harb & Knöbelreiter (2021), section 4.2, as their text has them: C, a residual
+    block of pointwise convolutions, makes L of the grid; B makes features of the whole image, a
+    second C refines them, and D is a linear layer for each class. What B is, a figure alone says:
+    here two 3×3 convolutions of stride 2 and the mean over the map, so that any size works. D
+    begins so small that scores ⟨L, H_k⟩ are about 1 and segmentations uncertain, as section 4.3
+    wants them at the beginning.
+
+    Args:
+        clusters: K ≥ 2.
+        features: P ≥ 1.
+        width: factor of block B's channel counts.
+    """
+
+    def __init__(self, clusters: int, features: int = 1024, width: float = 1.0, **kwargs: Any):
+        super().__init__(**kwargs)
+        if clusters < 2:
+            raise expected("at least 2 clusters in a head", clusters, "clusters")
+        if features < 1:
+            raise expected("at least 1 feature", features, "features")
+        self.clusters = clusters
+        self.features = features
+        self.width = width
+        policy = self.dtype_policy
+        self.image = [ConvBlock(f, stride=2, dtype=policy) for f in widened(IMAGE_FILTERS, width)]
+        # No ReLU behind them: a score is a dot product, and half of all directions are negative.
+        self.local_residual, self.image_residual = (
+            BasicBlock(features, kernel_size=1, activate=False, dtype=policy) for _ in range(2)
+        )
+        self.linear = keras.layers.Dense(
+            clusters * features,
+            kernel_initializer=keras.initializers.VarianceScaling(1.0 / features),
+            dtype=policy,
+        )
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self.local_residual.build(input_shape)
+        shape = input_shape
+        for block in self.image:
+            block.build(shape)
+            shape = block.compute_output_shape(shape)
+        pooled = (shape[0], 1, 1, shape[-1])
+        self.image_residual.build(pooled)
+        self.linear.build((shape[0], self.features))
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> tuple[Any, Any]:
+        """The grid's features → L and H.
+
+        Args:
+            x: `[batch, u, v, channels]`.
+            training: whether BatchNormalization uses the batch's own statistics. Those of the
+                features of whole images are taken over the images of the batch alone.
+
+        Returns:
+            L `[batch, u, v, P]` and H `[batch, K, P]`, in the layer's compute type.
+        """
+        local = self.local_residual(x, training=training)
+        for block in self.image:
+            x = block(x, training=training)
+        image = self.image_residual(ops.mean(x, axis=(1, 2), keepdims=True), training=training)
+        every = self.linear(image[:, 0, 0])
+        return local, ops.reshape(every, (-1, self.clusters, self.features))
+
+    def get_config(self) -> dict[str, Any]:
+        names = ("clusters", "features", "width")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

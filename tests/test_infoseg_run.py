@@ -1,0 +1,212 @@
+"""InfoSeg from scenes to scores, label maps and exports, by the command line."""
+
+import csv
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from iic_tf.cli import main
+from iic_tf.data.registry import load_source, located
+from iic_tf.errors import InputError
+from iic_tf.export import onnx_file, savedmodel
+from iic_tf.export.segmenter import load_segmenter
+from iic_tf.models.infoseg import InfoSeg
+from iic_tf.training.infoseg_recipe import InfoSegRecipe
+from iic_tf.training.methods import task_of
+from iic_tf.training.recipe_files import load_recipe
+from iic_tf.training.run import Run
+
+QUICK = ["--dataset", "scenes", "--recipe", "infoseg-folder-cpu", "--crop", "32"]
+QUICK += ["--downscale", "2", "--width", "0.05", "--epochs", "2", "--steps", "4", "--batch", "4"]
+QUICK += ["--set", "features=8", "--set", "evaluation_steps=2"]
+
+
+def train(run: Path, *more: str) -> int:
+    return main(["train", "--out", str(run), *QUICK, *more])
+
+
+def shown_by(capsys: pytest.CaptureFixture[str], *command: str) -> str:
+    capsys.readouterr()
+    assert main(list(command)) == 0
+    return capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained run, only looked at."""
+    folder = tmp_path_factory.mktemp("infoseg") / "run"
+    assert train(folder) == 0
+    return folder
+
+
+def test_what_training_leaves(run: Path) -> None:
+    log = (run / "log.txt").read_text()
+    assert "3 classes, 8 features, objective jsd, soft assignment" in log
+    assert "of −1.39" in log  # −2 ln 2
+    assert "overcluster" not in log
+    for name in ("best.keras", "pictures/losses.png", "pictures/main_shares.png"):
+        assert (run / name).is_file(), name
+    assert (run / "pictures" / "found.png").is_file()
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["turn"] for row in rows] == ["main"] * 2
+    assert not [name for name in rows[0] if name.startswith("overclustering")]
+    assert isinstance(Run(run).load_best(), InfoSeg)
+    recipe = Run(run).recipe()
+    assert isinstance(recipe, InfoSegRecipe)
+    assert (recipe.features, recipe.tau, recipe.head_clusters) == (8, 0.8, {"main": 3})
+
+
+def test_evaluate(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shown = shown_by(capsys, "evaluate", str(run))
+    assert "overcluster" not in shown
+    found = json.loads((run / "evaluation.json").read_text())
+    for row in (found, found["baselines"]["kmeans"], found["baselines"]["untrained"]):
+        assert {"accuracy", "mean_iou", "nmi", "ari"} <= set(row)
+        assert "overclustering" not in row
+    assert found["images"] == 24
+    assert (run / "pictures" / "confusion.png").is_file()
+    # One to one: every labelled pixel counts, three clusters and three classes.
+    assert 1 / 3 <= found["accuracy"] <= 1
+
+
+def test_predictions_are_the_labels_of_windows_of_the_size_of_a_crop(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown_by(capsys, "predict", str(run), "scenes", "--out", str(tmp_path))
+    served = load_segmenter(Run(run))
+    assert (served.core, served.align, served.margin) == (64, 8, 40)
+    scene = load_source(located(Run(run).config()["source"])).scenes[0]
+    with Image.open(tmp_path / f"{scene.name}_labels.png") as file:
+        labels = np.asarray(file)
+    assert labels.shape == (scene.height, scene.width)
+    for top, left in ((0, 0), (64, 128), (192, 192)):
+        first = max(0, top - 40), max(0, left - 40)
+        last = min(scene.height, top + 104), min(scene.width, left + 104)
+        pixels = scene.read(*first, last[0] - first[0], last[1] - first[1])
+        alone = np.asarray(served(pixels[None].astype(np.float32))["labels"])[0]
+        inner = alone[top - first[0] :, left - first[1] :][:64, :64]
+        np.testing.assert_array_equal(labels[top : top + 64, left : left + 64], inner)
+    assert main(["predict", str(run), "scenes", "--out", str(tmp_path), "--overclusters"]) == 2
+    assert "an overclustering head" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["savedmodel", "onnx"])
+def test_exports_compute_the_same(
+    run: Path, tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "model"
+    shown_by(capsys, "export", str(run), "--format", kind, "--out", str(path))
+    runner = {"savedmodel": savedmodel.runner, "onnx": onnx_file.runner}[kind](path)
+    served = load_segmenter(Run(run))
+    pixels = np.random.default_rng(0).uniform(0, 255, (2, 50, 37, 4)).astype(np.float32)
+    mine, theirs = served(pixels), runner(pixels)
+    assert theirs["labels"].dtype == np.int32
+    np.testing.assert_allclose(theirs["probabilities"], mine["probabilities"], atol=1e-5)
+    assert (theirs["labels"] == mine["labels"].numpy()).mean() > 0.999
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--set", "objective=dv", "--set", "assignment=hard"],
+        ["--set", "objective=iic", "--set", "lamb=1.5"],
+        ["--set", "precision=mixed_bfloat16"],
+    ],
+)
+def test_ablations_train_and_are_scored(
+    tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = keras.config.dtype_policy()
+    assert train(tmp_path / "run", *more) == 0
+    keras.config.set_dtype_policy(before)
+    shown = capsys.readouterr().out
+    bound = {"dv": "inf", "iic": "2.20"}.get(more[1].split("=")[1], "1.39")
+    assert f"of −{bound}" in shown
+    assert (tmp_path / "run" / "pictures" / "losses.png").is_file()
+    assert "trained, one to one" in shown_by(capsys, "evaluate", str(tmp_path / "run"))
+
+
+def test_same_seed_same_run(run: Path, tmp_path: Path) -> None:
+    assert train(tmp_path / "again") == 0
+
+    def figures(folder: Path) -> list[dict[str, str]]:
+        with (folder / "metrics.csv").open() as file:
+            return [
+                {k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)
+            ]
+
+    assert figures(run) == figures(tmp_path / "again")
+
+
+def test_untrained_models_of_other_seeds_differ() -> None:
+    recipe = load_recipe("infoseg-folder-cpu").replaced(width=0.05, features=8)
+    task = task_of(recipe, {"dataset": "scenes", "count": 2, "size": 64})
+    first, other, again = (task.model(seed).get_weights() for seed in (0, 1, 0))
+    for a, b in zip(first, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert any((a != b).any() for a, b in zip(first, other, strict=True))
+
+
+# --- recipes
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"batch": 1}, "at least 2 images in a batch .* received batch=1"),
+        ({"batch": 6, "micro_batches": 6}, "at least 2 images in a batch"),
+        ({"features": 0}, "features >= 1"),
+        ({"tau": 0}, "tau > 0"),
+        ({"objective": "nce"}, "one of jsd, dv, iic"),
+        ({"assignment": "firm"}, "one of soft, hard"),
+        ({"sub_heads": 5}, "1 sub-head"),
+        ({"overclusters": 9}, "no overclusters for InfoSeg; received overclusters=9"),
+        ({"turns": ["overclustering", "main"]}, "turns of the main head alone"),
+    ],
+)
+def test_unfit_values_are_named(values: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        InfoSegRecipe().replaced(**values)
+
+
+def test_a_last_batch_of_one_crop_is_met_before_the_run() -> None:
+    recipe = InfoSegRecipe().replaced(crop=32, batch=4, steps=0, width=0.05, features=8)
+    place = {"dataset": "scenes", "count": 1, "size": 96}
+    with pytest.raises(InputError, match="9 crops in batches of 4, the last of which is alone"):
+        task_of(recipe, place).pairs(0)
+    assert task_of(recipe.replaced(batch=3), place).pairs(0).steps == 3
+    assert task_of(recipe.replaced(objective="iic"), place).pairs(0).steps == 3
+
+
+def test_the_radius_counts_where_pixels_are_displaced() -> None:
+    recipe = InfoSegRecipe().replaced(crop=8, radius=10)
+    place = {"dataset": "scenes", "count": 1, "size": 64}
+    assert task_of(recipe, place).recipe == recipe
+    with pytest.raises(InputError, match="crop larger than the radius"):
+        task_of(recipe.replaced(objective="iic"), place)
+
+
+@pytest.mark.parametrize(
+    ("name", "dataset", "classes", "crop", "downscale", "masks"),
+    [
+        ("infoseg-potsdam-3", "potsdam", 3, 200, 2, False),
+        ("infoseg-potsdam-6", "potsdam", 6, 200, 2, False),
+        ("infoseg-cocostuff-3", "folder", 3, 128, 3, True),
+        ("infoseg-cocostuff-15", "folder", 15, 128, 3, True),
+        ("infoseg-coco-persons", "folder", 2, 128, 1, False),
+    ],
+)
+def test_published_values(
+    name: str, dataset: str, classes: int, crop: int, downscale: int, masks: bool
+) -> None:
+    recipe = load_recipe(name)
+    assert isinstance(recipe, InfoSegRecipe)
+    assert (recipe.dataset, recipe.classes, recipe.masks) == (dataset, classes, masks)
+    assert (recipe.crop, recipe.downscale, recipe.width) == (crop, downscale, 1.0)
+    assert (recipe.features, recipe.tau, recipe.rate, recipe.batch) == (1024, 0.8, 1e-4, 64)
+    assert (recipe.objective, recipe.assignment, recipe.inputs) == ("jsd", "soft", "bands")

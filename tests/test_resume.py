@@ -1,0 +1,278 @@
+"""Runs that are stopped, by whatever, and go on as if they had never been."""
+
+from __future__ import annotations
+
+import csv
+import errno
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from iic_tf.cli import main
+from iic_tf.models.iic_clusterer import IICClusterer
+from iic_tf.training import checkpoints
+from iic_tf.training.callbacks import Evaluate
+from iic_tf.training.checkpoints import Checkpoints
+from iic_tf.training.run import Run
+
+EPOCHS, STEPS = 3, 3
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("resumed") / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(10):
+        pixels = np.tile(np.arange(20) // (2 + i % 3) % 2 * 180, (20, 1)) + rng.integers(60)
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+def given(images: Path, run: Path, *more: str) -> list[str]:
+    view = "{crops: [16], size: 12, flip: 0.5}"
+    command = ["train", "--dataset", "images", "--data", str(images), "--out", str(run)]
+    command += ["--epochs", str(EPOCHS), "--steps", str(STEPS), "--classes", "2", "--batch", "4"]
+    command += ["--width", "0.1", "--set", "network=B", "--set", "sub_heads=2", "--set", "side=20"]
+    command += ["--set", f"x={view}", "--set", f"gx={view}", "--set", "inputs=bands"]
+    # A falling rate and heads in turn: both must know where they are.
+    turns = "turns=[overclustering, main, both]"
+    return [*command, "--set", "schedule=cosine", "--set", turns, *more]
+
+
+@pytest.fixture(scope="module")
+def whole(images: Path, tmp_path_factory) -> Path:
+    """A run that nothing stopped."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    assert main(given(images, run)) == 0
+    return run
+
+
+def rows_of(run: Path) -> list[dict[str, str]]:
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert all(float(b["seconds"]) > float(a["seconds"]) for a, b in pairwise(rows))
+    return [{k: v for k, v in row.items() if k != "seconds"} for row in rows]
+
+
+def events_of(run: Path) -> dict[str, list[tuple[int, float]]]:
+    found: dict[str, list[tuple[int, float]]] = {}
+    for file in sorted((run / "events").iterdir()):
+        for event in tf.compat.v1.train.summary_iterator(str(file)):
+            for value in event.summary.value:
+                if value.tag != "seconds":
+                    number = float(tf.make_ndarray(value.tensor))
+                    found.setdefault(value.tag, []).append((event.step, number))
+    return found
+
+
+def assert_same(run: Path, other: Path) -> None:
+    """Bit for bit: weights, the optimiser's too, figures, events, the film."""
+    assert rows_of(run) == rows_of(other)
+    assert events_of(run) == events_of(other)
+    names = [f"checkpoints/epoch-{EPOCHS:04d}/model.keras", "best.keras"]
+    for name in names:
+        ours, theirs = (keras.models.load_model(r / name) for r in (run, other))
+        for a, b in zip(
+            [*ours.variables, *ours.optimizer.variables],
+            [*theirs.variables, *theirs.optimizer.variables],
+            strict=True,
+        ):
+            np.testing.assert_array_equal(a, b, err_msg=f"{name} {a.path}")
+    with Image.open(run / "pictures" / "circle.gif") as film:
+        assert film.n_frames == EPOCHS + 1
+    left = [f for f in run.rglob(".*") if f.is_file() and ".best" not in f.name]
+    assert not left
+
+
+KILLED = """
+import os, signal, sys
+from iic_tf.cli import main
+from iic_tf.training import callbacks, checkpoints
+place, number = sys.argv[1], int(sys.argv[2])
+count = 0
+
+def dying(of):
+    def instead(*given, **named):
+        global count
+        count += 1
+        if count == number:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return of(*given, **named)
+    return instead
+
+if place == "step":
+    kind = callbacks.StopOnNonFiniteLoss
+    kind.on_train_batch_end = dying(kind.on_train_batch_end)
+elif place == "evaluation":
+    from iic_tf.models.iic_clusterer import IICClusterer
+    IICClusterer.bound = dying(IICClusterer.bound)
+else:
+    checkpoints._sum_of = dying(checkpoints._sum_of)
+sys.exit(main(sys.argv[3:]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "number", "epochs"),
+    [
+        ("step", 2, 0),  # before any epoch is done
+        ("step", STEPS + 2, 1),
+        ("evaluation", 2 * 2 + 1, 2),  # two heads an epoch
+        ("checkpoint", 3 + 2, 1),  # three files each
+    ],
+)
+def test_killed_runs_end_as_if_they_had_never_been(
+    images, whole, tmp_path, capsys, place, number, epochs
+) -> None:
+    run = tmp_path / "run"
+    command = [sys.executable, "-c", KILLED, place, str(number), *given(images, run)]
+    died = subprocess.run(command, check=False, capture_output=True, timeout=120)
+    assert died.returncode == -signal.SIGKILL
+    assert len(list((run / "checkpoints").glob("epoch-*"))) == min(epochs, checkpoints.KEPT)
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+    assert f"resumed behind epoch {epochs} of {EPOCHS}" in capsys.readouterr().out
+    assert_same(run, whole)
+
+
+def stop_at(monkeypatch, number: int, how) -> None:
+    """Do `how` when the main and the overclustering head were evaluated `number` times."""
+    evaluated, count = Evaluate.on_epoch_end, 0
+
+    def instead(self, epoch, logs=None):
+        nonlocal count
+        count += 1
+        if count == number:
+            how()
+        evaluated(self, epoch, logs)
+
+    monkeypatch.setattr(Evaluate, "on_epoch_end", instead)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [(interrupt, 130), (lambda: os.kill(os.getpid(), signal.SIGTERM), 143)],
+    ids=["Ctrl-C", "SIGTERM"],
+)
+def test_stopped_politely(images, whole, tmp_path, capsys, monkeypatch, how, status) -> None:
+    run = tmp_path / "run"
+    before = signal.getsignal(signal.SIGTERM)
+    with monkeypatch.context() as patch:
+        stop_at(patch, 2, how)
+        assert main(given(images, run)) == status
+    assert signal.getsignal(signal.SIGTERM) is before
+    shown = capsys.readouterr()
+    assert f"stopped in epoch 2 of {EPOCHS}" in shown.out
+    assert f"iic-tf train --resume --out {run}" in shown.out
+    assert "Traceback" not in shown.err
+    # As a batch system does: the same command again.
+    assert main(given(images, run, "--resume")) == 0
+    assert_same(run, whole)
+
+
+@pytest.mark.parametrize("name", ["model.keras", "state.json", "arrays.npz", "sums.json"])
+def test_a_damaged_checkpoint_is_passed_over(images, whole, tmp_path, capsys, name) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    newest = run / "checkpoints" / f"epoch-{EPOCHS:04d}"
+    file = newest / name
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    file.write_bytes(content)
+    if name != "model.keras":
+        # That it is met is enough; the whole way is gone with the model.
+        found = Checkpoints(run / "checkpoints").newest(print)
+        assert found is not None
+        assert found.epoch == EPOCHS - 1
+        return
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert f"{newest} is damaged (model.keras is not what was written)" in shown
+    assert f"resumed behind epoch {EPOCHS - 1} of {EPOCHS}" in shown
+    assert_same(run, whole)
+
+
+def test_a_finished_run_is_left_as_it_is(whole, tmp_path, capsys) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+    assert f"resumed behind epoch {EPOCHS} of {EPOCHS}" in capsys.readouterr().out
+    assert_same(run, whole)
+
+
+def test_resuming_begins_a_run_where_there_is_none(images, whole, tmp_path) -> None:
+    run = tmp_path / "run"
+    assert main(given(images, run, "--resume")) == 0
+    assert_same(run, whole)
+
+
+def test_other_values_are_refused(images, whole, tmp_path, capsys) -> None:
+    assert main(given(images, whole, "--resume", "--rate", "0.5", "--seed", "7")) == 2
+    said = capsys.readouterr().err
+    assert "rate 0.5 (began with 0.0005)" in said
+    assert "seed 7 (began with 0)" in said
+    assert main(["train", "--resume", "--out", str(tmp_path / "none")]) == 2
+    assert "the folder of a run" in capsys.readouterr().err
+
+
+def test_a_full_disk_leaves_the_earlier_checkpoint(
+    images, whole, tmp_path, capsys, monkeypatch
+) -> None:
+    run = tmp_path / "run"
+    saved = IICClusterer.save
+    places = []
+
+    def save(self, path, **how):
+        places.append(path)
+        if path.name == "model.keras" and sum(p.name == path.name for p in places) > 1:
+            path.write_bytes(b"half a file")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        saved(self, path, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(IICClusterer, "save", save)
+        assert main(given(images, run)) == 2
+    said = capsys.readouterr().err
+    assert "No space left" in said
+    assert "--resume" in said
+    assert [f.name for f in (run / "checkpoints").iterdir()] == ["epoch-0001"]
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+    assert_same(run, whole)
+
+
+def test_the_last_good_checkpoint_is_named_with_a_loss_that_is_not_finite(
+    images, tmp_path, capsys, monkeypatch
+) -> None:
+    run = tmp_path / "run"
+    train_turn = IICClusterer.train_turn
+
+    def broken(self, data, turn):
+        logs = train_turn(self, data, turn)
+        return {**logs, "loss": logs["loss"] * (float("nan") if turn == "main" else 1.0)}
+
+    monkeypatch.setattr(IICClusterer, "train_turn", broken)
+    assert main(given(images, run)) == 2
+    said = capsys.readouterr().err
+    assert "received nan at epoch 2, step 1" in said
+    assert f"last good checkpoint is {run / 'checkpoints' / 'epoch-0001'}" in said
+    assert ".png" in said
+
+
+def test_only_the_last_two_are_kept(whole) -> None:
+    names = sorted(f.name for f in (whole / "checkpoints").iterdir())
+    assert names == [f"epoch-{EPOCHS - 1:04d}", f"epoch-{EPOCHS:04d}"]
+    assert Run.open(whole).load_best().classes == 2

@@ -1,0 +1,142 @@
+"""Checkpoints of a run: all that the next epoch needs, there whole or not at all.
+
+RUN/checkpoints/epoch-0007/
+  model.keras   weights, optimiser, how it was compiled
+  state.json    the epoch, and a row of figures for each one so far
+  arrays.npz    what else must go on, as the film of the clusters
+  sums.json     SHA-256 of the above
+
+The last two are kept: where the newest is damaged, the run goes on from the one before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iic_tf.training.run import open_to_all, plain_json
+
+KEPT = 2
+"""Checkpoints of which the older ones are deleted."""
+
+PREFIX = "epoch-"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One that was found whole."""
+
+    folder: Path
+    epoch: int
+    rows: list[dict[str, Any]]
+    arrays: dict[str, NDArray[Any]]
+
+    @property
+    def model(self) -> Path:
+        return self.folder / "model.keras"
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """The checkpoints in a folder."""
+
+    folder: Path
+
+    def save(
+        self,
+        epoch: int,
+        save_model: Callable[[Path], None],
+        rows: list[dict[str, Any]],
+        arrays: Mapping[str, NDArray[Any]],
+    ) -> None:
+        """Write the checkpoint after an epoch, then delete the oldest.
+
+        All is written beside its place, to the disk, and put there by one rename: whatever happens
+        meanwhile leaves the earlier ones as they are.
+
+        Raises:
+            OSError: a full disk, say; nothing of the new one is left.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self.folder))
+        try:
+            save_model(temporary / "model.keras")
+            np.savez(temporary / "arrays.npz", **dict[str, Any](arrays))
+            state = {"epoch": epoch, "rows": rows}
+            (temporary / "state.json").write_text(plain_json(state), encoding="utf-8")
+            sums = {file.name: _sum_of(file) for file in sorted(temporary.iterdir())}
+            (temporary / "sums.json").write_text(plain_json(sums), encoding="utf-8")
+            for file in temporary.iterdir():
+                _to_disk(file)
+            open_to_all(temporary)
+            place = self.folder / f"{PREFIX}{epoch:04d}"
+            # What an earlier run, or a damaged one, left in its place.
+            shutil.rmtree(place, ignore_errors=True)
+            os.replace(temporary, place)
+            _to_disk(self.folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        for old in self._found()[:-KEPT]:
+            shutil.rmtree(old, ignore_errors=True)
+
+    def newest(self, say: Callable[[str], None]) -> Checkpoint | None:
+        """The newest that is whole, or None; tells of those that are damaged."""
+        for folder in reversed(self._found()):
+            try:
+                return _read(folder)
+            except (OSError, ValueError, KeyError) as error:
+                say(f"{folder} is damaged ({error}): looking for an earlier one")
+        return None
+
+    def delete_after(self, epoch: int) -> None:
+        """Delete damaged checkpoints behind an epoch, and what was being written when killed."""
+        for folder in self._found():
+            if int(folder.name.removeprefix(PREFIX)) > epoch:
+                shutil.rmtree(folder)
+        for folder in self.folder.glob(f".{PREFIX}*"):
+            shutil.rmtree(folder)
+
+    def _found(self) -> list[Path]:
+        numbered = (
+            (f.name.removeprefix(PREFIX), f) for f in self.folder.glob(f"{PREFIX}*") if f.is_dir()
+        )
+        return [folder for number, folder in sorted(_numbers(numbered))]
+
+
+def _numbers(folders: Any) -> list[tuple[int, Path]]:
+    return [(int(number), folder) for number, folder in folders if number.isdigit()]
+
+
+def _read(folder: Path) -> Checkpoint:
+    sums = json.loads((folder / "sums.json").read_text(encoding="utf-8"))
+    for name in ("model.keras", "state.json", "arrays.npz"):
+        if _sum_of(folder / name) != sums[name]:
+            raise ValueError(f"{name} is not what was written")
+    state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    with np.load(folder / "arrays.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    return Checkpoint(folder, int(state["epoch"]), state["rows"], arrays)
+
+
+def _sum_of(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _to_disk(path: Path) -> None:
+    """Wait until a file or folder is on the disk: a rename may overtake what was written."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,64 @@
+"""The values of an InfoSeg run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from iic_tf.errors import expected
+from iic_tf.losses.infoseg import JSD, SOFT
+from iic_tf.models.infoseg import IIC, check_objective
+from iic_tf.models.turns import MAIN
+from iic_tf.training.scene_recipe import SceneRecipe
+
+
+@dataclass(frozen=True)
+class InfoSegRecipe(SceneRecipe):
+    """Values of a run of InfoSeg; the defaults are the paper's (section 5.1).
+
+    There is one head with one sub-head: `sub_heads`, `overclusters` and `turns` stay as they are.
+
+    Attributes:
+        features: P, the dimensions of local and global features.
+        tau: τ, how sure the probabilities are.
+        objective: `jsd`, `dv` or `iic`; the last one alone knows `radius`, `lamb`, `collapsed` and
+            the transformed copies gx.
+        assignment: `soft` or `hard`.
+    """
+
+    method: str = "infoseg"
+    batch: int = 64
+    turns: tuple[str, ...] = (MAIN,)
+    features: int = 1024
+    tau: float = 0.8
+    objective: str = JSD
+    assignment: str = SOFT
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.check_least({"features": 1})
+        check_objective(self.objective, self.assignment, self.tau)
+        if self.turns != (MAIN,):
+            raise expected("turns of the main head alone, InfoSeg's only one", self.turns, "turns")
+        if self.sub_heads != 1:
+            raise expected("1 sub-head, as InfoSeg has", self.sub_heads, "sub_heads")
+        if self.overclusters:
+            raise expected("no overclusters for InfoSeg", self.overclusters, "overclusters")
+        if self.objective != IIC and self.batch < 2 * self.micro_batches:
+            raise expected(
+                "at least 2 images in a batch (and in each micro-batch), to pair with one another",
+                self.batch,
+                "batch",
+            )
+
+    @property
+    def head_clusters(self) -> dict[str, int]:
+        return {MAIN: self.classes}
+
+    @property
+    def displaced(self) -> bool:
+        return self.objective == IIC
+
+    @property
+    def core(self) -> int | None:
+        # Global features are of a whole image, which in training is a crop.
+        return self.crop * self.downscale

@@ -1,0 +1,50 @@
+"""Going on with a run that was stopped: the same values, the newest good checkpoint."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import keras
+
+from iic_tf.errors import InputError
+from iic_tf.training.checkpoints import Checkpoint, Checkpoints
+from iic_tf.training.run import Run, plain_json
+
+
+def check_same(run: Run, config: dict[str, Any]) -> None:
+    """Raise `InputError` where a run began with other values than those of `config`."""
+    began, now = run.config(), json.loads(plain_json(config))
+    different = []
+    for key in ("recipe", "source"):
+        old, new = began.get(key, {}), now[key]
+        different += [
+            f"{name} {new.get(name)} (began with {old.get(name)})"
+            for name in sorted({*old, *new})
+            if old.get(name) != new.get(name)
+        ]
+    if began.get("seed") != now["seed"]:
+        different.append(f"seed {now['seed']} (began with {began.get('seed')})")
+    if different:
+        raise InputError(
+            f"Expected the values that {run.folder} began with, to resume it; received "
+            f"{', '.join(different)}. To train on other values, choose another --out."
+        )
+
+
+def newest(run: Run, say: Callable[[str], None]) -> Checkpoint | None:
+    """The newest good checkpoint of a run, None where no epoch was finished."""
+    return Checkpoints(run.checkpoints).newest(say)
+
+
+def load(checkpoint: Checkpoint) -> Any:
+    """The model of a checkpoint, compiled, with its optimiser's state."""
+    import iic_tf  # noqa: F401 (registers the classes)
+
+    try:
+        return keras.models.load_model(checkpoint.model)
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise InputError(
+            f"Expected a model that this version can read in {checkpoint.model}; received {error}."
+        ) from error
