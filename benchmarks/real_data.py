@@ -14,11 +14,11 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
+
+from seeded_runs import each_seed, one, spread
 
 HERE = Path(__file__).parent
 SETS: dict[str, list[str]] = {
@@ -59,26 +59,12 @@ def main() -> int:
             continue
         for seed in given.seeds:
             run = out / f"{name.split()[0]}-seed{seed}"
-            results.setdefault(name, []).append(one(run, options, seed, given))
+            placed_options = ["--dataset", "folder", *placed(options, Path(given.data))]
+            results.setdefault(name, []).append(one(run, placed_options, seed))
             (out / "table.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
             (out / "table.md").write_text(table(results), encoding="utf-8")
     print((out / "table.md").read_text(encoding="utf-8"))
     return 0
-
-
-def one(run: Path, options: list[str], seed: int, given: argparse.Namespace) -> dict[str, Any]:
-    """Train and score one run, unless it is scored already."""
-    done = run / "result.json"
-    if not done.is_file():
-        began = time.monotonic()
-        command = ["train", "--dataset", "folder", "--seed", str(seed)]
-        command += [*placed(options, Path(given.data)), "--out", str(run), "--overwrite"]
-        call(command)
-        trained = time.monotonic() - began
-        call(["evaluate", str(run)])
-        scores = json.loads((run / "evaluation.json").read_text(encoding="utf-8"))
-        done.write_text(json.dumps({"seed": seed, "seconds": trained, "scores": scores}))
-    return dict(json.loads(done.read_text(encoding="utf-8")))
 
 
 def placed(options: list[str], data: Path) -> list[str]:
@@ -90,11 +76,6 @@ def placed(options: list[str], data: Path) -> list[str]:
         elif option == "--class-file":
             names[i + 1] = str(HERE / "classes" / options[i + 1])
     return names
-
-
-def call(command: list[str]) -> None:
-    print("iic-tf", *command, flush=True)
-    subprocess.run([sys.executable, "-m", "iic_tf.cli", *command], check=True)
 
 
 def table(results: dict[str, list[dict[str, Any]]]) -> str:
@@ -109,10 +90,11 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
     ]
     for name, runs in results.items():
         scores = [run["scores"] for run in runs]
+        accuracies = [s["accuracy"] for s in scores]
         kmeans = [s["baselines"]["kmeans"] for s in scores]
         cells = [
             name,
-            f"**{spread([s['accuracy'] for s in scores])}** ({each_seed(scores)})",
+            f"**{spread(accuracies)}** ({each_seed(accuracies)})",
             spread([s["mean_iou"] for s in scores]),
             spread([s["accuracy"] for s in kmeans]),
             spread([s["baselines"]["untrained"]["accuracy"] for s in scores]),
@@ -122,15 +104,6 @@ def table(results: dict[str, list[dict[str, Any]]]) -> str:
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def each_seed(scores: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{s['accuracy']:.3f}" for s in scores)
-
-
-def spread(values: list[float]) -> str:
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    return f"{statistics.mean(values):.3f} ± {deviation:.3f}"
 
 
 if __name__ == "__main__":
