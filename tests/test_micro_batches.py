@@ -135,7 +135,7 @@ def test_two_replicas_in_parts_equal_one_device_whole(tmp_path):
     assert np.max(alone["moved"]) > 1e-3
     file = tmp_path / "found.npz"
     command = [sys.executable, Path(runs.__file__), "2", file, "in_parts"]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
     assert ended.returncode == 0, ended.stderr[-3000:]
     found = np.load(file)
     for key, value in alone.items():

@@ -15,7 +15,7 @@ SCENARIOS = {
     2: ("clustering", "segmenting", "adam", "network_a", "half", "normalising"),
     4: ("uneven", "crops"),
 }
-TIME_LIMIT = 400
+TIME_LIMIT = 700
 
 
 @pytest.fixture(scope="module")

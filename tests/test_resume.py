@@ -137,7 +137,7 @@ def test_killed_runs_end_as_if_they_had_never_been(
 ) -> None:
     run = tmp_path / "run"
     command = [sys.executable, "-c", KILLED, place, str(number), *given(images, run)]
-    died = subprocess.run(command, check=False, capture_output=True, timeout=120)
+    died = subprocess.run(command, check=False, capture_output=True, timeout=600)
     assert died.returncode == -signal.SIGKILL
     assert len(list((run / "checkpoints").glob("epoch-*"))) == min(epochs, checkpoints.KEPT)
     assert main(["train", "--resume", "--out", str(run)]) == 0

@@ -109,14 +109,14 @@ def started(run: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
 def test_two_devices_and_resuming_on_them(alone: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = started(run, "--devices", "2")
-    said, errors = process.communicate(timeout=240)
+    said, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     assert "on 2 replicas" in said
     assert_alike(run, alone)
     # From the first epoch's checkpoint on two devices again.
     shutil.rmtree(run / "checkpoints" / "epoch-0002")
     process = started(run, "--devices", "2", "--resume")
-    said, errors = process.communicate(timeout=240)
+    said, errors = process.communicate(timeout=600)
     assert process.returncode == 0, errors
     assert "resumed behind epoch 1 of 2" in said
     assert_alike(run, alone)
@@ -130,7 +130,7 @@ def test_two_processes(alone: Path, tmp_path: Path) -> None:
         config = {"cluster": {"worker": hosts}, "task": {"type": "worker", "index": index}}
         both.append(started(run, TF_CONFIG=json.dumps(config)))
     try:
-        said = [process.communicate(timeout=240) for process in both]
+        said = [process.communicate(timeout=600) for process in both]
     finally:
         for process in both:
             process.kill()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 RUNS = Path(__file__).with_name("replica_runs.py")
-TIME_LIMIT = 240
+TIME_LIMIT = 600
 
 
 def free_ports(count):
