@@ -122,8 +122,8 @@ def text(seconds: dict[str, float], steps: int) -> str:
         "# One device, two, and two processes",
         "",
         f"IICSegmenter with {CLASSES} classes, {OVERCLUSTERS} overclusters and "
-        f"{', '.join(f'{k} {v}' for k, v in MODEL.items())}; {BATCH} pairs of {SIZE}×{SIZE}, a ready "
-        "batch, no views. Medians of "
+        f"{', '.join(f'{k} {v}' for k, v in MODEL.items())}; {BATCH} pairs of "
+        f"{SIZE}×{SIZE}, a ready batch, no views. Medians of "
         f"{steps - steps // 3} steps.",
         "",
         "| | ms a step | pairs a second | share of communication |",
