@@ -9,6 +9,7 @@ from PIL import Image
 
 from iic_tf.cli import main
 from iic_tf.training.recipe_files import load_recipe
+from iic_tf.training.run import Run
 
 SMALL = ["--recipe", "images", "--classes", "2", "--epochs", "2", "--steps", "4", "--batch", "8"]
 SMALL += ["--width", "0.1", "--set", "network=B", "--set", "sub_heads=2", "--set", "side=24"]
@@ -161,3 +162,17 @@ def test_collapse_is_warned_of(images: Path, tmp_path: Path, capsys) -> None:
     shown = capsys.readouterr().out
     assert "warning: one cluster of the main head holds" in shown
     assert "(collapse). A larger lamb" in shown
+
+
+@pytest.mark.parametrize(
+    "more",
+    [["--precision", "bfloat16", "--micro-batches", "2"], ["--jit"], ["--precision=float16"]],
+)
+def test_options_of_how_steps_are_computed(images: Path, tmp_path: Path, more: list[str]) -> None:
+    assert train(images, tmp_path / "run", *more) == 0
+    model = Run.open(tmp_path / "run").load_best()
+    assert model.micro_batches == (2 if "2" in more else 1)
+    assert model.jit_compile == ("--jit" in more)
+    expected = {"--jit": "float32", "--precision=float16": "float16"}.get(more[0], "bfloat16")
+    assert model.compute_dtype == expected
+    assert all(w.dtype in ("float32", "int32") for w in model.weights)

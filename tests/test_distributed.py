@@ -101,7 +101,8 @@ class Replicas:
         self.num_replicas_in_sync = count
         self.machines = machines
 
-    def distribute_datasets_from_function(self, function):
+    def distribute_datasets_from_function(self, function, options):
+        assert not options.experimental_fetch_to_device or tf.config.list_physical_devices("GPU")
         contexts = [
             tf.distribute.InputContext(self.machines, i, self.num_replicas_in_sync)
             for i in range(self.machines)
