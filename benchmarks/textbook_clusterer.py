@@ -5,22 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-
-TINY = 1.2e-38
+from textbook_torch import information
 
 
 def textbook_loss(p: Any, q: Any) -> Any:
     """Mean over sub-heads of −I of probabilities `[n, sub_heads, k]`, λ = 1."""
-    joints = torch.einsum("nsi,nsj->sij", p, q)
-    joints = (joints + joints.transpose(-2, -1)) / 2
-    joints = joints / joints.sum((-2, -1), keepdim=True)
-    rows, columns = joints.sum(-1, keepdim=True), joints.sum(-2, keepdim=True)
-    inside = _log(joints) - _log(rows) - _log(columns)
-    return -(joints * inside).sum((-2, -1)).mean()
-
-
-def _log(x: Any) -> Any:
-    return torch.log(x.clamp(min=TINY))
+    return -information(torch.einsum("nsi,nsj->sij", p, q)).mean()
 
 
 def _conv(channels: int, filters: int, kernel: int, stride: int = 1) -> list[torch.nn.Module]:

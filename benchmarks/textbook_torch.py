@@ -14,11 +14,16 @@ def textbook_loss(p: Any, q: Any, radius: int) -> Any:
     """−mean_t I(P_t) of probabilities `[n, k, height, width]`, uncollapsed, λ = 1."""
     images, kernels = p.permute(1, 0, 2, 3), q.permute(1, 0, 2, 3)
     joints = F.conv2d(images, weight=kernels, padding=(radius, radius)).permute(2, 3, 0, 1)
+    return -information(joints).mean()
+
+
+def information(joints: Any) -> Any:
+    """I of each of the joints `[..., k, k]`, λ = 1."""
     joints = (joints + joints.transpose(-2, -1)) / 2
     joints = joints / joints.sum((-2, -1), keepdim=True)
     rows, columns = joints.sum(-1, keepdim=True), joints.sum(-2, keepdim=True)
     inside = _log(joints) - _log(rows) - _log(columns)
-    return -(joints * inside).sum((-2, -1)).mean()
+    return (joints * inside).sum((-2, -1))
 
 
 def _log(x: Any) -> Any:

@@ -180,7 +180,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
         "--micro-batches",
         type=int,
         metavar="N",
-        help="put a batch through the network in N parts: less memory, a third more time",
+        help="put a batch through the network in N parts: less memory, one forward pass more",
     )
     _option(recipe, "--use-masks", action="store_true", help="train only where a class is known")
     _option(

@@ -101,20 +101,18 @@ class Checkpoints:
     def delete_after(self, epoch: int) -> None:
         """Delete damaged checkpoints behind an epoch, and what was being written when killed."""
         for folder in self._found():
-            if int(folder.name.removeprefix(PREFIX)) > epoch:
+            if int(_number(folder)) > epoch:
                 shutil.rmtree(folder)
         for folder in self.folder.glob(f".{PREFIX}*"):
             shutil.rmtree(folder)
 
     def _found(self) -> list[Path]:
-        numbered = (
-            (f.name.removeprefix(PREFIX), f) for f in self.folder.glob(f"{PREFIX}*") if f.is_dir()
-        )
-        return [folder for number, folder in sorted(_numbers(numbered))]
+        folders = (f for f in self.folder.glob(f"{PREFIX}*") if f.is_dir())
+        return sorted((f for f in folders if _number(f).isdigit()), key=lambda f: int(_number(f)))
 
 
-def _numbers(folders: Any) -> list[tuple[int, Path]]:
-    return [(int(number), folder) for number, folder in folders if number.isdigit()]
+def _number(folder: Path) -> str:
+    return folder.name.removeprefix(PREFIX)
 
 
 def _read(folder: Path) -> Checkpoint:

@@ -41,7 +41,7 @@ class Recipe:
         lamb, overclustering_lamb: λ of the heads.
         turns: heads trained in epoch 0, 1, …, repeated.
         precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
-        jit: compile steps with XLA (slower on a CPU, often faster on a GPU).
+        jit: compile steps with XLA.
         micro_batches: parts that a replica's batch goes through the network in, one after another,
             for large batches on small memory; see `IICSegmenter.compile`.
         evaluation_steps: batches of fixed pairs on which each epoch's unsupervised loss is taken.

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from iic_tf.errors import InputError
-from iic_tf.training.checkpoints import Checkpoint, Checkpoints
+from iic_tf.training.checkpoints import Checkpoint
 from iic_tf.training.run import Run, plain_json
 
 
@@ -31,11 +30,6 @@ def check_same(run: Run, config: dict[str, Any]) -> None:
             f"Expected the values that {run.folder} began with, to resume it; received "
             f"{', '.join(different)}. To train on other values, choose another --out."
         )
-
-
-def newest(run: Run, say: Callable[[str], None]) -> Checkpoint | None:
-    """The newest good checkpoint of a run, None where no epoch was finished."""
-    return Checkpoints(run.checkpoints).newest(say)
 
 
 def load(checkpoint: Checkpoint) -> Any:

@@ -58,9 +58,10 @@ def _tf_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         return {}
     try:
         found = json.loads(text)
-        assert isinstance(found, dict)
+        if not isinstance(found, dict):
+            raise ValueError("no mapping")
         return found
-    except (ValueError, AssertionError) as error:
+    except ValueError as error:
         raise InputError(
             'Expected TF_CONFIG as JSON, {"cluster": {"worker": ["host:port", ...]}, "task": '
             f'{{"type": "worker", "index": 0}}}}; received {text!r}.'

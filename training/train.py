@@ -28,7 +28,7 @@ from iic_tf.training.callbacks import (
 from iic_tf.training.checkpoints import Checkpoint, Checkpoints
 from iic_tf.training.look import DrawCurves
 from iic_tf.training.recipe import Recipe
-from iic_tf.training.resume import check_same, load, newest
+from iic_tf.training.resume import check_same, load
 from iic_tf.training.run import Run
 from iic_tf.training.strategy import is_chief
 from iic_tf.training.task import Task
@@ -76,7 +76,7 @@ def train(
     checkpoint = None
     if run is not None:
         check_same(run, config)
-        checkpoint = newest(run, say)
+        checkpoint = Checkpoints(run.checkpoints).newest(say)
     with strategy.scope():
         model = task.model(seed) if checkpoint is None else load(checkpoint)
         if checkpoint is None:

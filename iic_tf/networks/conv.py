@@ -14,8 +14,7 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
 
     A 5×5 kernel on a 3×3 map sees every cell from every cell, so that each output cell is a
     product of all inputs with one window of the kernel: 81 taps where a convolution goes through
-    225, most of them padding, and libraries have no fast way for maps this narrow. It is the last
-    convolution of network B, and was two fifths of its training step. Equal to Conv2D in outputs
+    225, most of them padding. It is the last convolution of network B. Equal to Conv2D in outputs
     and gradients (tests/test_conv.py). Evaluation and export are Keras' own: the windows would make
     an exported model larger.
     """
