@@ -15,7 +15,7 @@ import json
 import sys
 from pathlib import Path
 
-from real_data import SETS, call, placed
+from real_data import DATA, RECIPES, call, placed
 
 VARIANTS: dict[str, list[str]] = {
     "recipe `aerial-cpu`": [],
@@ -37,7 +37,8 @@ def main() -> int:
         if (run / "evaluation.json").is_file():
             continue
         command = ["train", "--dataset", "folder", "--seed", "0"]
-        command += [*placed(SETS["Dubai-5"], Path(given.data)), "--out", str(run), "--overwrite"]
+        options = placed([*DATA["Dubai-5"], *RECIPES["Dubai-5"]], Path(given.data))
+        command += [*options, "--out", str(run), "--overwrite"]
         command += ["--overclusters", "25"]
         for value in VARIANTS[name]:
             command += ["--set", value]

@@ -21,26 +21,27 @@ from typing import Any
 from seeded_runs import each_seed, one, spread
 
 HERE = Path(__file__).parent
-SETS: dict[str, list[str]] = {
-    "Dubai-3": [
-        *("--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"),
-        *("--class-file", "dubai-3.yaml", "--classes", "3", "--recipe", "aerial-cpu"),
-        *("--overclusters", "48", "--rate", "4e-4"),
-        *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5"),
-    ],
-    "Dubai-5": [
-        *("--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"),
-        *("--class-file", "dubai-5.yaml", "--classes", "5", "--recipe", "aerial-cpu"),
-    ],
+DUBAI = ["--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"]
+DATA: dict[str, list[str]] = {
+    "Dubai-3": [*DUBAI, "--class-file", "dubai-3.yaml", "--classes", "3"],
+    "Dubai-5": [*DUBAI, "--class-file", "dubai-5.yaml", "--classes", "5"],
     "s2_india_rgbir": [
         *("--data", "s2_india_rgbir", "--image-glob", "*_RGBIR.tif", "--mask-glob", "*_label.png"),
         *("--class-file", "s2.yaml", "--classes", "3", "--stretch", "2", "98"),
-        *("--recipe", "satellite-cpu"),
     ],
     "labelmefacade (mask of valid pixels in training)": [
         *("--data", "labelmefacade/images", "--masks", "labelmefacade/labels"),
-        *("--class-file", "facade-3.yaml", "--classes", "3", "--recipe", "folder", "--use-masks"),
+        *("--class-file", "facade-3.yaml", "--classes", "3", "--use-masks"),
     ],
+}
+RECIPES: dict[str, list[str]] = {
+    "Dubai-3": [
+        *("--recipe", "aerial-cpu", "--overclusters", "48", "--rate", "4e-4"),
+        *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5"),
+    ],
+    "Dubai-5": ["--recipe", "aerial-cpu"],
+    "s2_india_rgbir": ["--recipe", "satellite-cpu"],
+    "labelmefacade (mask of valid pixels in training)": ["--recipe", "folder"],
 }
 
 
@@ -54,17 +55,25 @@ def main() -> int:
     out = Path(given.out)
     out.mkdir(parents=True, exist_ok=True)
     results: dict[str, list[dict[str, Any]]] = {}
-    for name, options in SETS.items():
+    for name, options in DATA.items():
         if given.only and not any(name.lower().startswith(o.lower()) for o in given.only):
             continue
         for seed in given.seeds:
-            run = out / f"{name.split()[0]}-seed{seed}"
-            placed_options = ["--dataset", "folder", *placed(options, Path(given.data))]
-            results.setdefault(name, []).append(one(run, placed_options, seed))
+            results.setdefault(name, []).append(
+                scored(out, name, [*options, *RECIPES[name]], Path(given.data), seed)
+            )
             (out / "table.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
             (out / "table.md").write_text(table(results), encoding="utf-8")
     print((out / "table.md").read_text(encoding="utf-8"))
     return 0
+
+
+def scored(
+    out: Path, name: str, options: list[str], data: Path, seed: int, variant: str = ""
+) -> dict[str, Any]:
+    """The run of a set, a variant of it and a seed, in a folder of its own."""
+    run = out / f"{name.split()[0]}{variant}-seed{seed}"
+    return one(run, ["--dataset", "folder", *placed(options, data)], seed)
 
 
 def placed(options: list[str], data: Path) -> list[str]:

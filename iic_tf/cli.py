@@ -154,6 +154,13 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     recipe = parser.add_argument_group("recipe", "values that go before the recipe's")
     _option(
         recipe,
+        "--method",
+        metavar="M",
+        help="iic or infoseg: take that method's counterpart of the recipe, as infoseg-folder of "
+        "folder (default: the recipe's own)",
+    )
+    _option(
+        recipe,
         "--recipe",
         metavar="R",
         help="a name of iic-tf recipes, or your own mine.yaml (default: the data set's own, as "
@@ -229,25 +236,26 @@ def _terminable() -> Iterator[None]:
 def _plan(given: argparse.Namespace) -> tuple[Any, dict[str, Any], int]:
     """The recipe, where the images are, and the seed: as given, or those of the run to resume."""
     from iic_tf.data.registry import absolute
-    from iic_tf.training.recipe_files import load_recipe, recipe_of
+    from iic_tf.training.recipe_files import load_recipe, recipe_for, recipe_of
     from iic_tf.training.run import Run
 
     values = vars(given)
     of_recipe = (
-        *("recipe", "classes", "overclusters", "epochs", "steps", "batch", "crop", "downscale"),
-        *("rate", "width", "precision", "jit", "micro_batches", "use_masks", "set"),
+        *("method", "recipe", "classes", "overclusters", "epochs", "steps", "batch", "crop"),
+        *("downscale", "rate", "width", "precision", "jit", "micro_batches", "use_masks", "set"),
     )
     told = [key for key in (*of_recipe, *PLACE) if key in values]
     if given.resume and not told:
         config = Run.open(given.out).config()
         return recipe_of(config["recipe"]), config["source"], values.get("seed", config["seed"])
-    recipe = load_recipe(values.get("recipe") or _default_recipe(given))
+    name = values.get("recipe") or _default_recipe(given)
+    recipe = recipe_for(name, values["method"]) if "method" in values else load_recipe(name)
     # A recipe made for one data set knows it.
     values.setdefault("dataset", recipe.dataset)
     overrides: dict[str, Any] = {
         key: values[key]
         for key in of_recipe
-        if key in values and key not in ("recipe", "use_masks", "set", "precision")
+        if key in values and key not in ("method", "recipe", "use_masks", "set", "precision")
     }
     if "use_masks" in values:
         overrides["masks"] = True

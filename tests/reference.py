@@ -206,6 +206,24 @@ def infoseg_scores(local, image, tau=0.8, assignment="soft", mask=None):
     return same, other
 
 
+def infoseg_displaced_scores(local, image, probabilities, assignment="soft", mask=None, reach=0):
+    """(T, weight) of L with S of an image's own places, and of the next one's, up to a reach."""
+    images, height, width, _ = local.shape
+    mask = np.ones((images, height, width)) if mask is None else mask
+    if assignment == "hard":
+        probabilities = np.eye(probabilities.shape[-1])[probabilities.argmax(-1)]
+    same, other = [], []
+    for n, i, j in np.ndindex(images, height, width):
+        for a in range(max(0, i - reach), min(height, i + reach + 1)):
+            for b in range(max(0, j - reach), min(width, j + reach + 1)):
+                for m, pairs in ((n, same), ((n + 1) % images, other)):
+                    s = sum(v * h for v, h in zip(probabilities[m, a, b], image[m], strict=True))
+                    itself = (m, a, b) == (n, i, j)
+                    weight = mask[n, i, j] * (1 if itself else mask[m, a, b])
+                    pairs.append((float(local[n, i, j] @ s), weight))
+    return same, other
+
+
 def infoseg_loss_of_scores(same, other, estimator="jsd"):
     """JSD: −E[−sp(−T)] + E[sp(T')] − 2 ln 2; DV: ln E[exp T'] − E[T]."""
 

@@ -17,7 +17,7 @@ from iic_tf.models.infoseg import InfoSeg
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.networks.local_global_head import LocalGlobalHead
 from iic_tf.networks.patch_network import PatchNetwork
-from iic_tf.views.geometry import Geometry
+from iic_tf.views.geometry import Geometry, flip, unflip
 from iic_tf.views.pairs import Pairs
 from iic_tf.views.photometry import Photometry
 
@@ -103,6 +103,28 @@ def test_gradients_are_the_references(estimator, assignment, mask):
         for mine, theirs in zip(found, slopes, strict=True):
             assert np.abs(theirs).max() > 1e-3
             np.testing.assert_allclose(mine, theirs, atol=tolerance)
+
+
+@pytest.mark.parametrize("mask", [None, shares()])
+@pytest.mark.parametrize(("estimator", "assignment"), EVERY_OBJECTIVE)
+def test_displaced_sums_are_the_references(estimator, assignment, mask):
+    local, image = features()
+    of_others, _ = features(seed=7)
+    probabilities = reference.infoseg_probabilities(of_others, image, 1.5)
+    for reach in (0, 1, 2):
+        exact = reference.infoseg_loss_of_scores(
+            *reference.infoseg_displaced_scores(
+                local, image, probabilities, assignment, mask, reach
+            ),
+            estimator,
+        )
+        sums = pair_sums(local, image, probabilities, estimator, assignment, mask, reach)
+        assert float(loss_of_sums(sums, estimator)) == pytest.approx(exact, abs=1e-12)
+
+
+def test_a_reach_is_not_negative():
+    with pytest.raises(InputError, match="reach >= 0; received reach=-1"):
+        pair_sums(*features(), np.ones((3, 2, 3, 4)) / 4, reach=-1)
 
 
 def test_probabilities_are_the_references():
@@ -402,13 +424,25 @@ def test_parameters_are_those_of_the_blocks():
     head.build((None, None, None, 26))
     norm = 2  # a scale and an offset a channel
     block_b = 9 * 26 * 26 * 2 + norm * 26 * 2
-    block_c = 26 * 16 + 16 * 16 + 26 * 16 + 3 * norm * 16
+    block_c = 26 * 16 + 16 * 16 + 26 * 16 + norm * 16
+    local_norms = 2 * norm * 16  # of the image's C the first convolution alone is normalised
     block_d = 3 * (16 * 16 + 16)
     assert head.linear.count_params() == block_d
     assert sum(int(np.prod(v.shape)) for v in head.trainable_variables) == (
-        block_b + 2 * block_c + block_d
+        block_b + 2 * block_c + local_norms + block_d
     )
     assert PatchNetwork().features == 512
+
+
+def test_classes_begin_as_the_same_ones_in_all_images():
+    """Differences of two H_k, which classes are told apart by, are alike from image to image."""
+    for seed in range(3):
+        keras.utils.set_random_seed(seed)
+        model = InfoSeg(3, 3, width=0.1, features=64)
+        _, image = model.local_and_global(random_images(16, 32, 32, 3), training=True)
+        between = image.numpy()[:, 0] - image.numpy()[:, 1]
+        common = np.linalg.norm(between.mean(0))
+        assert common > np.linalg.norm(between - between.mean(0), axis=-1).mean()
 
 
 def test_segmentations_are_uncertain_at_the_beginning():
@@ -467,6 +501,7 @@ def test_a_model_is_made_again_from_its_config():
         "inputs": "bands+sobel",
         "objective": "iic",
         "assignment": "hard",
+        "paired": True,
         "radius": 2,
         "lamb": 1.5,
         "collapsed": True,
@@ -517,6 +552,44 @@ def test_the_training_loss_is_the_references(objective, assignment, masks):
     exact = reference.infoseg_loss_of_scores(*reference_pairs(model, batch, True), objective)
     assert abs(exact) > 1e-4
     assert float(model.train_step(batch)["loss"]) == pytest.approx(exact, abs=2e-6)
+
+
+@pytest.mark.parametrize("masks", [False, True])
+@pytest.mark.parametrize("radius", [0, 4])
+@pytest.mark.parametrize(("objective", "assignment"), EVERY_OBJECTIVE)
+def test_the_paired_loss_is_the_references(objective, assignment, radius, masks):
+    model = small(3, objective=objective, assignment=assignment, paired=True, radius=radius)
+    model.compile()
+    geometry = Geometry(0.5, quarter_turns=True)
+    batch = noise_pairs(crop=12, batch=4, masks=masks, geometry=geometry)[0]
+    signs = batch["flip"].numpy()
+    assert (signs != np.eye(2)).any(axis=(1, 2)).any()
+    both = model.local_and_global(np.concatenate([batch["x"], batch["gx"]]), training=True)
+    (local, of_gx), (image, image_gx) = (np.split(f.numpy(), 2) for f in both)
+    mask = reference.box_means(batch["valid"].numpy(), 4) if masks else np.ones((4, 3, 3))
+    back = unflip(reference.infoseg_probabilities(of_gx, image_gx), signs).numpy()
+    there = flip(reference.infoseg_probabilities(local, image), signs).numpy()
+    of_x = reference.infoseg_displaced_scores(local, image_gx, back, assignment, mask, radius // 4)
+    mask = flip(mask[..., None], signs).numpy()[..., 0]
+    of_copy = reference.infoseg_displaced_scores(of_gx, image, there, assignment, mask, radius // 4)
+    pairs = [a + b for a, b in zip(of_x, of_copy, strict=True)]
+    exact = reference.infoseg_loss_of_scores(*pairs, objective)
+    assert float(model.train_step(batch)["loss"]) == pytest.approx(exact, abs=2e-5)
+
+
+def test_a_paired_cell_outside_the_copy_takes_no_part():
+    model = small(2, paired=True, radius=0)
+    batch = noise_pairs(crop=16, geometry=Geometry(rotation=40))[0]
+    joints = model.joints(batch, ("main",), training=False)["main"].numpy()
+    cells, weight = 2 * 3 * 4 * 4, joints[1]
+    assert 0.5 * cells < weight < cells - 1
+
+
+def test_paired_crops_are_whole_cells():
+    model = small(2, paired=True)
+    model.compile()
+    with pytest.raises(InputError, match=r"a multiple of 4 pixels.*received crop=\(10, 10\)"):
+        model.train_step(noise_pairs(crop=10)[0])
 
 
 @pytest.mark.parametrize("geometry", [Geometry(0.5), Geometry(rotation=30)])

@@ -20,7 +20,7 @@ from iic_tf.training.methods import task_of
 from iic_tf.training.recipe_files import load_recipe
 from iic_tf.training.run import Run
 
-QUICK = ["--dataset", "scenes", "--recipe", "infoseg-folder-cpu", "--crop", "32"]
+QUICK = ["--dataset", "scenes", "--recipe", "infoseg-folder", "--crop", "32"]
 QUICK += ["--downscale", "2", "--width", "0.05", "--epochs", "2", "--steps", "4", "--batch", "4"]
 QUICK += ["--set", "features=8", "--set", "evaluation_steps=2"]
 
@@ -144,7 +144,7 @@ def test_same_seed_same_run(run: Path, tmp_path: Path) -> None:
 
 
 def test_untrained_models_of_other_seeds_differ() -> None:
-    recipe = load_recipe("infoseg-folder-cpu").replaced(width=0.05, features=8)
+    recipe = load_recipe("infoseg-folder").replaced(width=0.05, features=8)
     task = task_of(recipe, {"dataset": "scenes", "count": 2, "size": 64})
     first, other, again = (task.model(seed).get_weights() for seed in (0, 1, 0))
     for a, b in zip(first, again, strict=True):

@@ -3,7 +3,13 @@
 import pytest
 
 from iic_tf.errors import InputError
-from iic_tf.training.recipe_files import load_recipe, read_recipe, recipe_names, recipe_of
+from iic_tf.training.recipe_files import (
+    load_recipe,
+    read_recipe,
+    recipe_for,
+    recipe_names,
+    recipe_of,
+)
 from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 
@@ -73,3 +79,39 @@ def test_own_file(tmp_path) -> None:
         read_recipe("a: [", "broken")
     with pytest.raises(InputError, match="path of a recipe file"):
         load_recipe(str(tmp_path / "other.yaml"))
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "found"),
+    [
+        ("folder", "infoseg", "infoseg-folder"),
+        ("infoseg-folder", "infoseg", "infoseg-folder"),
+        ("infoseg-folder", "iic", "folder"),
+        ("folder", "iic", "folder"),
+        ("potsdam-6", "infoseg", "infoseg-potsdam-6"),
+        ("mnist", "iic", "mnist"),
+    ],
+)
+def test_a_method_has_a_recipe_beside_the_other_ones(name: str, method: str, found: str) -> None:
+    assert recipe_for(name, method).name == found
+
+
+def test_each_recipe_of_folders_has_both_methods() -> None:
+    of_folders = {"folder", "aerial-cpu", "satellite-cpu", "scenes-cpu", "potsdam-3", "potsdam-6"}
+    assert {recipe_for(name, "infoseg").name for name in of_folders} == {
+        f"infoseg-{name}" for name in of_folders
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "said"),
+    [
+        ("mnist", "infoseg", "a recipe of method infoseg.*received recipe='mnist'"),
+        ("infoseg-cocostuff-3", "iic", "a recipe of method iic"),
+        ("folder", "lda", "one of iic, infoseg; received method='lda'"),
+        ("nothing", "infoseg", "received recipe='nothing'"),
+    ],
+)
+def test_no_recipe_of_a_method(name: str, method: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        recipe_for(name, method)

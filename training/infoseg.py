@@ -29,6 +29,8 @@ class InfoSegTask(SceneTask):
     def work(self) -> str:
         recipe = self.recipe
         assigned = "" if recipe.objective == IIC else f", {recipe.assignment} assignment"
+        if recipe.paired and recipe.objective != IIC:
+            assigned += ", of the other view"
         return f"{recipe.features} features, objective {recipe.objective}{assigned}"
 
     def pairs(self, seed: int) -> Pairs:
@@ -61,6 +63,7 @@ def build_infoseg(recipe: InfoSegRecipe, channels: int, seed: int) -> InfoSeg:
         inputs=recipe.inputs,
         objective=recipe.objective,
         assignment=recipe.assignment,
+        paired=recipe.paired,
         radius=recipe.radius,
         lamb=recipe.lamb,
         collapsed=recipe.collapsed,

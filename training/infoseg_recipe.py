@@ -8,7 +8,10 @@ from iic_tf.errors import expected
 from iic_tf.losses.infoseg import JSD, SOFT
 from iic_tf.models.infoseg import IIC, check_objective
 from iic_tf.models.turns import MAIN
+from iic_tf.networks.patch_network import PatchNetwork
 from iic_tf.training.scene_recipe import SceneRecipe
+
+STRIDE = PatchNetwork.stride
 
 
 @dataclass(frozen=True)
@@ -21,8 +24,10 @@ class InfoSegRecipe(SceneRecipe):
         features: P, the dimensions of local and global features.
         tau: τ, how sure the probabilities are.
         objective: `jsd`, `dv` or `iic`; the last one alone knows `radius`, `lamb`, `collapsed` and
-            the transformed copies gx.
+            the transformed copies gx, which `paired` runs know too.
         assignment: `soft` or `hard`.
+        paired: whether L of each view meets S of the other one, within `radius`; ours, not the
+            paper's. Crops are then a multiple of 4 pixels.
     """
 
     method: str = "infoseg"
@@ -32,6 +37,7 @@ class InfoSegRecipe(SceneRecipe):
     tau: float = 0.8
     objective: str = JSD
     assignment: str = SOFT
+    paired: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -43,6 +49,8 @@ class InfoSegRecipe(SceneRecipe):
             raise expected("1 sub-head, as InfoSeg has", self.sub_heads, "sub_heads")
         if self.overclusters:
             raise expected("no overclusters for InfoSeg", self.overclusters, "overclusters")
+        if self.paired and self.crop % STRIDE:
+            raise expected(f"a crop of a multiple of {STRIDE} pixels", self.crop, "crop")
         if self.objective != IIC and self.batch < 2 * self.micro_batches:
             raise expected(
                 "at least 2 images in a batch (and in each micro-batch), to pair with one another",
@@ -56,7 +64,7 @@ class InfoSegRecipe(SceneRecipe):
 
     @property
     def displaced(self) -> bool:
-        return self.objective == IIC
+        return self.objective == IIC or self.paired
 
     @property
     def core(self) -> int | None:

@@ -19,6 +19,12 @@ RECIPES: dict[str, type[Recipe]] = {
     recipe().method: recipe for recipe in (SegmentationRecipe, InfoSegRecipe, ClusteringRecipe)
 }
 """The kind of recipe of each method."""
+IIC, INFOSEG = "iic", "infoseg"
+METHODS = {
+    IIC: (SegmentationRecipe().method, ClusteringRecipe().method),
+    INFOSEG: (InfoSegRecipe().method,),
+}
+"""What people call a method, and what recipes do."""
 
 
 def recipe_names() -> list[str]:
@@ -44,6 +50,37 @@ def load_recipe(name: str) -> Recipe:
         )
     file = resources.files("iic_tf.training.recipes") / f"{name}.yaml"
     return read_recipe(file.read_text(encoding="utf-8"), name)
+
+
+def recipe_for(name: str, method: str) -> Recipe:
+    """The recipe of a method that goes by `name`: itself, or its counterpart, as `infoseg-NAME`.
+
+    Args:
+        name: as `load_recipe`'s.
+        method: `iic` or `infoseg`.
+
+    Raises:
+        InputError: an unknown name or method, or there is none of this method.
+    """
+    if method not in METHODS:
+        raise expected(f"one of {', '.join(METHODS)}", method, "method")
+    if name.endswith((".yaml", ".yml")):
+        candidates = [name]
+    else:
+        plain = name.removeprefix(f"{INFOSEG}-")
+        counterpart = plain if method == IIC else f"{INFOSEG}-{plain}"
+        candidates = [name, *({counterpart} & set(recipe_names()))]
+    for candidate in candidates:
+        recipe = load_recipe(candidate)
+        if recipe.method in METHODS[method]:
+            return recipe
+    there = [n for n in recipe_names() if load_recipe(n).method in METHODS[method]]
+    raise expected(
+        f"a recipe of method {method}: a file, {', '.join(there)} or the name of one of these "
+        f"without {INFOSEG}-",
+        name,
+        "recipe",
+    )
 
 
 def read_recipe(text: str, name: str) -> Recipe:

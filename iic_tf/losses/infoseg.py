@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -102,6 +103,7 @@ def pair_sums(
     estimator: str = JSD,
     assignment: str = SOFT,
     mask: Any = None,
+    reach: int = 0,
 ) -> Any:
     """What the loss is made of: sums over places of the batch, to be added up over batches.
 
@@ -114,6 +116,9 @@ def pair_sums(
         estimator: `jsd` or `dv`.
         assignment: `soft` or `hard`.
         mask: what share of each place takes part, or None.
+        reach: L of a place also meets S of the places around it, up to so many rows and columns
+            away, all displacements alike (ours; 0 in the paper). A pair of two places weighs the
+            product of their shares.
 
     Returns:
         float64 `[sum_count(estimator)]`: of pairs of an image with itself Σ sp(−T) (dv: Σ T) and
@@ -122,6 +127,8 @@ def pair_sums(
         nothing.
     """
     check_names(estimator, assignment)
+    if reach < 0:
+        raise expected("reach >= 0", reach, "reach")
     probabilities = ops.convert_to_tensor(probabilities)
     batch = probabilities.shape[0]
     if batch == 1:
@@ -129,21 +136,44 @@ def pair_sums(
     if assignment == HARD:
         best = ops.argmax(probabilities, axis=-1)
         probabilities = ops.one_hot(best, probabilities.shape[-1], dtype=probabilities.dtype)
-    same = ops.sum(probabilities * scores(local, image), axis=-1)
-    other = ops.sum(_next(probabilities) * scores(local, _next(image)), axis=-1)
-    same, other = ops.cast(same, "float64"), ops.cast(other, "float64")
-    weight = ops.ones_like(same) if mask is None else ops.cast(mask, "float64")
-    if tuple(weight.shape)[1:] != tuple(same.shape)[1:]:
-        raise expected(f"a mask of shape {tuple(same.shape)}", tuple(weight.shape), "mask.shape")
+    own, others = scores(local, image), scores(local, _next(image))
+    places = ops.zeros_like(own[..., 0])
+    weight = ops.ones_like(places) if mask is None else ops.cast(mask, places.dtype)
+    if tuple(weight.shape)[1:] != tuple(places.shape)[1:]:
+        raise expected(f"a mask of shape {tuple(places.shape)}", tuple(weight.shape), "mask.shape")
     if batch is None:
-        weight = weight * ops.cast(ops.shape(probabilities)[0] > 1, "float64")
-    pair_weight = weight * _next(weight)
+        weight = weight * ops.cast(ops.shape(probabilities)[0] > 1, weight.dtype)
+    total: Any = 0.0
+    for down, across in itertools.product(range(-reach, reach + 1), repeat=2):
+        here = (slice(None), _overlap(-down), _overlap(-across))
+        there = (slice(None), _overlap(down), _overlap(across))
+        moved, moved_weight = probabilities[there], weight[there]
+        own_weight = weight[here] if down == across == 0 else weight[here] * moved_weight
+        total = total + _sums(
+            ops.sum(moved * own[here], axis=-1),
+            ops.sum(_next(moved) * others[here], axis=-1),
+            own_weight,
+            weight[here] * _next(moved_weight),
+            estimator,
+        )
+    return total
+
+
+def _sums(same: Any, other: Any, weight: Any, pair_weight: Any, estimator: str) -> Any:
+    """`pair_sums` of scores T and T' and their weights, `[batch, u, v]`."""
+    same, other = ops.cast(same, "float64"), ops.cast(other, "float64")
+    weight, pair_weight = ops.cast(weight, "float64"), ops.cast(pair_weight, "float64")
     if estimator == JSD:
         same, others = ops.softplus(-same), [pair_weight * ops.softplus(other)]
     else:
         others = [pair_weight * part for part in _exp_in_parts(other)]
     terms = (weight * same, weight, pair_weight, *others)
     return ops.stack([ops.sum(term) for term in terms])
+
+
+def _overlap(displacement: int) -> slice:
+    """Where an axis lies that meets itself so many places further on."""
+    return slice(max(0, displacement), min(0, displacement) or None)
 
 
 def loss_of_sums(sums: Any, estimator: str = JSD) -> Any:

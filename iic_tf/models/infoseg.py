@@ -27,6 +27,7 @@ from iic_tf.models.served import shrink
 from iic_tf.models.turns import MAIN
 from iic_tf.networks.local_global_head import LocalGlobalHead
 from iic_tf.networks.patch_network import PatchNetwork
+from iic_tf.views.geometry import apply, undo
 from iic_tf.views.inputs import check_inputs
 
 IIC = "iic"
@@ -71,7 +72,12 @@ class InfoSeg(Segmenter):
             features being told anything else (table 2's IIC-MI). The first two see x alone, not gx.
         assignment: `soft`, or `hard`: each cell with the global feature of its likeliest class;
             of `jsd` and `dv`.
-        radius, lamb, collapsed: as in `IICSegmenter`; of `iic`.
+        paired: whether L of either view meets S of the other one, brought onto it, in all cells
+            within `radius` pixels, and not that of its own view in its own cell. Ours, not the
+            paper's, for small data sets: classes must then be what both views and neighbouring
+            cells agree on. Of `jsd` and `dv`.
+        radius: as in `IICSegmenter`, of `iic`; of `paired` rounded up to whole cells.
+        lamb, collapsed: as in `IICSegmenter`; of `iic`.
 
     Raises:
         InputError: a value outside its range.
@@ -79,7 +85,7 @@ class InfoSeg(Segmenter):
 
     arguments = (
         *("classes", "channels", "width", "features", "tau", "inputs", "objective"),
-        *("assignment", "radius", "lamb", "collapsed"),
+        *("assignment", "paired", "radius", "lamb", "collapsed"),
     )
     overclusters = 0
     sub_heads = 1
@@ -98,6 +104,7 @@ class InfoSeg(Segmenter):
         inputs: str = "bands",
         objective: str = JSD,
         assignment: str = SOFT,
+        paired: bool = False,
         radius: int = 10,
         lamb: float = 1.0,
         collapsed: bool = False,
@@ -119,6 +126,7 @@ class InfoSeg(Segmenter):
         self.inputs = inputs
         self.objective = objective
         self.assignment = assignment
+        self.paired = paired
         self.radius = radius
         self.lamb = lamb
         self.collapsed = collapsed
@@ -129,6 +137,11 @@ class InfoSeg(Segmenter):
 
         self.add_heads(layer, (MAIN,), displacements=(2 * radius + 1) ** 2)
         self.build((None, None, None, channels))
+
+    @property
+    def reach(self) -> int:
+        """How many cells away from each other L and S are still compared."""
+        return -(-self.radius // self.trunk.stride) if self.paired else 0
 
     def head_meter(self, head: str, displacements: int, name: str) -> Any:
         if self.objective == IIC:
@@ -169,17 +182,56 @@ class InfoSeg(Segmenter):
         """
         if self.objective == IIC:
             return super().joints(data, heads, training)
-        local, image = self.local_and_global(data["x"], training)
-        probabilities = class_probabilities(local, image, self.tau)
+        sums: Any = 0.0
+        counted: Any = 0.0
+        for local, image, probabilities, mask in self._compared(data, training):
+            sums = sums + pair_sums(
+                local, image, probabilities, self.objective, self.assignment, mask, self.reach
+            )
+            # They are for the eye: no gradient has to find its way through them.
+            seen = ops.stop_gradient(ops.cast(probabilities, sums.dtype))
+            if mask is not None:
+                seen = seen * ops.cast(ops.expand_dims(mask, -1), sums.dtype)
+            counted = counted + ops.sum(seen, axis=(0, 1, 2))
+        return {MAIN: ops.concatenate([sums, counted])}
+
+    def _compared(self, data: dict[str, Any], training: bool) -> list[tuple[Any, Any, Any, Any]]:
+        """L, H and V that S is made of, and the share of each cell that takes part.
+
+        Those of x or, `paired`, first L of x with S of gx, then L of gx with S of x.
+        """
         mask = None
         if "valid" in data:
-            mask = shrink(ops.expand_dims(data["valid"], -1), self.trunk.stride)[..., 0]
-        sums = pair_sums(local, image, probabilities, self.objective, self.assignment, mask)
-        # They are for the eye: no gradient has to find its way through them.
-        counted = ops.stop_gradient(ops.cast(probabilities, sums.dtype))
-        if mask is not None:
-            counted = counted * ops.cast(ops.expand_dims(mask, -1), sums.dtype)
-        return {MAIN: ops.concatenate([sums, ops.sum(counted, axis=(0, 1, 2))])}
+            mask = shrink(ops.expand_dims(data["valid"], -1), self.trunk.stride)
+        if not self.paired:
+            local, image = self.local_and_global(data["x"], training)
+            mask = None if mask is None else mask[..., 0]
+            return [(local, image, class_probabilities(local, image, self.tau), mask)]
+        if data["x"].shape[1] % self.trunk.stride or data["x"].shape[2] % self.trunk.stride:
+            raise expected(
+                f"paired crops of a multiple of {self.trunk.stride} pixels, so that cells still "
+                "lie on cells after a flip",
+                tuple(data["x"].shape[1:3]),
+                "crop",
+            )
+        # Both views in one batch, as for IIC.
+        both = self.local_and_global(ops.concatenate([data["x"], data["gx"]]), training)
+        (local, of_gx), (image, image_gx) = (ops.split(found, 2) for found in both)
+        affine = "affine" in data
+        g = data["affine" if affine else "flip"]
+        of_x = class_probabilities(local, image, self.tau)
+        back = undo(class_probabilities(of_gx, image_gx, self.tau), data)
+        there = apply(of_x, g, affine)
+        masks = [mask, None if mask is None else apply(mask, g, affine)]
+        if affine:
+            # Where g left the image, S is nothing.
+            inside = [ops.stop_gradient(ops.sum(v, -1, keepdims=True)) for v in (back, there)]
+            masks = [i if m is None else m * i for m, i in zip(masks, inside, strict=True)]
+        of_both = ((local, image_gx, back), (of_gx, image, there))
+        return [
+            (*parts, None if m is None else m[..., 0])
+            for parts, m in zip(of_both, masks, strict=True)
+        ]
 
     def head_loss(self, joints: Any, head: str) -> Any:
         """The loss of what `joints` returns, a float32 scalar."""

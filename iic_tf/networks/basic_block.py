@@ -22,6 +22,7 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
         stride: of the first convolution and of the shortcut; 2 halves the map, rounded up.
         kernel_size: of both convolutions, odd.
         activate: whether the last ReLU is there.
+        normalise: whether both summands are normalised; the first convolution is in any case.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
         stride: int = 1,
         kernel_size: int = 3,
         activate: bool = True,
+        normalise: bool = True,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -37,9 +39,12 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
         self.stride = stride
         self.kernel_size = kernel_size
         self.activate = activate
+        self.normalise = normalise
         policy = self.dtype_policy
         self.first = ConvBlock(filters, kernel_size, stride=stride, dtype=policy)
-        self.second = ConvBlock(filters, kernel_size, activate=False, dtype=policy)
+        self.second = ConvBlock(
+            filters, kernel_size, activate=False, normalise=normalise, dtype=policy
+        )
         self.shortcut: ConvBlock | None = None
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -47,7 +52,12 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
         self.second.build(self.first.compute_output_shape(input_shape))
         if self.stride != 1 or input_shape[-1] != self.filters:
             self.shortcut = ConvBlock(
-                self.filters, 1, stride=self.stride, activate=False, dtype=self.dtype_policy
+                self.filters,
+                1,
+                stride=self.stride,
+                activate=False,
+                normalise=self.normalise,
+                dtype=self.dtype_policy,
             )
             self.shortcut.build(input_shape)
         self.built = True
@@ -62,5 +72,5 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
         return self.first.compute_output_shape(input_shape)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("filters", "stride", "kernel_size", "activate")
+        names = ("filters", "stride", "kernel_size", "activate", "normalise")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -28,6 +28,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         dilation: distance of the kernel's taps, in pixels.
         stride: distance of the outputs, in pixels; not together with a dilation.
         activate: whether a ReLU follows.
+        normalise: whether BatchNormalization is there.
     """
 
     def __init__(
@@ -37,6 +38,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         dilation: int = 1,
         stride: int = 1,
         activate: bool = True,
+        normalise: bool = True,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -45,6 +47,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         self.dilation = dilation
         self.stride = stride
         self.activate = activate
+        self.normalise = normalise
         padded = kernel_size > 1 and (dilation > 1 or stride > 1)
         self.pad = (
             keras.layers.ZeroPadding2D(dilation * (kernel_size // 2), dtype=self.dtype_policy)
@@ -61,14 +64,19 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
             kernel_initializer="he_normal",
             dtype=self.dtype_policy,
         )
-        self.norm = BatchNorm(
-            momentum=BN_MOMENTUM, epsilon=BN_EPSILON, synchronized=True, dtype=self.dtype_policy
+        self.norm = (
+            BatchNorm(
+                momentum=BN_MOMENTUM, epsilon=BN_EPSILON, synchronized=True, dtype=self.dtype_policy
+            )
+            if normalise
+            else None
         )
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         # The size is left open: the convolution sees the padded one.
         self.conv.build((input_shape[0], None, None, input_shape[-1]))
-        self.norm.build(self.compute_output_shape(input_shape))
+        if self.norm is not None:
+            self.norm.build(self.compute_output_shape(input_shape))
         self.built = True
 
     def call(self, x: Any, training: bool = False) -> Any:
@@ -78,7 +86,9 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         """
         if self.pad is not None:
             x = self.pad(x)
-        x = self.norm(self.conv(x, training=training), training=training)
+        x = self.conv(x, training=training)
+        if self.norm is not None:
+            x = self.norm(x, training=training)
         return keras.ops.relu(x) if self.activate else x
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
@@ -86,5 +96,5 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         return (input_shape[0], *sides, self.filters)
 
     def get_config(self) -> dict[str, Any]:
-        names = ("filters", "kernel_size", "dilation", "stride", "activate")
+        names = ("filters", "kernel_size", "dilation", "stride", "activate", "normalise")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -26,6 +27,11 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
     begins so small that scores ⟨L, H_k⟩ are about 1 and segmentations uncertain, as section 4.3
     wants them at the beginning.
 
+    B's C is not normalised over the batch behind its sum. If it were, each H_k would be 0 on
+    average over images, and a class that one image calls k another one would call j: what images
+    have in common is what makes k the same class in all of them. For the same reason D's offsets
+    begin at random, of the size of what depends on the image, and not at 0.
+
     Args:
         clusters: K ≥ 2.
         features: P ≥ 1.
@@ -44,12 +50,13 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         policy = self.dtype_policy
         self.image = [ConvBlock(f, stride=2, dtype=policy) for f in widened(IMAGE_FILTERS, width)]
         # No ReLU behind them: a score is a dot product, and half of all directions are negative.
-        self.local_residual, self.image_residual = (
-            BasicBlock(features, kernel_size=1, activate=False, dtype=policy) for _ in range(2)
-        )
+        pointwise: dict[str, Any] = {"kernel_size": 1, "activate": False, "dtype": policy}
+        self.local_residual = BasicBlock(features, **pointwise)
+        self.image_residual = BasicBlock(features, normalise=False, **pointwise)
         self.linear = keras.layers.Dense(
             clusters * features,
             kernel_initializer=keras.initializers.VarianceScaling(1.0 / features),
+            bias_initializer=keras.initializers.RandomNormal(stddev=math.sqrt(2.0 / features)),
             dtype=policy,
         )
 
