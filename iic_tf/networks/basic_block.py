@@ -22,7 +22,8 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
         stride: of the first convolution and of the shortcut; 2 halves the map, rounded up.
         kernel_size: of both convolutions, odd.
         activate: whether the last ReLU is there.
-        normalise: whether both summands are normalised; the first convolution is in any case.
+        normalise: whether both summands are normalised; the first convolution is in any case. If
+            not, the deep one begins at 0, so that the block begins as its shortcut.
     """
 
     def __init__(
@@ -43,7 +44,12 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
         policy = self.dtype_policy
         self.first = ConvBlock(filters, kernel_size, stride=stride, dtype=policy)
         self.second = ConvBlock(
-            filters, kernel_size, activate=False, normalise=normalise, dtype=policy
+            filters,
+            kernel_size,
+            activate=False,
+            normalise=normalise,
+            initializer="he_normal" if normalise else "zeros",
+            dtype=policy,
         )
         self.shortcut: ConvBlock | None = None
 

@@ -29,6 +29,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         stride: distance of the outputs, in pixels; not together with a dilation.
         activate: whether a ReLU follows.
         normalise: whether BatchNormalization is there.
+        initializer: of the kernel.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         stride: int = 1,
         activate: bool = True,
         normalise: bool = True,
+        initializer: str = "he_normal",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -48,6 +50,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         self.stride = stride
         self.activate = activate
         self.normalise = normalise
+        self.initializer = initializer
         padded = kernel_size > 1 and (dilation > 1 or stride > 1)
         self.pad = (
             keras.layers.ZeroPadding2D(dilation * (kernel_size // 2), dtype=self.dtype_policy)
@@ -61,7 +64,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
             padding="valid" if padded else "same",
             dilation_rate=dilation,
             use_bias=False,
-            kernel_initializer="he_normal",
+            kernel_initializer=initializer,
             dtype=self.dtype_policy,
         )
         self.norm = (
@@ -97,4 +100,5 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         names = ("filters", "kernel_size", "dilation", "stride", "activate", "normalise")
+        names = (*names, "initializer")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
