@@ -214,8 +214,10 @@ def infoseg_displaced_scores(local, image, probabilities, assignment="soft", mas
         probabilities = np.eye(probabilities.shape[-1])[probabilities.argmax(-1)]
     same, other = [], []
     for n, i, j in np.ndindex(images, height, width):
-        for a in range(max(0, i - reach), min(height, i + reach + 1)):
-            for b in range(max(0, j - reach), min(width, j + reach + 1)):
+        if min(i, j, height - 1 - i, width - 1 - j) < reach:
+            continue
+        for a in range(i - reach, i + reach + 1):
+            for b in range(j - reach, j + reach + 1):
                 for m, pairs in ((n, same), ((n + 1) % images, other)):
                     s = sum(v * h for v, h in zip(probabilities[m, a, b], image[m], strict=True))
                     itself = (m, a, b) == (n, i, j)

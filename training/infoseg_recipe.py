@@ -49,8 +49,12 @@ class InfoSegRecipe(SceneRecipe):
             raise expected("1 sub-head, as InfoSeg has", self.sub_heads, "sub_heads")
         if self.overclusters:
             raise expected("no overclusters for InfoSeg", self.overclusters, "overclusters")
-        if self.paired and self.crop % STRIDE:
-            raise expected(f"a crop of a multiple of {STRIDE} pixels", self.crop, "crop")
+        if self.paired and (self.crop % STRIDE or self.crop <= 2 * self.radius + STRIDE):
+            raise expected(
+                f"a crop of a multiple of {STRIDE} pixels, more than {STRIDE} + twice the radius",
+                self.crop,
+                "crop",
+            )
         if self.objective != IIC and self.batch < 2 * self.micro_batches:
             raise expected(
                 "at least 2 images in a batch (and in each micro-batch), to pair with one another",

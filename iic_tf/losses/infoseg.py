@@ -118,7 +118,7 @@ def pair_sums(
         mask: what share of each place takes part, or None.
         reach: L of a place also meets S of the places around it, up to so many rows and columns
             away, all displacements alike (ours; 0 in the paper). A pair of two places weighs the
-            product of their shares.
+            product of their shares. Places nearer to the border than that have no L in it.
 
     Returns:
         float64 `[sum_count(estimator)]`: of pairs of an image with itself Σ sp(−T) (dv: Σ T) and
@@ -143,10 +143,10 @@ def pair_sums(
         raise expected(f"a mask of shape {tuple(places.shape)}", tuple(weight.shape), "mask.shape")
     if batch is None:
         weight = weight * ops.cast(ops.shape(probabilities)[0] > 1, weight.dtype)
+    here = (slice(None), *2 * [_displaced(0, reach)])
     total: Any = 0.0
     for down, across in itertools.product(range(-reach, reach + 1), repeat=2):
-        here = (slice(None), _overlap(-down), _overlap(-across))
-        there = (slice(None), _overlap(down), _overlap(across))
+        there = (slice(None), _displaced(down, reach), _displaced(across, reach))
         moved, moved_weight = probabilities[there], weight[there]
         own_weight = weight[here] if down == across == 0 else weight[here] * moved_weight
         total = total + _sums(
@@ -171,9 +171,9 @@ def _sums(same: Any, other: Any, weight: Any, pair_weight: Any, estimator: str) 
     return ops.stack([ops.sum(term) for term in terms])
 
 
-def _overlap(displacement: int) -> slice:
-    """Where an axis lies that meets itself so many places further on."""
-    return slice(max(0, displacement), min(0, displacement) or None)
+def _displaced(displacement: int, reach: int) -> slice:
+    """The inner places of an axis, all but `reach` on either side, moved by a displacement."""
+    return slice(reach + displacement, (displacement - reach) or None)
 
 
 def loss_of_sums(sums: Any, estimator: str = JSD) -> Any:

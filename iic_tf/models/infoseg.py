@@ -207,11 +207,12 @@ class InfoSeg(Segmenter):
             local, image = self.local_and_global(data["x"], training)
             mask = None if mask is None else mask[..., 0]
             return [(local, image, class_probabilities(local, image, self.tau), mask)]
-        if data["x"].shape[1] % self.trunk.stride or data["x"].shape[2] % self.trunk.stride:
+        stride, sides = self.trunk.stride, tuple(data["x"].shape[1:3])
+        if any(side % stride or side <= 2 * self.reach * stride for side in sides):
             raise expected(
-                f"paired crops of a multiple of {self.trunk.stride} pixels, so that cells still "
-                "lie on cells after a flip",
-                tuple(data["x"].shape[1:3]),
+                f"paired crops of a multiple of {stride} pixels, so that cells still lie on cells "
+                f"after a flip, and of more than {2 * self.reach} cells",
+                sides,
                 "crop",
             )
         # Both views in one batch, as for IIC.

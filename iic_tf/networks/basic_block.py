@@ -22,8 +22,7 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
         stride: of the first convolution and of the shortcut; 2 halves the map, rounded up.
         kernel_size: of both convolutions, odd.
         activate: whether the last ReLU is there.
-        normalise: whether both summands are normalised; the first convolution is in any case. If
-            not, the deep one begins at 0, so that the block begins as its shortcut.
+        normalise: whether both summands are normalised; the first convolution is in any case.
     """
 
     def __init__(
@@ -48,7 +47,6 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
             kernel_size,
             activate=False,
             normalise=normalise,
-            initializer="he_normal" if normalise else "zeros",
             dtype=policy,
         )
         self.shortcut: ConvBlock | None = None

@@ -29,7 +29,6 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         stride: distance of the outputs, in pixels; not together with a dilation.
         activate: whether a ReLU follows.
         normalise: whether BatchNormalization is there.
-        initializer: of the kernel.
     """
 
     def __init__(
@@ -40,7 +39,6 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         stride: int = 1,
         activate: bool = True,
         normalise: bool = True,
-        initializer: str = "he_normal",
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -50,7 +48,6 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         self.stride = stride
         self.activate = activate
         self.normalise = normalise
-        self.initializer = initializer
         padded = kernel_size > 1 and (dilation > 1 or stride > 1)
         self.pad = (
             keras.layers.ZeroPadding2D(dilation * (kernel_size // 2), dtype=self.dtype_policy)
@@ -64,7 +61,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
             padding="valid" if padded else "same",
             dilation_rate=dilation,
             use_bias=False,
-            kernel_initializer=initializer,
+            kernel_initializer="he_normal",
             dtype=self.dtype_policy,
         )
         self.norm = (
@@ -100,5 +97,4 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
 
     def get_config(self) -> dict[str, Any]:
         names = ("filters", "kernel_size", "dilation", "stride", "activate", "normalise")
-        names = (*names, "initializer")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
