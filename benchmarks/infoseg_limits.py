@@ -32,12 +32,10 @@ CASES: dict[str, list[str]] = {
     "batches of 2": ["--batch", "2"],
     "batches of 2, ten times the steps": ["--batch", "2", "--steps", "200"],
     "batches of 5": ["--batch", "5"],
-    "batches of 40": ["--batch", "40"],
     "6 clusters for 3 classes": ["--classes", "6"],
     "12 clusters for 3 classes": ["--classes", "12"],
     "a single image": [],
-    "a third of the epochs": ["--epochs", "3"],
-    "three times the epochs": ["--epochs", "30"],
+    "three times the steps": ["--epochs", "30"],
 }
 ONE = "a single image"
 
@@ -88,7 +86,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--out", required=True, help="folder for INFOSEG.md")
     parser.add_argument("--runs", default="runs/infoseg-limits", help="folder for the runs")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
     runs, about = Path(given.runs), machine()
     write(runs / "scenes", 24)
@@ -106,7 +104,7 @@ def main() -> int:
         "",
         "Many to one, each fifth of the images with the mapping of the others; NMI against the",
         "three classes; how many clusters are used, as the exponential of their shares' entropy;",
-        "the lowest loss of an epoch. Of each seed.",
+        f"the lowest loss of an epoch. Seeds {given.seeds}.",
         "",
         "| | accuracy | NMI | clusters used | loss, of −1.39 | seconds a run |",
         "|---|---|---|---|---|---|",
@@ -119,7 +117,7 @@ def main() -> int:
         lines.append("| " + " | ".join([name, *cells]) + " |")
     lines += [
         "",
-        f"{about['processor']}, {about['cores']} cores; seeds {given.seeds}; code {code()}.",
+        f"{about['processor']}, {about['cores']} cores; code {code()}.",
         "",
         "```",
         "python benchmarks/infoseg_limits.py --out benchmarks",
