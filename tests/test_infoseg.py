@@ -966,6 +966,8 @@ def test_two_replicas_are_one_device_with_partners_of_each_half(objective, on_tw
         np.testing.assert_allclose(found[f"weight{i}"], mine, atol=2e-5, err_msg=name)
         moved = max(moved, np.abs(mine - found[f"start{i}"]).max() if mine.ndim else 0.0)
     assert moved > 1e-3
+    # Evaluated as theirs: moving statistics that have just begun make rounding of weights large.
+    model.set_weights([found[f"weight{i}"] for i in range(count)])
     total = sum(on_one_device(model, pairs[i], False)[1] for i in range(len(pairs)))
     if objective == "iic":
         exact = float(model.head_loss(total, "main"))
