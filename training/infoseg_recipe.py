@@ -6,12 +6,9 @@ from dataclasses import dataclass
 
 from iic_tf.errors import expected
 from iic_tf.losses.infoseg import JSD, SOFT
-from iic_tf.models.infoseg import IIC, check_objective
+from iic_tf.models.infoseg import IIC, check_objective, check_paired_crop
 from iic_tf.models.turns import MAIN
-from iic_tf.networks.patch_network import PatchNetwork
 from iic_tf.training.scene_recipe import SceneRecipe
-
-STRIDE = PatchNetwork.stride
 
 
 @dataclass(frozen=True)
@@ -49,12 +46,8 @@ class InfoSegRecipe(SceneRecipe):
             raise expected("1 sub-head, as InfoSeg has", self.sub_heads, "sub_heads")
         if self.overclusters:
             raise expected("no overclusters for InfoSeg", self.overclusters, "overclusters")
-        if self.paired and (self.crop % STRIDE or self.crop <= 2 * self.radius + STRIDE):
-            raise expected(
-                f"a crop of a multiple of {STRIDE} pixels, more than {STRIDE} + twice the radius",
-                self.crop,
-                "crop",
-            )
+        if self.paired:
+            check_paired_crop((self.crop, self.crop), self.radius)
         if self.objective != IIC and self.batch < 2 * self.micro_batches:
             raise expected(
                 "at least 2 images in a batch (and in each micro-batch), to pair with one another",

@@ -69,7 +69,8 @@ class InfoSeg(Segmenter):
         inputs: what the network sees: `bands`, `bands+sobel` or `sobel`, see `IICSegmenter`.
         objective: `jsd`, the Jensen-Shannon bound; `dv`, that of Donsker and Varadhan; or `iic`,
             the objective of `IICSegmenter` on the probabilities of two views, without global
-            features being told anything else (table 2's IIC-MI). The first two see x alone, not gx.
+            features being told anything else (table 2's IIC-MI). The first two see x alone unless
+            `paired`.
         assignment: `soft`, or `hard`: each cell with the global feature of its likeliest class;
             of `jsd` and `dv`.
         paired: whether L of either view meets S of the other one, brought onto it, in all cells
@@ -141,7 +142,7 @@ class InfoSeg(Segmenter):
     @property
     def reach(self) -> int:
         """How many cells away from each other L and S are still compared."""
-        return -(-self.radius // self.trunk.stride) if self.paired else 0
+        return cells_within(self.radius) if self.paired else 0
 
     def head_meter(self, head: str, displacements: int, name: str) -> Any:
         if self.objective == IIC:
@@ -207,14 +208,7 @@ class InfoSeg(Segmenter):
             local, image = self.local_and_global(data["x"], training)
             mask = None if mask is None else mask[..., 0]
             return [(local, image, class_probabilities(local, image, self.tau), mask)]
-        stride, sides = self.trunk.stride, tuple(data["x"].shape[1:3])
-        if any(side % stride or side <= 2 * self.reach * stride for side in sides):
-            raise expected(
-                f"paired crops of a multiple of {stride} pixels, so that cells still lie on cells "
-                f"after a flip, and of more than {2 * self.reach} cells",
-                sides,
-                "crop",
-            )
+        check_paired_crop(data["x"].shape[1:3], self.radius)
         # Both views in one batch, as for IIC.
         both = self.local_and_global(ops.concatenate([data["x"], data["gx"]]), training)
         (local, of_gx), (image, image_gx) = (ops.split(found, 2) for found in both)
@@ -257,3 +251,24 @@ def check_objective(objective: str, assignment: str, tau: float) -> None:
     check_names(JSD if objective == IIC else objective, assignment)
     if not 0 < tau < float("inf"):
         raise expected("tau > 0 and finite", tau, "tau")
+
+
+def cells_within(radius: int) -> int:
+    """A distance in pixels, rounded up to whole cells."""
+    return -(-radius // PatchNetwork.stride)
+
+
+def check_paired_crop(sides: Sequence[int], radius: int) -> None:
+    """Cells must lie on cells after a flip, and some must be further than `radius` inside.
+
+    Raises:
+        InputError: they would not.
+    """
+    stride, least = PatchNetwork.stride, 2 * cells_within(radius)
+    if any(side % stride or side <= least * stride for side in sides):
+        raise expected(
+            f"paired crops of a multiple of {stride} pixels, so that cells still lie on cells "
+            f"after a flip, and of more than {least} cells",
+            tuple(sides),
+            "crop",
+        )

@@ -28,9 +28,9 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
     wants them at the beginning.
 
     B's C is not normalised over the batch behind its sum. If it were, each H_k would be 0 on
-    average over images, and a class that one image calls k another one would call j: what images
-    have in common is what makes k the same class in all of them. For the same reason D's offsets
-    begin at random, of the size of what depends on the image, and not at 0.
+    average over images: what images have in common is what makes k begin as the same class in all
+    of them. For the same reason D's offsets begin at random, of the size of what depends on the
+    image, and not at 0.
 
     Args:
         clusters: K ≥ 2.
