@@ -16,6 +16,7 @@ import tensorflow as tf
 
 import iic_tf
 from iic_tf.errors import InputError, expected
+from iic_tf.models.adam import Adam
 from iic_tf.training.callbacks import (
     Evaluate,
     KeepBest,
@@ -235,7 +236,7 @@ def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
     if recipe.schedule == "cosine":
         rate = keras.optimizers.schedules.CosineDecay(recipe.rate, steps * recipe.epochs)
     # Epsilon as in the published runs.
-    return keras.optimizers.Adam(rate, epsilon=1e-8)
+    return Adam(rate, epsilon=1e-8)
 
 
 def _config(task: Task, seed: int) -> dict[str, Any]:

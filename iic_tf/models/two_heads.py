@@ -13,6 +13,7 @@ from iic_tf.errors import expected
 from iic_tf.losses.information import most_information
 from iic_tf.losses.segmentation import loss_of_joints
 from iic_tf.metrics.joint_meter import JointMeter
+from iic_tf.models.adam import Adam
 from iic_tf.models.micro_batches import MicroBatches
 from iic_tf.models.turns import BOTH, MAIN, OVERCLUSTERING, TurnTaking
 from iic_tf.replicas import present, spoilt_together, sum_over_replicas, taking_part
@@ -84,7 +85,7 @@ class TwoHeads(TurnTaking, keras.Model):  # type: ignore[misc]
             raise expected("at least 1 micro-batch", micro_batches, "micro_batches")
         self.micro_batches = micro_batches
         if optimizer is None:
-            optimizer = keras.optimizers.Adam(1e-4, epsilon=1e-8)
+            optimizer = Adam(1e-4, epsilon=1e-8)
         super().compile(optimizer=optimizer, **kwargs)
         # Each turn applies gradients to its own part: the optimiser must know the whole first.
         self.optimizer.build(self.trainable_variables)

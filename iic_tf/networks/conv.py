@@ -1,4 +1,4 @@
-"""A convolution that trains small maps by plain matrix products."""
+"""A convolution that trains small maps by matrix products."""
 
 from __future__ import annotations
 
@@ -7,26 +7,34 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from iic_tf.networks.minimal_filtering import SIDES, minimal_convolution
+
 
 @keras.saving.register_keras_serializable("iic_tf")
 class Conv(keras.layers.Conv2D):  # type: ignore[misc]
-    """Keras' Conv2D; where its kernel covers the whole map from every cell, training is faster.
+    """Keras' Conv2D, but for small maps, on which training goes by matrix products, faster.
 
-    A 5×5 kernel on a 3×3 map sees every cell from every cell, so that each output cell is a
-    product of all inputs with one window of the kernel: 81 taps where a convolution goes through
-    225, most of them padding. It is the last convolution of network B. Equal to Conv2D in outputs
-    and gradients (tests/test_conv.py). Evaluation and export are Keras' own: the windows would make
-    an exported model larger.
+    A 5×5 kernel on a 3×3 map sees every cell from every cell (`covering_convolution`): it is the
+    last convolution of network B. The 3×3 kernels of network A's last two stages go over maps of
+    4×4 and 2×2 cells: in float32 by `minimal_filtering`, whose sums would cost lower precisions too
+    many digits. Equal to Conv2D in outputs and gradients (tests/test_conv.py,
+    tests/test_minimal_filtering.py). Evaluation and export are Keras' own: what kernels are turned
+    into would make an exported model larger.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """`[batch, height, width, channels]` → `[batch, height', width', filters]`."""
-        if training and self._covers(inputs.shape):
-            return covering_convolution(inputs, tf.convert_to_tensor(self.kernel))
+        if training and self._plain(inputs.shape):
+            kernel = tf.convert_to_tensor(self.kernel)
+            if self._minimal(inputs):
+                return minimal_convolution(inputs, kernel)
+            if self._covers(inputs.shape):
+                return covering_convolution(inputs, kernel)
         return super().call(inputs)
 
-    def _covers(self, shape: tuple[int | None, ...]) -> bool:
-        plain = (
+    def _plain(self, shape: tuple[int | None, ...]) -> bool:
+        """Whether it is nothing but a convolution with a kernel of odd size, of known maps."""
+        return (
             self.padding == "same"
             and tuple(self.strides) == (1, 1)
             and tuple(self.dilation_rate) == (1, 1)
@@ -34,9 +42,20 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
             and self.data_format == "channels_last"
             and not self.use_bias
             and self.activation is keras.activations.linear
+            and None not in shape[1:3]
+            and all(side % 2 == 1 for side in self.kernel_size)
         )
-        return plain and all(
-            side is not None and kernel % 2 == 1 and side > 1 and 2 * side - 1 <= kernel
+
+    def _minimal(self, inputs: Any) -> bool:
+        return (
+            tuple(self.kernel_size) == (3, 3)
+            and inputs.dtype == tf.float32
+            and all(side in SIDES for side in inputs.shape[1:3])
+        )
+
+    def _covers(self, shape: tuple[int | None, ...]) -> bool:
+        return all(
+            side > 1 and 2 * side - 1 <= kernel
             for side, kernel in zip(shape[1:3], self.kernel_size, strict=True)
         )
 
