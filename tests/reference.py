@@ -206,8 +206,13 @@ def infoseg_scores(local, image, tau=0.8, assignment="soft", mask=None):
     return same, other
 
 
-def infoseg_displaced_scores(local, image, probabilities, assignment="soft", mask=None, reach=0):
-    """(T, weight) of L with S of an image's own places, and of the next one's, up to a reach."""
+def infoseg_displaced_scores(
+    local, image, probabilities, assignment="soft", mask=None, reach=0, elsewhere=False
+):
+    """(T, weight) of L with S of an image's own places, and of the next one's, up to a reach.
+
+    `elsewhere`, the next one's place is half the inner map further on, going round.
+    """
     images, height, width, _ = local.shape
     mask = np.ones((images, height, width)) if mask is None else mask
     if assignment == "hard":
@@ -219,9 +224,15 @@ def infoseg_displaced_scores(local, image, probabilities, assignment="soft", mas
         for a in range(i - reach, i + reach + 1):
             for b in range(j - reach, j + reach + 1):
                 for m, pairs in ((n, same), ((n + 1) % images, other)):
-                    s = sum(v * h for v, h in zip(probabilities[m, a, b], image[m], strict=True))
+                    u, v = a, b
+                    if elsewhere and m != n:
+                        # Displaced inner maps are as large as the inner map, and begin elsewhere.
+                        rows, columns = height - 2 * reach, width - 2 * reach
+                        u = a - i + reach + (i - reach - rows // 2) % rows
+                        v = b - j + reach + (j - reach - columns // 2) % columns
+                    s = sum(p * h for p, h in zip(probabilities[m, u, v], image[m], strict=True))
                     itself = (m, a, b) == (n, i, j)
-                    weight = mask[n, i, j] * (1 if itself else mask[m, a, b])
+                    weight = mask[n, i, j] * (1 if itself else mask[m, u, v])
                     pairs.append((float(local[n, i, j] @ s), weight))
     return same, other
 

@@ -105,21 +105,40 @@ def test_gradients_are_the_references(estimator, assignment, mask):
             np.testing.assert_allclose(mine, theirs, atol=tolerance)
 
 
-@pytest.mark.parametrize("mask", [None, shares()])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("elsewhere", [False, True])
 @pytest.mark.parametrize(("estimator", "assignment"), EVERY_OBJECTIVE)
-def test_displaced_sums_are_the_references(estimator, assignment, mask):
-    local, image = features()
-    of_others, _ = features(seed=7)
+def test_displaced_sums_are_the_references(estimator, assignment, elsewhere, masked):
+    local, image = features(height=5, width=6)
+    of_others, _ = features(height=5, width=6, seed=7)
+    mask = np.random.default_rng(3).integers(0, 3, (3, 5, 6)) / 2 if masked else None
     probabilities = reference.infoseg_probabilities(of_others, image, 1.5)
+    losses = []
     for reach in (0, 1, 2):
-        exact = reference.infoseg_loss_of_scores(
-            *reference.infoseg_displaced_scores(
-                local, image, probabilities, assignment, mask, reach
-            ),
-            estimator,
+        arguments = (local, image, probabilities)
+        pairs = reference.infoseg_displaced_scores(
+            *arguments, assignment, mask, reach, elsewhere=elsewhere
         )
-        sums = pair_sums(local, image, probabilities, estimator, assignment, mask, reach)
+        exact = reference.infoseg_loss_of_scores(*pairs, estimator)
+        sums = pair_sums(*arguments, estimator, assignment, mask, reach, elsewhere)
         assert float(loss_of_sums(sums, estimator)) == pytest.approx(exact, abs=1e-12)
+        losses.append(exact)
+    assert len(set(np.round(losses, 6))) == 3
+
+
+def test_elsewhere_meets_what_is_common_to_a_place():
+    """Above all images are of class 0, below of class 1: of the same place nothing is told."""
+    local = np.zeros((4, 4, 4, 2))
+    local[:, :2, :, 0] = local[:, 2:, :, 1] = 1
+    image = np.tile(4 * np.eye(2), (4, 1, 1))
+    probabilities = class_probabilities(local, image, 3.0)
+    found = [
+        float(loss_of_sums(pair_sums(local, image, probabilities, elsewhere=elsewhere)))
+        for elsewhere in (False, True)
+    ]
+    told, untold = np.log1p(np.exp(-4)), np.log1p(np.exp(4))
+    exact = [told + untold + LOWEST, told + np.log(2) + LOWEST]
+    np.testing.assert_allclose(found, exact, atol=1e-3)
 
 
 def test_a_reach_is_not_negative():

@@ -104,6 +104,7 @@ def pair_sums(
     assignment: str = SOFT,
     mask: Any = None,
     reach: int = 0,
+    elsewhere: bool = False,
 ) -> Any:
     """What the loss is made of: sums over places of the batch, to be added up over batches.
 
@@ -119,6 +120,9 @@ def pair_sums(
         reach: L of a place also meets S of the places around it, up to so many rows and columns
             away, all displacements alike (ours; 0 in the paper). A pair of two places weighs the
             product of their shares. Places nearer to the border than that have no L in it.
+        elsewhere: whether L(x) meets S(x') of the place half the map further down and to the right,
+            going round, and not of the same place (ours). What is common to a place in all images,
+            sky above and ground below, then counts as information too.
 
     Returns:
         float64 `[sum_count(estimator)]`: of pairs of an image with itself Σ sp(−T) (dv: Σ T) and
@@ -144,6 +148,14 @@ def pair_sums(
     if batch is None:
         weight = weight * ops.cast(ops.shape(probabilities)[0] > 1, weight.dtype)
     here = (slice(None), *2 * [_displaced(0, reach)])
+
+    def partner(values: Any) -> Any:
+        values = _next(values)
+        if elsewhere:
+            half = [size // 2 for size in ops.shape(values)[1:3]]
+            values = ops.roll(values, half, axis=(1, 2))
+        return values
+
     total: Any = 0.0
     for down, across in itertools.product(range(-reach, reach + 1), repeat=2):
         there = (slice(None), _displaced(down, reach), _displaced(across, reach))
@@ -151,9 +163,9 @@ def pair_sums(
         own_weight = weight[here] if down == across == 0 else weight[here] * moved_weight
         total = total + _sums(
             ops.sum(moved * own[here], axis=-1),
-            ops.sum(_next(moved) * others[here], axis=-1),
+            ops.sum(partner(moved) * others[here], axis=-1),
             own_weight,
-            weight[here] * _next(moved_weight),
+            weight[here] * partner(moved_weight),
             estimator,
         )
     return total

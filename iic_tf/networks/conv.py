@@ -7,19 +7,19 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from iic_tf.networks.minimal_filtering import SIDES, minimal_convolution
+from iic_tf.networks.minimal_filtering import ROWS, minimal_convolution
 
 
 @keras.saving.register_keras_serializable("iic_tf")
 class Conv(keras.layers.Conv2D):  # type: ignore[misc]
     """Keras' Conv2D, but for small maps, on which training goes by matrix products, faster.
 
-    A 5×5 kernel on a 3×3 map sees every cell from every cell (`covering_convolution`): it is the
-    last convolution of network B. The 3×3 kernels of network A's last two stages go over maps of
-    4×4 and 2×2 cells: in float32 by `minimal_filtering`, whose sums would cost lower precisions too
-    many digits. Equal to Conv2D in outputs and gradients (tests/test_conv.py,
-    tests/test_minimal_filtering.py). Evaluation and export are Keras' own: what kernels are turned
-    into would make an exported model larger.
+    The last convolution of network B goes with 5×5 kernels over maps of 3×3 cells, those of network
+    A's last two stages with 3×3 over 4×4 and 2×2: most of what they multiply is padding. In float32
+    they train by `minimal_filtering`; in lower precisions, which its sums would cost too many
+    digits, by `covering_convolution` where every cell sees the whole map. Equal to Conv2D in
+    outputs and gradients (tests/test_conv.py, tests/test_minimal_filtering.py). Evaluation and
+    export are Keras' own: what kernels are turned into would make an exported model larger.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -33,7 +33,7 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
         return super().call(inputs)
 
     def _plain(self, shape: tuple[int | None, ...]) -> bool:
-        """Whether it is nothing but a convolution with a kernel of odd size, of known maps."""
+        """Whether it is nothing but a convolution, by an odd kernel, of maps of known size."""
         return (
             self.padding == "same"
             and tuple(self.strides) == (1, 1)
@@ -47,10 +47,8 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
         )
 
     def _minimal(self, inputs: Any) -> bool:
-        return (
-            tuple(self.kernel_size) == (3, 3)
-            and inputs.dtype == tf.float32
-            and all(side in SIDES for side in inputs.shape[1:3])
+        return inputs.dtype == tf.float32 and all(
+            row in ROWS for row in zip(inputs.shape[1:3], self.kernel_size, strict=True)
         )
 
     def _covers(self, shape: tuple[int | None, ...]) -> bool:
@@ -62,6 +60,9 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
 
 def covering_convolution(x: Any, kernel: Any) -> Any:
     """SAME convolution of a map that an odd kernel covers from every cell.
+
+    Each output cell is a product of all inputs with one window of the kernel: 81 taps where a 5×5
+    convolution of a 3×3 map goes through 225.
 
     Args:
         x: `[batch, h, w, channels]`, h and w known.

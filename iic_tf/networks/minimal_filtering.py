@@ -1,4 +1,4 @@
-"""3×3 convolutions of small maps with as few products as can be."""
+"""Convolutions of small maps with as few products as can be."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-SIDES = (2, 4)
-"""Maps as high and wide as these gain; larger ones lose in the sums what products they save."""
+ROWS = ((2, 3), (4, 3), (3, 5))
+"""Lengths of rows and of kernels that gain; longer rows lose in sums what products they save."""
 
 
 def minimal_convolution(x: Any, kernel: Any) -> Any:
-    """SAME convolution by a 3×3 kernel, on sums of inputs and sums of taps.
+    """SAME convolution of a small map by an odd kernel, on sums of inputs and sums of taps.
 
     Winograd: Arithmetic complexity of computations, 1980; Lavin, Gray: Fast algorithms for
-    convolutional neural networks, 2016, section 4.1. Two neighbouring outputs of a row need four
-    products instead of six; on a row of two, where padding meets one tap of each, three instead of
-    four. So a 4×4 map takes 64 of 144 products, a 2×2 map 9 of 36. Sums and differences of
-    two or three numbers are all that is added to the rounding: in float32 outputs and gradients
-    are those of a convolution within a few millionths of the largest.
+    convolutional neural networks, 2016, section 4.1. Two neighbouring outputs under three taps need
+    four products instead of six. Rows of two under three taps and of three under five, where each
+    output sees the whole row, are products with a Toeplitz matrix: three instead of four and six
+    instead of nine. So 3×3 kernels take 64 of 144 products on a 4×4 map, 9 of 36 on a 2×2 map,
+    and 5×5 kernels 36 of 225 on a 3×3 map. Sums of a few numbers are all that is added to the
+    rounding: in float32 outputs and gradients are those of a convolution within a few millionths of
+    the largest.
 
     Args:
-        x: `[batch, h, w, channels]`, h and w known and even.
-        kernel: `[3, 3, channels, filters]`.
+        x: `[batch, h, w, channels]`, h and w known.
+        kernel: `[kh, kw, channels, filters]`; (h, kh) and (w, kw) each 2 and 3, 3 and 5, or an even
+            number and 3.
 
     Returns:
         `[batch, h, w, filters]`, of the type of `x`.
     """
     _, h, w, channels = x.shape
-    filters = kernel.shape[-1]
-    sums = [tf.constant(matrix, x.dtype) for matrix in _sums_of_maps(h, w)]
+    kh, kw, _, filters = kernel.shape
+    sums = [tf.constant(matrix, x.dtype) for matrix in _sums_of_maps((h, kh), (w, kw))]
     of_inputs, of_taps, of_products = sums
     kinds = of_taps.shape[0]
 
@@ -46,7 +49,7 @@ def minimal_convolution(x: Any, kernel: Any) -> Any:
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def convolve(x: Any, kernel: Any) -> tuple[Any, Any]:
-        taps = tf.reshape(tf.matmul(of_taps, tf.reshape(kernel, (9, -1))),
+        taps = tf.reshape(tf.matmul(of_taps, tf.reshape(kernel, (kh * kw, -1))),
                           (kinds, channels, filters))  # fmt: skip
         inputs = tf.reshape(tf.matmul(of_inputs, by_position(x)), (kinds, -1, channels))
         products = tf.reshape(tf.matmul(inputs, taps), (of_products.shape[1], -1))
@@ -68,46 +71,61 @@ def minimal_convolution(x: Any, kernel: Any) -> Any:
 
 
 @functools.cache
-def _sums_of_maps(h: int, w: int) -> tuple[Any, Any, Any]:
-    """What `_sums_of_row` returns, for maps.
+def _sums_of_maps(rows: tuple[int, int], columns: tuple[int, int]) -> tuple[Any, Any, Any]:
+    """What `_sums_of_row` returns, for maps and kernels of (length, taps) along both axes.
 
-    Sums of inputs `[kinds · tiles, h · w]`, of taps `[kinds, 9]` and of products
+    Sums of inputs `[kinds · tiles, h · w]`, of taps `[kinds, kh · kw]` and of products
     `[h · w, kinds · tiles]`.
     """
-    (in_rows, taps_rows, out_rows), (in_cols, taps_cols, out_cols) = map(_sums_of_row, (h, w))
+    along = [_sums_of_row(*axis) for axis in (rows, columns)]
+    (in_rows, taps_rows, out_rows), (in_cols, taps_cols, out_cols) = along
     kinds, tiles = len(taps_rows) * len(taps_cols), in_rows.shape[1] * in_cols.shape[1]
     inputs = np.einsum("atr,bsc->abtsrc", in_rows, in_cols)
     taps = np.einsum("ai,bj->abij", taps_rows, taps_cols)
     outputs = np.einsum("rat,cbs->rcabts", out_rows, out_cols)
     return (
-        inputs.reshape(kinds * tiles, h * w),
-        taps.reshape(kinds, 9),
-        outputs.reshape(h * w, kinds * tiles),
+        inputs.reshape(kinds * tiles, -1),
+        taps.reshape(kinds, -1),
+        outputs.reshape(-1, kinds * tiles),
     )
 
 
-def _sums_of_row(side: int) -> tuple[Any, Any, Any]:
+def _sums_of_row(length: int, taps: int) -> tuple[Any, Any, Any]:
     """Out = outputs · ((taps · kernel) ∗ (inputs · row)), ∗ going number by number.
 
-    Args:
-        side: even.
-
     Returns:
-        Inputs `[kinds, tiles, side]`, taps `[kinds, 3]` and outputs `[side, kinds, tiles]`.
+        Inputs `[kinds, tiles, length]`, taps `[kinds, taps]`, outputs `[length, kinds, tiles]`.
     """
-    if side == 2:
-        # The outermost taps meet nothing but padding at one end each.
-        inputs = np.array([[1, 1], [0, 1], [1, 0]], "float64")[:, None]
-        taps = np.array([[0, 1, 0], [0, -1, 1], [1, -1, 0]], "float64")
-        outputs = np.array([[1, 1, 0], [1, 0, 1]], "float64")[..., None]
-        return inputs, taps, outputs
-    tiles = side // 2
+    if (length, taps) in _TOEPLITZ:
+        inputs, sums, outputs = (np.array(m, "float64") for m in _TOEPLITZ[length, taps])
+        return inputs[:, None], sums, outputs[..., None]
+    if taps != 3 or length % 2:
+        raise ValueError(f"There are no sums for rows of {length} under {taps} taps.")
+    tiles = length // 2
     of_four = np.array([[1, 0, -1, 0], [0, 1, 1, 0], [0, -1, 1, 0], [0, 1, 0, -1]], "float64")
-    taps = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], "float64")
+    sums = np.array([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]], "float64")
     of_pair = np.array([[1, 1, 1, 0], [0, 1, -1, -1]], "float64")
-    inputs = np.zeros((4, tiles, side + 2))
-    outputs = np.zeros((side, 4, tiles))
+    inputs = np.zeros((4, tiles, length + 2))
+    outputs = np.zeros((length, 4, tiles))
     for tile in range(tiles):
         inputs[:, tile, 2 * tile : 2 * tile + 4] = of_four
         outputs[2 * tile : 2 * tile + 2, :, tile] = of_pair
-    return inputs[..., 1:-1], taps, outputs
+    return inputs[..., 1:-1], sums, outputs
+
+
+_TOEPLITZ = {
+    (2, 3): (
+        [[1, 1], [0, 1], [1, 0]],
+        [[0, 1, 0], [0, -1, 1], [1, -1, 0]],
+        [[1, 1, 0], [1, 0, 1]],
+    ),
+    (3, 5): (
+        [[1, 0, 0], [0, 1, 0], [0, 0, 1], [-1, 1, 0], [-1, 0, 1], [0, -1, 1]],
+        [
+            *([1, 1, 1, 0, 0], [0, 1, 1, 1, 0], [0, 0, 1, 1, 1]),
+            *([0, 1, 0, 0, 0], [0, 0, 1, 0, 0], [0, 0, 0, 1, 0]),
+        ],
+        [[0, 0, 1, 0, -1, -1], [0, 1, 0, -1, 0, 1], [1, 0, 0, 1, 1, 0]],
+    ),
+}
+"""Rows that every output sees all of: sums of inputs, of taps, and of their products."""
