@@ -53,7 +53,7 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
 
     def _covers(self, shape: tuple[int | None, ...]) -> bool:
         return all(
-            side > 1 and 2 * side - 1 <= kernel
+            side is not None and 1 < side <= (kernel + 1) // 2
             for side, kernel in zip(shape[1:3], self.kernel_size, strict=True)
         )
 
