@@ -31,6 +31,8 @@ class InfoSegTask(SceneTask):
         assigned = "" if recipe.objective == IIC else f", {recipe.assignment} assignment"
         if recipe.paired and recipe.objective != IIC:
             assigned += ", of the other view"
+        if recipe.elsewhere and recipe.objective != IIC:
+            assigned += ", different images at different places"
         return f"{recipe.features} features, objective {recipe.objective}{assigned}"
 
     def pairs(self, seed: int) -> Pairs:
@@ -64,6 +66,8 @@ def build_infoseg(recipe: InfoSegRecipe, channels: int, seed: int) -> InfoSeg:
         objective=recipe.objective,
         assignment=recipe.assignment,
         paired=recipe.paired,
+        elsewhere=recipe.elsewhere,
+        centred=recipe.centred,
         radius=recipe.radius,
         lamb=recipe.lamb,
         collapsed=recipe.collapsed,

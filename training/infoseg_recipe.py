@@ -25,6 +25,8 @@ class InfoSegRecipe(SceneRecipe):
         assignment: `soft` or `hard`.
         paired: whether L of each view meets S of the other one, within `radius`; ours, not the
             paper's. Crops are then a multiple of 4 pixels.
+        elsewhere: whether different images are compared at different places; ours.
+        centred: whether what all H_k of an image have in common is taken out; ours.
     """
 
     method: str = "infoseg"
@@ -35,6 +37,8 @@ class InfoSegRecipe(SceneRecipe):
     objective: str = JSD
     assignment: str = SOFT
     paired: bool = False
+    elsewhere: bool = False
+    centred: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -86,7 +86,7 @@ class InfoSeg(Segmenter):
 
     arguments = (
         *("classes", "channels", "width", "features", "tau", "inputs", "objective"),
-        *("assignment", "paired", "radius", "lamb", "collapsed"),
+        *("assignment", "paired", "elsewhere", "centred", "radius", "lamb", "collapsed"),
     )
     overclusters = 0
     sub_heads = 1
@@ -106,6 +106,8 @@ class InfoSeg(Segmenter):
         objective: str = JSD,
         assignment: str = SOFT,
         paired: bool = False,
+        elsewhere: bool = False,
+        centred: bool = False,
         radius: int = 10,
         lamb: float = 1.0,
         collapsed: bool = False,
@@ -128,13 +130,15 @@ class InfoSeg(Segmenter):
         self.objective = objective
         self.assignment = assignment
         self.paired = paired
+        self.elsewhere = elsewhere
+        self.centred = centred
         self.radius = radius
         self.lamb = lamb
         self.collapsed = collapsed
         self.trunk = PatchNetwork(width, name="trunk", dtype=self.dtype_policy)
 
         def layer(clusters: int, sub_heads: int, **options: Any) -> LocalGlobalHead:
-            return LocalGlobalHead(clusters, features, width, **options)
+            return LocalGlobalHead(clusters, features, width, centred, **options)
 
         self.add_heads(layer, (MAIN,), displacements=(2 * radius + 1) ** 2)
         self.build((None, None, None, channels))
@@ -187,7 +191,10 @@ class InfoSeg(Segmenter):
         counted: Any = 0.0
         for local, image, probabilities, mask in self._compared(data, training):
             sums = sums + pair_sums(
-                local, image, probabilities, self.objective, self.assignment, mask, self.reach
+                *(local, image, probabilities, self.objective, self.assignment),
+                mask,
+                self.reach,
+                self.elsewhere,
             )
             # They are for the eye: no gradient has to find its way through them.
             seen = ops.stop_gradient(ops.cast(probabilities, sums.dtype))

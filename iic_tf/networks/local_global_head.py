@@ -36,9 +36,18 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         clusters: K ≥ 2.
         features: P ≥ 1.
         width: factor of block B's channel counts.
+        centred: whether what depends on the image sums to 0 over the classes. ⟨L, ·⟩ of what they
+            have in common adds the same to all scores: class probabilities know nothing of it.
     """
 
-    def __init__(self, clusters: int, features: int = 1024, width: float = 1.0, **kwargs: Any):
+    def __init__(
+        self,
+        clusters: int,
+        features: int = 1024,
+        width: float = 1.0,
+        centred: bool = False,
+        **kwargs: Any,
+    ):
         super().__init__(**kwargs)
         if clusters < 2:
             raise expected("at least 2 clusters in a head", clusters, "clusters")
@@ -47,6 +56,7 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         self.clusters = clusters
         self.features = features
         self.width = width
+        self.centred = centred
         policy = self.dtype_policy
         self.image = [ConvBlock(f, stride=2, dtype=policy) for f in widened(IMAGE_FILTERS, width)]
         # No ReLU behind them: a score is a dot product, and half of all directions are negative.
@@ -86,9 +96,16 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         for block in self.image:
             x = block(x, training=training)
         image = self.image_residual(ops.mean(x, axis=(1, 2), keepdims=True), training=training)
-        every = self.linear(image[:, 0, 0])
-        return local, ops.reshape(every, (-1, self.clusters, self.features))
+        every = self._of_classes(self.linear(image[:, 0, 0]))
+        if self.centred:
+            # D's offsets stay: they are the same in all images.
+            own = every - self._of_classes(ops.cast(self.linear.bias[None], every.dtype))
+            every = every - ops.mean(own, axis=1, keepdims=True)
+        return local, every
+
+    def _of_classes(self, x: Any) -> Any:
+        return ops.reshape(x, (-1, self.clusters, self.features))
 
     def get_config(self) -> dict[str, Any]:
-        names = ("clusters", "features", "width")
+        names = ("clusters", "features", "width", "centred")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
