@@ -166,3 +166,14 @@ def test_what_images_have_of_their_own_sums_to_nothing_over_classes_if_centred()
     assert np.abs(found[False][0].sum(axis=1)).max() > 0.1
     # Probabilities are those of features that are not centred: L tells the mean from no class.
     np.testing.assert_allclose(found[True][1], found[False][1], atol=1e-6)
+
+
+def test_what_images_have_of_their_own_begins_scaled():
+    images = random_images(4, 16, 16, 3)
+    own = []
+    for scale in (1.0, 0.25):
+        keras.utils.set_random_seed(3)
+        model = small(3, image_scale=scale)
+        _, image = model.local_and_global(images, training=True)
+        own.append(image - model.heads["main"].linear.bias.numpy().reshape(1, 3, 8))
+    np.testing.assert_allclose(own[1], 0.25 * own[0], atol=1e-6)

@@ -68,6 +68,7 @@ def build_infoseg(recipe: InfoSegRecipe, channels: int, seed: int) -> InfoSeg:
         paired=recipe.paired,
         elsewhere=recipe.elsewhere,
         centred=recipe.centred,
+        image_scale=recipe.image_scale,
         radius=recipe.radius,
         lamb=recipe.lamb,
         collapsed=recipe.collapsed,

@@ -27,6 +27,7 @@ class InfoSegRecipe(SceneRecipe):
             paper's. Crops are then a multiple of 4 pixels.
         elsewhere: whether different images are compared at different places; ours.
         centred: whether what all H_k of an image have in common is taken out; ours.
+        image_scale: factor of what H_k has of the image; ours.
     """
 
     method: str = "infoseg"
@@ -39,11 +40,12 @@ class InfoSegRecipe(SceneRecipe):
     paired: bool = False
     elsewhere: bool = False
     centred: bool = False
+    image_scale: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_least({"features": 1})
-        check_objective(self.objective, self.assignment, self.tau)
+        check_objective(self.objective, self.assignment, self.tau, self.image_scale)
         if self.turns != (MAIN,):
             raise expected("turns of the main head alone, InfoSeg's only one", self.turns, "turns")
         if self.sub_heads != 1:

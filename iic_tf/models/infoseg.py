@@ -86,7 +86,8 @@ class InfoSeg(Segmenter):
 
     arguments = (
         *("classes", "channels", "width", "features", "tau", "inputs", "objective"),
-        *("assignment", "paired", "elsewhere", "centred", "radius", "lamb", "collapsed"),
+        *("assignment", "paired", "elsewhere", "centred", "image_scale"),
+        *("radius", "lamb", "collapsed"),
     )
     overclusters = 0
     sub_heads = 1
@@ -108,6 +109,7 @@ class InfoSeg(Segmenter):
         paired: bool = False,
         elsewhere: bool = False,
         centred: bool = False,
+        image_scale: float = 1.0,
         radius: int = 10,
         lamb: float = 1.0,
         collapsed: bool = False,
@@ -117,7 +119,7 @@ class InfoSeg(Segmenter):
         if channels < 1:
             raise expected("at least 1 channel", channels, "channels")
         check_inputs(inputs)
-        check_objective(objective, assignment, tau)
+        check_objective(objective, assignment, tau, image_scale)
         check_lamb(lamb)
         if radius < 0:
             raise expected("radius >= 0", radius, "radius")
@@ -132,13 +134,14 @@ class InfoSeg(Segmenter):
         self.paired = paired
         self.elsewhere = elsewhere
         self.centred = centred
+        self.image_scale = image_scale
         self.radius = radius
         self.lamb = lamb
         self.collapsed = collapsed
         self.trunk = PatchNetwork(width, name="trunk", dtype=self.dtype_policy)
 
         def layer(clusters: int, sub_heads: int, **options: Any) -> LocalGlobalHead:
-            return LocalGlobalHead(clusters, features, width, centred, **options)
+            return LocalGlobalHead(clusters, features, width, centred, image_scale, **options)
 
         self.add_heads(layer, (MAIN,), displacements=(2 * radius + 1) ** 2)
         self.build((None, None, None, channels))
@@ -247,8 +250,8 @@ class InfoSeg(Segmenter):
         return super().bound(head) if self.objective == IIC else lowest_loss(self.objective)
 
 
-def check_objective(objective: str, assignment: str, tau: float) -> None:
-    """They must be among `OBJECTIVES` and `ASSIGNMENTS`, τ above 0.
+def check_objective(objective: str, assignment: str, tau: float, image_scale: float) -> None:
+    """They must be among `OBJECTIVES` and `ASSIGNMENTS`, the numbers above 0.
 
     Raises:
         InputError: they are not.
@@ -258,6 +261,8 @@ def check_objective(objective: str, assignment: str, tau: float) -> None:
     check_names(JSD if objective == IIC else objective, assignment)
     if not 0 < tau < float("inf"):
         raise expected("tau > 0 and finite", tau, "tau")
+    if not 0 < image_scale < float("inf"):
+        raise expected("image_scale > 0 and finite", image_scale, "image_scale")
 
 
 def cells_within(radius: int) -> int:

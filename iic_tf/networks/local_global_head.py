@@ -38,6 +38,8 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         width: factor of block B's channel counts.
         centred: whether what depends on the image sums to 0 over the classes. ⟨L, ·⟩ of what they
             have in common adds the same to all scores: class probabilities know nothing of it.
+        image_scale: factor of what depends on the image. Below 1 that begins smaller than offsets,
+            which are the same in all images, and is slower to learn.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         features: int = 1024,
         width: float = 1.0,
         centred: bool = False,
+        image_scale: float = 1.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -57,6 +60,7 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         self.features = features
         self.width = width
         self.centred = centred
+        self.image_scale = image_scale
         policy = self.dtype_policy
         self.image = [ConvBlock(f, stride=2, dtype=policy) for f in widened(IMAGE_FILTERS, width)]
         # No ReLU behind them: a score is a dot product, and half of all directions are negative.
@@ -96,7 +100,7 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         for block in self.image:
             x = block(x, training=training)
         image = self.image_residual(ops.mean(x, axis=(1, 2), keepdims=True), training=training)
-        every = self._of_classes(self.linear(image[:, 0, 0]))
+        every = self._of_classes(self.linear(self.image_scale * image[:, 0, 0]))
         if self.centred:
             # D's offsets stay: they are the same in all images.
             own = every - self._of_classes(ops.cast(self.linear.bias[None], every.dtype))
@@ -107,5 +111,5 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         return ops.reshape(x, (-1, self.clusters, self.features))
 
     def get_config(self) -> dict[str, Any]:
-        names = ("clusters", "features", "width", "centred")
+        names = ("clusters", "features", "width", "centred", "image_scale")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
