@@ -88,7 +88,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         spent = time.monotonic() - self.started
         left = spent / (done - self.first) * (self.epochs - done)
         heads = "  ".join(
-            f"{head} {logs[f'{head}_loss']:.3f} of −{-logs[f'{head}_bound']:.2f}"
+            f"{head} {logs[f'{head}_loss']:.3f} {lowest(logs[f'{head}_bound'])}"
             for head in logs["heads"]
         )
         line = (
@@ -109,6 +109,11 @@ def bars(shares: Sequence[float]) -> str:
     """Cluster shares as a row of little bars; a full bar is the whole image."""
     top = len(_BARS) - 1
     return "".join(_BARS[max(1, min(top, round(s * top)))] for s in shares)
+
+
+def lowest(bound: float) -> str:
+    """`of −1.10`, to stand behind a loss: the lowest that it can be."""
+    return f"of −{-bound:.2f}" if math.isfinite(bound) else "(no lowest value)"
 
 
 def clock(seconds: float) -> str:

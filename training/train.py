@@ -25,6 +25,7 @@ from iic_tf.training.callbacks import (
     SaveCheckpoint,
     StopOnNonFiniteLoss,
     clock,
+    lowest,
 )
 from iic_tf.training.checkpoints import Checkpoint, Checkpoints
 from iic_tf.training.look import DrawCurves
@@ -192,7 +193,7 @@ def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
     best = min(record.rows, key=lambda row: row["main_loss"])
     tell(
         f"done in {clock(time.monotonic() - started)}: best epoch {best['epoch']} by the "
-        f"unsupervised loss {best['main_loss']:.4f} (at best {best['main_bound']:.4f})"
+        f"unsupervised loss {best['main_loss']:.4f} {lowest(best['main_bound'])}"
     )
     found = [str(run.pictures / name) for name in work.task.look(run)]
     tell(f"model {run.best}; look at {', '.join([*found, str(run.pictures / 'losses.png')])}")
