@@ -33,6 +33,9 @@ ABLATIONS: dict[str, list[str]] = {
     "DV, soft": ["--set", "objective=dv"],
     "DV, hard": ["--set", "objective=dv", "--set", "assignment=hard"],
     "IIC-MI": ["--set", "objective=iic"],
+    "JSD, soft, different images at the same place": ["--set", "elsewhere=false"],
+    "JSD, soft, not centred": ["--set", "centred=false"],
+    "JSD, soft, one view alone": ["--set", "paired=false"],
 }
 
 
@@ -59,7 +62,7 @@ def main() -> int:
         results["sets"][name] = {"IIC": iic, "InfoSeg": infoseg}
     for name, options in ABLATIONS.items():
         if wanted(name):
-            variant = "-infoseg-" + name.lower().replace(", ", "-")
+            variant = "-infoseg-" + name.lower().replace(",", "").replace(" ", "-")
             results["ablations"][name] = of_seeds(ABLATED, [*INFOSEG[ABLATED], *options], variant)
     text = table(results)
     (out / "infoseg.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
