@@ -22,7 +22,10 @@ from real_data import DATA, RECIPES, scored
 from seeded_runs import each_seed, spread
 
 INFOSEG: dict[str, list[str]] = {
-    "Dubai-3": ["--method", "infoseg", "--recipe", "aerial-cpu"],
+    "Dubai-3": [
+        *("--method", "infoseg", "--recipe", "aerial-cpu", "--set", "jitter_x=false"),
+        *("--set", "photometry={brightness: 0.1, contrast: 0.1, saturation: 0.1, hue: 0.1}"),
+    ],
     "Dubai-5": ["--method", "infoseg", "--recipe", "aerial-cpu"],
     "s2_india_rgbir": ["--method", "infoseg", "--recipe", "satellite-cpu"],
     "labelmefacade (mask of valid pixels in training)": ["--method", "infoseg"],
