@@ -23,8 +23,9 @@ from seeded_runs import each_seed, spread
 
 INFOSEG: dict[str, list[str]] = {
     "Dubai-3": [
-        *("--method", "infoseg", "--recipe", "aerial-cpu", "--set", "jitter_x=false"),
+        *("--method", "infoseg", "--recipe", "aerial-cpu", "--set", "radius=4"),
         *("--set", "photometry={brightness: 0.1, contrast: 0.1, saturation: 0.1, hue: 0.1}"),
+        *("--set", "jitter_x=false"),
     ],
     "Dubai-5": ["--method", "infoseg", "--recipe", "aerial-cpu"],
     "s2_india_rgbir": ["--method", "infoseg", "--recipe", "satellite-cpu"],
