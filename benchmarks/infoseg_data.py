@@ -39,7 +39,6 @@ ABLATIONS: dict[str, list[str]] = {
     "IIC-MI": ["--set", "objective=iic"],
     "JSD, soft, different images at the same place": ["--set", "elsewhere=false"],
     "JSD, soft, not centred": ["--set", "centred=false"],
-    "JSD, soft, one view alone": ["--set", "paired=false"],
 }
 
 
