@@ -82,6 +82,14 @@ def test_how_few_products():
         minimal_convolution(rows(1, 3, 3, 1), rows(3, 3, 1, 1))
 
 
+def test_an_empty_batch_adds_nothing():
+    """One of several replicas may be left with no image."""
+    kernel = rows(3, 3, 2, 4)
+    out, to_x, to_kernel = slopes_of(minimal_convolution, rows(0, 4, 2, 2), kernel)
+    assert (out.shape, to_x.shape) == ((0, 4, 2, 4), (0, 4, 2, 2))
+    np.testing.assert_array_equal(to_kernel, np.zeros_like(kernel))
+
+
 @pytest.mark.parametrize("jit", [False, True])
 def test_in_a_graph_with_unknown_batch(jit):
     kernel = rows(3, 3, 3, 2, seed=1, kind="float32")
@@ -137,4 +145,7 @@ def test_where_it_is_taken(monkeypatch):
     ]
     for other in unlike:
         other(tf.zeros((1, 4, 4, 3)), training=True)
+    assert len(used) == 3
+    monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
+    Conv(2, 3, padding="same", use_bias=False)(tf.zeros((1, 4, 4, 3)), training=True)
     assert len(used) == 3

@@ -19,7 +19,8 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
     they train by `minimal_filtering`; in lower precisions, which its sums would cost too many
     digits, by `covering_convolution` where every cell sees the whole map. Equal to Conv2D in
     outputs and gradients (tests/test_conv.py, tests/test_minimal_filtering.py). Evaluation and
-    export are Keras' own: what kernels are turned into would make an exported model larger.
+    export are Keras' own: what kernels are turned into would make an exported model larger. So is
+    training where there is a GPU, whose library chooses among such ways itself.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
@@ -44,6 +45,7 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
             and self.activation is keras.activations.linear
             and None not in shape[1:3]
             and all(side % 2 == 1 for side in self.kernel_size)
+            and not tf.config.get_visible_devices("GPU")
         )
 
     def _minimal(self, inputs: Any) -> bool:
