@@ -130,22 +130,23 @@ def test_where_it_is_taken(monkeypatch):
         "iic_tf.networks.conv.minimal_convolution",
         lambda x, kernel: used.append((x.shape[1], kernel.shape[0])) or plain(x, kernel),
     )
-    for taps in (1, 3, 5):
-        layer = Conv(2, taps, padding="same", use_bias=False)
-        for size in range(1, 9):
-            layer(tf.zeros((1, size, size, 3)), training=True)
-            layer(tf.zeros((1, size, size, 3)))
-    assert used == [(2, 3), (4, 3), (3, 5)]
+    for channels in (2, 128):
+        for taps in (1, 3, 5):
+            layer = Conv(channels, taps, padding="same", use_bias=False)
+            for size in range(1, 9):
+                layer(tf.zeros((1, size, size, channels)), training=True)
+                layer(tf.zeros((1, size, size, channels)))
+    assert used == [(2, 3), (3, 5), (2, 3), (4, 3), (3, 5)]
     unlike = [
-        Conv(2, 3, padding="same", use_bias=False, dtype="mixed_bfloat16"),
-        Conv(2, 3, padding="same"),
-        Conv(2, 3, strides=2, padding="same", use_bias=False),
-        Conv(2, 3, padding="valid", use_bias=False),
-        Conv(2, 3, padding="same", use_bias=False, dilation_rate=2),
+        Conv(128, 3, padding="same", use_bias=False, dtype="mixed_bfloat16"),
+        Conv(128, 3, padding="same"),
+        Conv(128, 3, strides=2, padding="same", use_bias=False),
+        Conv(128, 3, padding="valid", use_bias=False),
+        Conv(128, 3, padding="same", use_bias=False, dilation_rate=2),
     ]
     for other in unlike:
-        other(tf.zeros((1, 4, 4, 3)), training=True)
-    assert len(used) == 3
+        other(tf.zeros((1, 4, 4, 128)), training=True)
+    assert len(used) == 5
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
-    Conv(2, 3, padding="same", use_bias=False)(tf.zeros((1, 4, 4, 3)), training=True)
-    assert len(used) == 3
+    Conv(128, 3, padding="same", use_bias=False)(tf.zeros((1, 4, 4, 128)), training=True)
+    assert len(used) == 5

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from iic_tf.networks.minimal_filtering import ROWS, minimal_convolution
+from iic_tf.networks.minimal_filtering import gains, minimal_convolution
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -27,7 +27,7 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
         """`[batch, height, width, channels]` → `[batch, height', width', filters]`."""
         if training and self._plain(inputs.shape):
             kernel = tf.convert_to_tensor(self.kernel)
-            if self._minimal(inputs):
+            if inputs.dtype == tf.float32 and gains(inputs.shape[1:3], kernel.shape):
                 return minimal_convolution(inputs, kernel)
             if self._covers(inputs.shape):
                 return covering_convolution(inputs, kernel)
@@ -46,11 +46,6 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
             and None not in shape[1:3]
             and all(side % 2 == 1 for side in self.kernel_size)
             and not tf.config.get_visible_devices("GPU")
-        )
-
-    def _minimal(self, inputs: Any) -> bool:
-        return inputs.dtype == tf.float32 and all(
-            row in ROWS for row in zip(inputs.shape[1:3], self.kernel_size, strict=True)
         )
 
     def _covers(self, shape: tuple[int | None, ...]) -> bool:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-ROWS = ((2, 3), (4, 3), (3, 5))
-"""Lengths of rows and of kernels that gain; longer rows lose in sums what products they save."""
+LEAST_CHANNELS = {(2, 3): 1, (3, 5): 1, (4, 3): 128}
+"""Lengths of rows and of kernels that gain, and from how many channels on.
+
+Longer rows, and those of four with fewer channels, lose in sums what products they save.
+"""
+
+
+def gains(size: Sequence[int], kernel: Sequence[int]) -> bool:
+    """Whether maps of height and width `size` gain by `minimal_convolution` with such a kernel.
+
+    Args:
+        size: h, w.
+        kernel: its shape, `[kh, kw, channels, filters]`.
+    """
+    rows = list(zip(size, kernel[:2], strict=True))
+    return all(row in LEAST_CHANNELS for row in rows) and min(kernel[2:]) >= max(
+        LEAST_CHANNELS[row] for row in rows
+    )
 
 
 def minimal_convolution(x: Any, kernel: Any) -> Any:
