@@ -82,7 +82,7 @@ def text(data: dict[str, Any]) -> str:
         f"{data['date']}.",
         "",
         "```",
-        "python benchmarks/clustering_step.py --out benchmarks",
+        f"python benchmarks/clustering_step.py --out benchmarks --runs {data['runs']}",
         "```",
         "",
     ]
