@@ -8,6 +8,7 @@ import pytest
 import tensorflow as tf
 
 from iic_tf.networks.conv import Conv, covering_convolution
+from iic_tf.networks.minimal_filtering import minimal_convolution
 
 SIZES = [(3, 3, 5), (2, 3, 5), (3, 1, 5), (2, 2, 3), (2, 2, 5), (3, 3, 7)]
 
@@ -32,17 +33,20 @@ def test_values_and_gradients_are_those_of_a_convolution(height, width, side):
 
 
 @pytest.mark.parametrize("jit", [False, True])
-def test_in_a_graph_with_unknown_batch(jit):
-    kernel = tf.cast(rows(5, 5, 3, 2, seed=1), tf.float32)
+@pytest.mark.parametrize(
+    ("way", "size", "taps"), [(covering_convolution, (3, 3), 5), (minimal_convolution, (4, 2), 3)]
+)
+def test_in_a_graph_with_unknown_batch(way, size, taps, jit):
+    kernel = tf.cast(rows(taps, taps, 3, 2, seed=1), tf.float32)
 
-    @tf.function(jit_compile=jit, input_signature=[tf.TensorSpec((None, 3, 3, 3), tf.float32)])
+    @tf.function(jit_compile=jit, input_signature=[tf.TensorSpec((None, *size, 3), tf.float32)])
     def step(x):
         with tf.GradientTape() as tape:
             tape.watch(x)
-            loss = tf.reduce_sum(tf.sin(covering_convolution(x, kernel)))
+            loss = tf.reduce_sum(tf.sin(way(x, kernel)))
         return tape.gradient(loss, x)
 
-    x = tf.cast(rows(6, 3, 3, 3), tf.float32)
+    x = tf.cast(rows(6, *size, 3), tf.float32)
     with tf.GradientTape() as tape:
         tape.watch(x)
         loss = tf.reduce_sum(tf.sin(tf.nn.conv2d(x, kernel, 1, "SAME")))

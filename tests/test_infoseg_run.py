@@ -127,7 +127,9 @@ def test_ablations_train_and_are_scored(
     shown = capsys.readouterr().out
     bounds = {"dv": "(no lowest value)", "iic": "of −2.20"}
     bound = bounds.get(more[1].split("=")[1], "of −1.39")
-    assert all(bound in line for line in shown.splitlines() if line.startswith(("epoch", "done")))
+    told = [line for line in shown.splitlines() if line.startswith(("epoch", "done"))]
+    assert len(told) == 3
+    assert all(bound in line for line in told)
     assert (tmp_path / "run" / "pictures" / "losses.png").is_file()
     assert "trained, one to one" in shown_by(capsys, "evaluate", str(tmp_path / "run"))
 

@@ -12,7 +12,8 @@ import tensorflow as tf
 LEAST_CHANNELS = {(2, 3): 1, (3, 5): 1, (4, 3): 128}
 """Lengths of rows and of kernels that gain, and from how many channels on.
 
-Longer rows, and those of four with fewer channels, lose in sums what products they save.
+Longer rows lose in sums what products they save. Rows of four with fewer channels gain too little
+(a factor of 0.94 to 1.23 at 16 to 64 channels) for their rounding.
 """
 
 
