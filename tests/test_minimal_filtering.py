@@ -13,7 +13,7 @@ from iic_tf.networks.conv import Conv
 from iic_tf.networks.minimal_filtering import _sums_of_maps, gains, minimal_convolution
 
 SIZES = [
-    *(((h, w), (3, 3)) for h, w in [*itertools.product((2, 4), repeat=2), (6, 4), (8, 2)]),
+    *(((h, w), (3, 3)) for h, w in [*itertools.product((2, 4), repeat=2), (8, 4), (8, 2), (12, 8)]),
     *(((3, 3), (5, 5)), ((3, 2), (5, 3)), ((4, 3), (3, 5))),
 ]
 
@@ -62,7 +62,9 @@ def test_gradients_are_those_of_a_convolution(size, taps):
         np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("side", "taps", "channels"), [(4, 3, 256), (2, 3, 512), (3, 5, 256)])
+@pytest.mark.parametrize(
+    ("side", "taps", "channels"), [(8, 3, 128), (4, 3, 256), (2, 3, 512), (3, 5, 256)]
+)
 def test_float32_with_the_channels_of_the_networks(side, taps, channels):
     x = rows(8, side, side, channels)
     kernel = rows(taps, taps, channels, channels, seed=1) * 0.02
@@ -70,16 +72,17 @@ def test_float32_with_the_channels_of_the_networks(side, taps, channels):
     found = slopes_of(minimal_convolution, tf.cast(x, "float32"), tf.cast(kernel, "float32"))
     for a, b in zip(found, exact, strict=True):
         off, largest = np.abs(a.numpy() - b.numpy()).max(), np.abs(b.numpy()).max()
-        assert off < 3e-6 * largest
+        assert off < 4e-6 * largest
 
 
 def test_how_few_products():
-    for side, taps, products in ((2, 3, 9), (4, 3, 64), (3, 5, 36)):
+    for side, taps, products in ((2, 3, 9), (4, 3, 36), (8, 3, 144), (3, 5, 36)):
         of_inputs, of_taps, of_products = _sums_of_maps((side, taps), (side, taps))
         assert len(of_inputs) == of_products.shape[1] == products
         assert len(of_inputs) % len(of_taps) == 0
-    with pytest.raises(ValueError, match="rows of 3 under 3 taps"):
-        minimal_convolution(rows(1, 3, 3, 1), rows(3, 3, 1, 1))
+    for side in (3, 6):
+        with pytest.raises(ValueError, match=f"rows of {side} under 3 taps"):
+            minimal_convolution(rows(1, side, side, 1), rows(3, 3, 1, 1))
 
 
 def test_an_empty_batch_adds_nothing():
@@ -90,7 +93,9 @@ def test_an_empty_batch_adds_nothing():
     np.testing.assert_array_equal(to_kernel, np.zeros_like(kernel))
 
 
-@pytest.mark.parametrize(("side", "taps", "channels"), [(2, 3, 3), (4, 3, 128), (3, 5, 3)])
+@pytest.mark.parametrize(
+    ("side", "taps", "channels"), [(2, 3, 3), (4, 3, 64), (8, 3, 64), (3, 5, 3)]
+)
 def test_the_layer_trains_as_keras_own(side, taps, channels):
     assert gains((side, side), (taps, taps, channels, channels))
     layer = Conv(channels, taps, padding="same", use_bias=False)
@@ -104,7 +109,7 @@ def test_the_layer_trains_as_keras_own(side, taps, channels):
         with tf.GradientTape() as tape:
             loss = tf.reduce_sum(tf.sin(one(x, **arguments)))
         slopes.append(tape.gradient(loss, one.kernel.value).numpy())
-    np.testing.assert_allclose(*slopes, rtol=0, atol=3e-6 * np.abs(slopes[1]).max())
+    np.testing.assert_allclose(*slopes, rtol=0, atol=4e-6 * np.abs(slopes[1]).max())
 
 
 def test_where_it_is_taken(monkeypatch):
@@ -113,23 +118,23 @@ def test_where_it_is_taken(monkeypatch):
         "iic_tf.networks.conv.minimal_convolution",
         lambda x, kernel: used.append((x.shape[1], kernel.shape[0])) or plain(x, kernel),
     )
-    for channels in (2, 128):
+    for channels in (2, 64):
         for taps in (1, 3, 5):
             layer = Conv(channels, taps, padding="same", use_bias=False)
             for size in range(1, 9):
                 layer(tf.zeros((1, size, size, channels)), training=True)
                 layer(tf.zeros((1, size, size, channels)))
-    assert used == [(2, 3), (3, 5), (2, 3), (4, 3), (3, 5)]
+    assert used == [(2, 3), (3, 5), (2, 3), (4, 3), (8, 3), (3, 5)]
     unlike = [
-        Conv(128, 3, padding="same", use_bias=False, dtype="mixed_bfloat16"),
-        Conv(128, 3, padding="same"),
-        Conv(128, 3, strides=2, padding="same", use_bias=False),
-        Conv(128, 3, padding="valid", use_bias=False),
-        Conv(128, 3, padding="same", use_bias=False, dilation_rate=2),
+        Conv(64, 3, padding="same", use_bias=False, dtype="mixed_bfloat16"),
+        Conv(64, 3, padding="same"),
+        Conv(64, 3, strides=2, padding="same", use_bias=False),
+        Conv(64, 3, padding="valid", use_bias=False),
+        Conv(64, 3, padding="same", use_bias=False, dilation_rate=2),
     ]
     for other in unlike:
-        other(tf.zeros((1, 4, 4, 128)), training=True)
-    assert len(used) == 5
+        other(tf.zeros((1, 4, 4, 64)), training=True)
+    assert len(used) == 6
     monkeypatch.setattr(tf.config, "get_visible_devices", lambda kind: [kind])
-    Conv(128, 3, padding="same", use_bias=False)(tf.zeros((1, 4, 4, 128)), training=True)
-    assert len(used) == 5
+    Conv(64, 3, padding="same", use_bias=False)(tf.zeros((1, 4, 4, 64)), training=True)
+    assert len(used) == 6
