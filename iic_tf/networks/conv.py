@@ -15,12 +15,13 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
     """Keras' Conv2D, but for small maps, on which training goes by matrix products, faster.
 
     The last convolution of network B goes with 5×5 kernels over maps of 3×3 cells, those of network
-    A's last two stages with 3×3 over 4×4 and 2×2: most of what they multiply is padding. In float32
-    they train by `minimal_filtering`; in lower precisions, which its sums would cost too many
-    digits, by `covering_convolution` where every cell sees the whole map. Equal to Conv2D in
-    outputs and gradients (tests/test_conv.py, tests/test_minimal_filtering.py). Evaluation and
-    export are Keras' own: what kernels are turned into would make an exported model larger. So is
-    training where there is a GPU, whose library chooses among such ways itself.
+    A's last three stages with 3×3 over 8×8, 4×4 and 2×2: much of what they multiply is padding, or
+    is multiplied again for the next cell. In float32 they train by `minimal_filtering`; in lower
+    precisions, which its sums would cost too many digits, by `covering_convolution` where every
+    cell sees the whole map. Equal to Conv2D in outputs and gradients (tests/test_conv.py,
+    tests/test_minimal_filtering.py). Evaluation and export are Keras' own: what kernels are turned
+    into would make an exported model larger. So is training where there is a GPU, whose library
+    chooses among such ways itself.
     """
 
     def call(self, inputs: Any, training: bool = False) -> Any:
