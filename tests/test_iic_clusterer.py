@@ -8,32 +8,18 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from made_up import noise, same, weights
 
 from iic_tf.errors import InputError
 from iic_tf.losses.segmentation import loss_of_joints
 from iic_tf.models.iic_clusterer import IICClusterer
 
-
-@pytest.fixture(autouse=True)
-def _same_weights_each_time():
-    keras.utils.set_random_seed(0)
-
-
-@pytest.fixture
-def _precision(request):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(request.param)
-    yield
-    keras.config.set_dtype_policy(before)
+pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
 
 
 def small(classes=2, overclusters=3, channels=1, size=8, network="B", width=0.06, **arguments):
     arguments = {"sub_heads": 2, **arguments}
     return IICClusterer(classes, overclusters, channels, size, network, width, **arguments)
-
-
-def noise(*shape, seed=0):
-    return np.random.default_rng(seed).uniform(size=shape).astype(np.float32)
 
 
 def batch_of(images=4, copies=1, epoch=0, size=8, channels=1, seed=0):
@@ -46,14 +32,6 @@ def batch_of(images=4, copies=1, epoch=0, size=8, channels=1, seed=0):
         "image": np.arange(images, dtype=np.int32),
     }
     return {name: tf.constant(value) for name, value in batch.items()}
-
-
-def weights(layer):
-    return [np.copy(w) for w in layer.get_weights()]
-
-
-def same(before, after):
-    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def spread(model):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from made_up import noise_pairs, same, two_textures, weights
 
 from iic_tf.data.array_scene import from_arrays
 from iic_tf.errors import InputError
@@ -19,49 +20,11 @@ from iic_tf.views.photometry import Photometry
 MILD = Photometry(0.05, 0.05, 0.05, 0)
 
 
-@pytest.fixture(autouse=True)
-def _same_weights_each_time():
-    keras.utils.set_random_seed(0)
-
-
-@pytest.fixture
-def _precision(request):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(request.param)
-    yield
-    keras.config.set_dtype_policy(before)
-
-
-def two_textures(count=6, size=24, seed=0):
-    """Images of which one half is dark and even, the other bright and striped."""
-    rng = np.random.default_rng(seed)
-    images = []
-    for _ in range(count):
-        image = rng.integers(20, 60, (size, size, 3))
-        edge = int(rng.integers(size // 3, size - size // 3))
-        image[:, edge:] = rng.integers(150, 190, (size, size - edge, 3))
-        image[::2, edge:] += 40
-        images.append(image.astype(np.uint8))
-    return from_arrays(images)
-
-
-def noise_pairs(crop=8, batch=3, masks=False, **options):
-    rng = np.random.default_rng(1)
-    images = [rng.integers(0, 256, (16, 24, 3)).astype(np.uint8) for _ in range(2)]
-    labels = [rng.integers(-1, 1, (16, 24)) for _ in range(2)]
-    return Pairs(from_arrays(images, labels), crop, batch, masks=masks, **options)
+pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
 
 
 def small(classes=2, overclusters=3, radius=1, width=0.05, **arguments):
     return IICSegmenter(classes, overclusters, channels=3, width=width, radius=radius, **arguments)
-
-
-def weights(layer):
-    return [np.copy(w) for w in layer.get_weights()]
-
-
-def same(before, after):
-    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def reference_maps(model, batch, head, training):

@@ -5,14 +5,15 @@ import subprocess
 import sys
 
 import keras
+import made_up
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from made_up import noise, same, small_infoseg, two_textures
 
-from iic_tf.data.array_scene import from_arrays
 from iic_tf.errors import InputError
-from iic_tf.losses.infoseg import class_probabilities, infoseg_loss, loss_of_sums, pair_sums
+from iic_tf.losses.infoseg import infoseg_loss
 from iic_tf.models.infoseg import InfoSeg
 from iic_tf.views.geometry import Geometry, flip, unflip
 from iic_tf.views.pairs import Pairs
@@ -22,32 +23,8 @@ LOWEST = -2 * np.log(2)
 EVERY_OBJECTIVE = [("jsd", "soft"), ("jsd", "hard"), ("dv", "soft"), ("dv", "hard")]
 
 
-@pytest.fixture(autouse=True)
-def _same_weights_each_time():
-    keras.utils.set_random_seed(0)
-
-
-@pytest.fixture
-def _precision(request):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(request.param)
-    yield
-    keras.config.set_dtype_policy(before)
-
-
-def random_images(*shape, seed=0):
-    return np.random.default_rng(seed).uniform(size=shape).astype(np.float32)
-
-
-def small(classes=2, width=0.05, features=8, **arguments):
-    return InfoSeg(classes, 3, width, features, **arguments)
-
-
-def noise_pairs(crop=10, batch=3, masks=False, size=(20, 30), **options):
-    rng = np.random.default_rng(1)
-    images = [rng.integers(0, 256, (*size, 3)).astype(np.uint8) for _ in range(2)]
-    labels = [rng.integers(-1, 1, size) for _ in range(2)]
-    return Pairs(from_arrays(images, labels), crop, batch, masks=masks, **options)
+noise_pairs = functools.partial(made_up.noise_pairs, crop=10, size=(20, 30))
+pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
 
 
 def reference_pairs(model, batch, training):
@@ -55,10 +32,6 @@ def reference_pairs(model, batch, training):
     local, image = (f.numpy() for f in model.local_and_global(batch["x"], training))
     mask = reference.box_means(batch["valid"].numpy(), 4) if "valid" in batch else None
     return reference.infoseg_scores(local, image, model.tau, model.assignment, mask)
-
-
-def same(before, after):
-    return all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
 
 
 def test_defaults_are_the_papers():
@@ -122,16 +95,17 @@ def test_construction_messages(wrong, message):
 
 
 def test_bounds():
-    assert small().bound("main") == pytest.approx(LOWEST)
-    assert small(objective="dv").bound("main") == -np.inf
-    assert small(3, objective="iic").bound("main") == pytest.approx(-np.log(3))
-    assert small(3, objective="iic", lamb=1.5).bound("main") == pytest.approx(-2 * np.log(3))
+    assert small_infoseg().bound("main") == pytest.approx(LOWEST)
+    assert small_infoseg(objective="dv").bound("main") == -np.inf
+    assert small_infoseg(3, objective="iic").bound("main") == pytest.approx(-np.log(3))
+    twice = small_infoseg(3, objective="iic", lamb=1.5).bound("main")
+    assert twice == pytest.approx(-2 * np.log(3))
 
 
 @pytest.mark.parametrize("masks", [False, True])
 @pytest.mark.parametrize(("objective", "assignment"), EVERY_OBJECTIVE)
 def test_the_training_loss_is_the_references(objective, assignment, masks):
-    model = small(objective=objective, assignment=assignment)
+    model = small_infoseg(objective=objective, assignment=assignment)
     model.compile(keras.optimizers.SGD(0.0))
     batch = noise_pairs(masks=masks)[0]
     assert ("valid" in batch) == masks
@@ -145,10 +119,10 @@ def test_the_training_loss_is_the_references(objective, assignment, masks):
 @pytest.mark.parametrize(("objective", "assignment"), EVERY_OBJECTIVE)
 def test_the_paired_loss_is_the_references(objective, assignment, radius, masks, ours):
     options = {"objective": objective, "assignment": assignment, "radius": radius, **ours}
-    model = small(3, paired=True, **options)
+    model = small_infoseg(3, paired=True, **options)
     model.compile()
     geometry = Geometry(0.5, quarter_turns=True)
-    batch = noise_pairs(16, 4, masks, (32, 32), geometry=geometry)[0]
+    batch = noise_pairs(crop=16, batch=4, masks=masks, size=(32, 32), geometry=geometry)[0]
     signs = batch["flip"].numpy()
     assert (signs != np.eye(2)).any(axis=(1, 2)).any()
     both = model.local_and_global(np.concatenate([batch["x"], batch["gx"]]), training=True)
@@ -170,7 +144,7 @@ def test_the_paired_loss_is_the_references(objective, assignment, radius, masks,
 
 
 def test_a_paired_cell_outside_the_copy_takes_no_part():
-    model = small(2, paired=True, radius=0)
+    model = small_infoseg(2, paired=True, radius=0)
     batch = noise_pairs(crop=16, geometry=Geometry(rotation=40))[0]
     joints = model.joints(batch, ("main",), training=False)["main"].numpy()
     cells, weight = 2 * 3 * 4 * 4, joints[1]
@@ -178,7 +152,7 @@ def test_a_paired_cell_outside_the_copy_takes_no_part():
 
 
 def test_paired_crops_are_whole_cells():
-    model = small(2, paired=True)
+    model = small_infoseg(2, paired=True)
     model.compile()
     with pytest.raises(InputError, match=r"a multiple of 4 pixels.*received crop=\(10, 10\)"):
         model.train_step(noise_pairs(crop=10)[0])
@@ -186,7 +160,7 @@ def test_paired_crops_are_whole_cells():
 
 @pytest.mark.parametrize("geometry", [Geometry(0.5), Geometry(rotation=30)])
 def test_the_iic_objective_is_the_references(geometry):
-    model = small(objective="iic", radius=2, lamb=1.5)
+    model = small_infoseg(objective="iic", radius=2, lamb=1.5)
     model.compile(keras.optimizers.SGD(0.0))
     batch = noise_pairs(masks=True, geometry=geometry)[0]
     views = np.concatenate([batch["x"], batch["gx"]])
@@ -204,7 +178,7 @@ def test_the_iic_objective_is_the_references(geometry):
 
 @pytest.mark.parametrize(("objective", "assignment"), EVERY_OBJECTIVE)
 def test_a_step_follows_the_gradient_of_the_loss(objective, assignment):
-    model = small(objective=objective, assignment=assignment)
+    model = small_infoseg(objective=objective, assignment=assignment)
     model.compile(keras.optimizers.SGD(0.5))
     batch = noise_pairs()[0]
     with tf.GradientTape() as tape:
@@ -221,7 +195,7 @@ def test_a_step_follows_the_gradient_of_the_loss(objective, assignment):
 
 @pytest.mark.parametrize("objective", ["jsd", "dv"])
 def test_the_loss_of_a_set_is_that_of_all_its_pairs(objective):
-    model = small(objective=objective, tau=0.1)
+    model = small_infoseg(objective=objective, tau=0.1)
     model.compile(keras.optimizers.Adam(1e-3))
     model.fit(noise_pairs(steps=10), epochs=2, verbose=0)
     held_out = noise_pairs(batch=5, masks=True)
@@ -242,7 +216,7 @@ def test_the_loss_of_a_set_is_that_of_all_its_pairs(objective):
 
 
 def test_shares_are_the_mean_probabilities_of_valid_cells():
-    model = small(3)
+    model = small_infoseg(3)
     model.compile()
     model.evaluate(noise_pairs(masks=True, steps=2), verbose=0)
     held_out = noise_pairs(masks=True, steps=2)
@@ -262,7 +236,7 @@ def test_pixels_of_no_class_are_left_out_of_the_step():
     after = []
     for valid in (True, False):
         keras.utils.set_random_seed(0)
-        model = small()
+        model = small_infoseg()
         model.compile(keras.optimizers.SGD(1.0))
         batch = dict(noise_pairs(masks=True)[0])
         if not valid:
@@ -277,7 +251,7 @@ def test_pixels_of_no_class_are_left_out_of_the_step():
 
 def test_a_batch_of_one_image_is_refused():
     wanted = "at least 2 images in a batch, to pair with one another; received batch=1"
-    model = small()
+    model = small_infoseg()
     model.compile()
     one = noise_pairs(batch=1)
     for attempt in (
@@ -296,13 +270,13 @@ def test_a_batch_of_one_image_is_refused():
     ):
         model.fit(noise_pairs(batch=2), verbose=0)
     # Two views of one image are all that the other objective wants.
-    model = small(objective="iic", radius=1)
+    model = small_infoseg(objective="iic", radius=1)
     model.compile()
     assert np.isfinite(model.fit(noise_pairs(batch=1, steps=1), verbose=0).history["loss"]).all()
 
 
 def test_batches_that_are_not_pairs_are_refused():
-    model = small()
+    model = small_infoseg()
     model.compile()
     with pytest.raises(InputError, match=r"batches of pairs.*see iic_tf\.Pairs"):
         model.fit(np.zeros((4, 8, 8, 3), np.float32), verbose=0)
@@ -316,7 +290,7 @@ def test_training_can_be_had_again(objective):
     results = []
     for _ in range(2):
         keras.utils.set_random_seed(0)
-        model = small(objective=objective, radius=1)
+        model = small_infoseg(objective=objective, radius=1)
         model.compile(keras.optimizers.Adam(1e-3))
         keras.utils.set_random_seed(len(results))
         history = model.fit(noise_pairs(steps=2), epochs=2, verbose=0)
@@ -329,7 +303,7 @@ def test_training_can_be_had_again(objective):
 @pytest.mark.parametrize("objective", ["jsd", "dv"])
 def test_micro_batches_pair_images_within_each(objective):
     keras.utils.set_random_seed(0)
-    model = small(objective=objective)
+    model = small_infoseg(objective=objective)
     model.compile(keras.optimizers.SGD(0.0), micro_batches=2)
     batch = noise_pairs(batch=6)[0]
     halves = [{k: v[part] for k, v in batch.items()} for part in (slice(3), slice(3, None))]
@@ -347,7 +321,7 @@ def test_xla_agrees_with_the_graph(objective):
     results = []
     for jit in (False, True):
         keras.utils.set_random_seed(0)
-        model = small(objective=objective)
+        model = small_infoseg(objective=objective)
         model.compile(keras.optimizers.SGD(0.1), jit_compile=jit)
         history = model.fit(noise_pairs(steps=1), epochs=1, verbose=0)
         results.append((history.history["loss"][0], model.get_weights()))
@@ -360,7 +334,7 @@ def test_xla_agrees_with_the_graph(objective):
 @pytest.mark.parametrize("objective", ["jsd", "dv", "iic"])
 @pytest.mark.usefixtures("_precision")
 def test_steps_in_mixed_precision_are_finite(objective):
-    model = small(objective=objective, radius=1)
+    model = small_infoseg(objective=objective, radius=1)
     model.compile(keras.optimizers.Adam(1e-3))
     before = model.get_weights()
     history = model.fit(noise_pairs(masks=True, steps=1), epochs=2, verbose=0)
@@ -371,27 +345,15 @@ def test_steps_in_mixed_precision_are_finite(objective):
     assert model.predict(np.zeros((1, 8, 9, 3), np.float32), verbose=0).dtype == np.float32
 
 
-def halves(count=8, size=24, seed=0):
-    """Images of which one half is dark and even, the other bright and striped, in some tint."""
-    rng = np.random.default_rng(seed)
-    images = []
-    for _ in range(count):
-        image = rng.integers(20, 60, (size, size, 3))
-        edge = int(rng.integers(size // 3, size - size // 3))
-        image[:, edge:] = rng.integers(150, 190, (size, size - edge, 3))
-        image[::2, edge:] += 40
-        images.append((image * rng.uniform(0.6, 1, 3)).astype(np.uint8))
-    return from_arrays(images)
-
-
 @pytest.mark.parametrize("objective", ["jsd", "dv"])
 def test_fit_learns_what_images_have_in_common_with_themselves(objective):
-    model = small(width=0.1, features=16, objective=objective)
+    model = small_infoseg(width=0.1, features=16, objective=objective)
     model.compile(keras.optimizers.Adam(1e-3 if objective == "dv" else 3e-3))
     mild = Photometry(0.05, 0.05, 0.05, 0)
-    held_out = Pairs(halves(), 24, 8, photometry=mild)
+    scenes = two_textures(8, tinted=True)
+    held_out = Pairs(scenes, 24, 8, photometry=mild)
     before = model.evaluate(held_out, return_dict=True, verbose=0)["loss"]
-    model.fit(Pairs(halves(), 24, 8, steps=20, photometry=mild), epochs=8, verbose=0)
+    model.fit(Pairs(scenes, 24, 8, steps=20, photometry=mild), epochs=8, verbose=0)
     after = model.evaluate(held_out, return_dict=True, verbose=0)["loss"]
     assert after < min(before, 0) - 0.2
     assert after > model.bound("main")
@@ -412,10 +374,10 @@ np.savez(sys.argv[3], maps=model(images), rate=float(model.optimizer.learning_ra
 
 
 def test_a_saved_model_is_the_same_in_a_fresh_interpreter(tmp_path):
-    model = small(inputs="bands+sobel", tau=0.5)
+    model = small_infoseg(inputs="bands+sobel", tau=0.5)
     model.compile(keras.optimizers.Adam(2e-3))
     model.fit(noise_pairs(steps=2), epochs=2, verbose=0)
-    images = random_images(2, 9, 12, 3)
+    images = noise(2, 9, 12, 3)
     files = [tmp_path / name for name in ("model.keras", "images.npy", "found.npz")]
     model.save(files[0])
     np.save(files[1], images)
@@ -427,7 +389,7 @@ def test_a_saved_model_is_the_same_in_a_fresh_interpreter(tmp_path):
 
 
 def test_training_goes_on_from_a_saved_model_as_if_never_stopped(tmp_path):
-    model = small()
+    model = small_infoseg()
     model.compile(keras.optimizers.Adam(1e-3))
     model.fit(noise_pairs(), epochs=1, verbose=0)
     model.save(tmp_path / "model.keras")
@@ -436,116 +398,3 @@ def test_training_goes_on_from_a_saved_model_as_if_never_stopped(tmp_path):
     again.fit(noise_pairs(epoch=1), epochs=1, verbose=0)
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
-
-
-# --- several replicas
-
-TWO_REPLICAS = """
-import sys
-import keras
-import numpy as np
-import tensorflow as tf
-
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-sys.path.insert(0, sys.argv[3])
-from test_infoseg import noise_pairs, small, spread
-
-strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-pairs = noise_pairs(batch=7, masks=True)
-assert [len(pairs[i]["x"]) for i in range(len(pairs))] == [7, 5]
-found = {}
-for objective in sys.argv[1].split():
-    with strategy.scope():
-        keras.utils.set_random_seed(0)
-        model = spread(small(objective=objective, radius=1))
-        model.compile(keras.optimizers.SGD(0.01))
-    found |= {f"{objective}/start{i}": w for i, w in enumerate(model.get_weights())}
-    dataset = strategy.experimental_distribute_dataset(pairs.dataset(0, 2))
-    history = model.fit(dataset, steps_per_epoch=2, verbose=0).history
-    found |= {f"{objective}/weight{i}": w for i, w in enumerate(model.get_weights())}
-    dataset = strategy.experimental_distribute_dataset(pairs.dataset(0, 2))
-    evaluated = model.evaluate(dataset, steps=2, verbose=0, return_dict=True)
-    found |= {f"{objective}/loss": history["loss"][0], f"{objective}/evaluated": evaluated["loss"]}
-    found[f"{objective}/shares"] = model.meters["main"].shares()
-np.savez(sys.argv[2], **found)
-"""
-
-
-@pytest.fixture(scope="module")
-def on_two_replicas(tmp_path_factory):
-    """What a strategy of two logical CPUs makes of two batches, by objective."""
-    file = tmp_path_factory.mktemp("replicas") / "found.npz"
-    folder = __file__.rsplit("/", 1)[0]
-    command = [sys.executable, "-c", TWO_REPLICAS, "jsd dv iic", file, folder]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    return np.load(file)
-
-
-def spread(model):
-    """Global features far from small, so that gradients are more than rounding."""
-    linear = model.heads["main"].linear
-    linear.kernel.assign(np.random.default_rng(3).normal(0, 0.15, linear.kernel.shape))
-    return model
-
-
-def halves_of(count):
-    """How a strategy of two deals that many images."""
-    return slice(0, -(-count // 2)), slice(-(-count // 2), count)
-
-
-def on_one_device(model, batch, training):
-    """The loss of a global batch, BatchNormalization and all, partners being of the same half."""
-    if model.objective == "iic":
-        found = model.joints(batch, ("main",), training)["main"]
-        return model.head_loss(found, "main"), found
-    from iic_tf.models.served import shrink
-
-    local, image = model.local_and_global(batch["x"], training)
-    mask = shrink(batch["valid"][..., None], 4)[..., 0]
-    sums = 0.0
-    for part in halves_of(len(batch["x"])):
-        here = local[part], image[part]
-        chosen = class_probabilities(*here, model.tau)
-        sums = sums + pair_sums(*here, chosen, model.objective, mask=mask[part])
-    return tf.cast(loss_of_sums(sums, model.objective), tf.float32), sums
-
-
-@pytest.mark.parametrize("objective", ["jsd", "dv", "iic"])
-def test_two_replicas_are_one_device_with_partners_of_each_half(objective, on_two_replicas):
-    found = {
-        name.partition("/")[2]: on_two_replicas[name]
-        for name in on_two_replicas.files
-        if name.startswith(objective)
-    }
-    model = small(objective=objective, radius=1)
-    count = len(model.get_weights())
-    model.set_weights([found[f"start{i}"] for i in range(count)])
-    pairs = noise_pairs(batch=7, masks=True)
-    losses = []
-    for i in range(len(pairs)):
-        variables = [v.value for v in model.trainable_variables]
-        with tf.GradientTape() as tape:
-            loss, _ = on_one_device(model, pairs[i], True)
-        slopes = tape.gradient(loss, variables)
-        for variable, slope in zip(model.trainable_variables, slopes, strict=True):
-            variable.assign(variable - 0.01 * slope)
-        losses.append(float(loss))
-    # Float32 sums in another order: a wrong weight of an image would be a thousand times as much.
-    assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-5, abs=1e-6)
-    moved = 0.0
-    names = [v.path for v in model.weights]
-    for i, (name, mine) in enumerate(zip(names, model.get_weights(), strict=True)):
-        np.testing.assert_allclose(found[f"weight{i}"], mine, atol=2e-5, err_msg=name)
-        moved = max(moved, np.abs(mine - found[f"start{i}"]).max() if mine.ndim else 0.0)
-    assert moved > 1e-3
-    # Evaluated as theirs: moving statistics that have just begun make rounding of weights large.
-    model.set_weights([found[f"weight{i}"] for i in range(count)])
-    total = sum(on_one_device(model, pairs[i], False)[1] for i in range(len(pairs)))
-    if objective == "iic":
-        exact = float(model.head_loss(total, "main"))
-    else:
-        exact = float(loss_of_sums(total, objective))
-    assert found["evaluated"] == pytest.approx(exact, rel=2e-5, abs=1e-6)
-    assert found["shares"].sum() == pytest.approx(1, abs=1e-6)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from made_up import noise, small_infoseg
 
 from iic_tf.losses.infoseg import class_probabilities
 from iic_tf.models.infoseg import InfoSeg
@@ -11,18 +12,7 @@ from iic_tf.models.segmenter import Segmenter
 from iic_tf.networks.local_global_head import LocalGlobalHead
 from iic_tf.networks.patch_network import PatchNetwork
 
-
-@pytest.fixture(autouse=True)
-def _same_weights_each_time():
-    keras.utils.set_random_seed(0)
-
-
-def random_images(*shape, seed=0):
-    return np.random.default_rng(seed).uniform(size=shape).astype(np.float32)
-
-
-def small(classes=2, width=0.05, features=8, **arguments):
-    return InfoSeg(classes, 3, width, features, **arguments)
+pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
 
 
 def open_half(blocks):
@@ -34,8 +24,8 @@ def open_half(blocks):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (2, 2), (5, 8), (17, 13), (20, 20)])
 def test_any_image_size(size):
-    images = random_images(2, *size, 3)
-    model = small(3)
+    images = noise(2, *size, 3)
+    model = small_infoseg(3)
     local, image = model.local_and_global(images)
     assert local.shape == (2, -(-size[0] // 4), -(-size[1] // 4), 8)
     assert image.shape == (2, 3, 8)
@@ -47,18 +37,18 @@ def test_any_image_size(size):
 
 
 def test_sizes_unknown_when_the_graph_is_built():
-    model = small(3)
+    model = small_infoseg(3)
     graph = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
     for size in ((9, 14), (16, 7), (1, 5)):
-        images = random_images(2, *size, 3)
+        images = noise(2, *size, 3)
         np.testing.assert_allclose(graph(images), model(images), atol=1e-6)
 
 
 @pytest.mark.parametrize("pixel", [(32, 33), (34, 35)])
 def test_local_features_see_as_far_as_the_receptive_radius(pixel):
-    model = small(3)
+    model = small_infoseg(3)
     open_half(model.trunk.blocks)
-    images = random_images(1, 70, 71, 3)
+    images = noise(1, 70, 71, 3)
     changed = images.copy()
     changed[0, pixel[0], pixel[1]] += 20
 
@@ -89,13 +79,13 @@ class Fixed:
 def test_the_map_lies_on_the_image_without_a_shift(axis):
     """With kernels that are their own mirror images, a mirrored image has the mirrored map."""
     # Untrained statistics make scores large: probabilities would be all 0 and 1.
-    model = small(3, tau=0.05)
+    model = small_infoseg(3, tau=0.05)
     open_half(model.trunk.blocks)
     # Block B's stride begins at the first cell: of an odd number of cells it has a mirror image.
     for block in (*model.trunk.blocks, *model.heads["main"].image):
         kernel = block.conv.kernel.numpy()
         block.conv.kernel.assign((kernel + np.flip(kernel, axis=axis - 1)) / 2)
-    images = random_images(1, 36, 36, 3)
+    images = noise(1, 36, 36, 3)
     out = model(images).numpy()
     mirrored = model(np.flip(images, axis=axis)).numpy()
     np.testing.assert_allclose(np.flip(mirrored, axis=axis), out, atol=1e-5)
@@ -103,9 +93,9 @@ def test_the_map_lies_on_the_image_without_a_shift(axis):
 
 
 def test_global_features_see_the_whole_image_and_local_ones_do_not():
-    model = small(3)
+    model = small_infoseg(3)
     open_half((*model.trunk.blocks, *model.heads["main"].image))
-    images = random_images(1, 64, 64, 3)
+    images = noise(1, 64, 64, 3)
     changed = images.copy()
     changed[0, :8, :8] += 10
     before, after = model.local_and_global(images), model.local_and_global(changed)
@@ -135,7 +125,7 @@ def test_classes_begin_as_the_same_ones_in_all_images():
     for seed in range(3):
         keras.utils.set_random_seed(seed)
         model = InfoSeg(3, 3, width=0.1, features=64)
-        _, image = model.local_and_global(random_images(16, 32, 32, 3), training=True)
+        _, image = model.local_and_global(noise(16, 32, 32, 3), training=True)
         between = image.numpy()[:, 0] - image.numpy()[:, 1]
         common = np.linalg.norm(between.mean(0))
         assert common > np.linalg.norm(between - between.mean(0), axis=-1).mean()
@@ -145,17 +135,17 @@ def test_segmentations_are_uncertain_at_the_beginning():
     for dimensions in (8, 256):
         keras.utils.set_random_seed(1)
         model = InfoSeg(3, 3, width=0.1, features=dimensions)
-        features = model._features(random_images(8, 24, 24, 3), training=True)
+        features = model._features(noise(8, 24, 24, 3), training=True)
         (found,) = model.small_maps(features, "main", training=True)
         assert 0.35 < found.numpy().max(-1).mean() < 0.85
 
 
 def test_what_images_have_of_their_own_sums_to_nothing_over_classes_if_centred():
-    images = random_images(4, 16, 16, 3)
+    images = noise(4, 16, 16, 3)
     found = {}
     for centred in (False, True):
         keras.utils.set_random_seed(3)
-        model = small(3, centred=centred)
+        model = small_infoseg(3, centred=centred)
         features = model._features(images, training=True)
         head = model.heads["main"]
         head.linear.bias.assign(np.random.default_rng(0).normal(size=head.linear.bias.shape))
@@ -169,11 +159,11 @@ def test_what_images_have_of_their_own_sums_to_nothing_over_classes_if_centred()
 
 
 def test_what_images_have_of_their_own_begins_scaled():
-    images = random_images(4, 16, 16, 3)
+    images = noise(4, 16, 16, 3)
     own = []
     for scale in (1.0, 0.25):
         keras.utils.set_random_seed(3)
-        model = small(3, image_scale=scale)
+        model = small_infoseg(3, image_scale=scale)
         _, image = model.local_and_global(images, training=True)
         own.append(image - model.heads["main"].linear.bias.numpy().reshape(1, 3, 8))
     np.testing.assert_allclose(own[1], 0.25 * own[0], atol=1e-6)

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import reference
 import tensorflow as tf
+from made_up import noise
 
 from iic_tf.errors import InputError
 from iic_tf.models.iic_segmenter import IICSegmenter
@@ -20,21 +21,7 @@ from iic_tf.networks.vector_head import VectorHead
 SMALL = 0.08
 
 
-@pytest.fixture(autouse=True)
-def _same_weights_each_time():
-    keras.utils.set_random_seed(0)
-
-
-@pytest.fixture(params=["mixed_bfloat16", "mixed_float16"])
-def _mixed_precision(request):
-    before = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(request.param)
-    yield
-    keras.config.set_dtype_policy(before)
-
-
-def random_images(*shape, seed=0):
-    return np.random.default_rng(seed).uniform(size=shape).astype(np.float32)
+pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
 
 
 def segmenter(inputs="bands", **arguments):
@@ -67,7 +54,7 @@ def test_network_c_has_four_and_a_half_million_parameters():
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 1), (2, 2), (5, 8), (17, 13), (20, 20)])
 def test_any_image_size(size):
     network = NetworkC(SMALL)  # built for this very size when it is first called
-    images = random_images(2, *size, 2)
+    images = noise(2, *size, 2)
     half = [-(-s // 2) for s in size]
     features = network(images)
     assert features.shape == (2, *half, network.features)
@@ -80,13 +67,13 @@ def test_sizes_unknown_when_the_graph_is_built():
     model = segmenter()
     graph = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3), tf.float32)])
     for size in ((9, 14), (16, 7), (1, 5)):
-        images = random_images(2, *size, 3)
+        images = noise(2, *size, 3)
         np.testing.assert_allclose(graph(images), probabilities(model, images), atol=1e-6)
 
 
 def test_the_map_moves_with_the_image():
     model = segmenter()
-    images = random_images(1, 50, 46, 3)
+    images = noise(1, 50, 46, 3)
     moved = np.roll(images, (2, 4), axis=(1, 2))
     out, out_moved = (probabilities(model, i) for i in (images, moved))
     reach = RECEPTIVE_RADIUS
@@ -103,7 +90,7 @@ def test_the_map_lies_on_the_image_without_a_shift(axis):
     for block in (*model.trunk.before, *model.trunk.after):
         kernel = block.conv.kernel.numpy()
         block.conv.kernel.assign((kernel + np.flip(kernel, axis=axis - 1)) / 2)
-    images = random_images(1, 24, 22, 3)
+    images = noise(1, 24, 22, 3)
     out = probabilities(model, images)
     mirrored = probabilities(model, np.flip(images, axis=axis))
     np.testing.assert_allclose(np.flip(mirrored, axis=axis), out, atol=1e-6)
@@ -115,7 +102,7 @@ def test_the_map_lies_on_the_image_without_a_shift(axis):
 def test_odd_sizes_stay_aligned(size):
     """A row or column more at the far end changes nothing beyond its reach."""
     model = segmenter()
-    images = random_images(1, size[0] + 30, size[1] + 30, 3)
+    images = noise(1, size[0] + 30, size[1] + 30, 3)
     height, width = size[0] + 29, size[1] + 29
     whole, less = (probabilities(model, i) for i in (images, images[:, :height, :width]))
     near = np.s_[:, : height - RECEPTIVE_RADIUS, : width - RECEPTIVE_RADIUS]
@@ -126,7 +113,7 @@ def test_odd_sizes_stay_aligned(size):
 @pytest.mark.parametrize("pixel", [(24, 25), (25, 24)])
 def test_a_pixel_is_seen_as_far_as_the_receptive_radius(pixel, inputs, more):
     model = segmenter(inputs)
-    images = random_images(1, 50, 51, 3)
+    images = noise(1, 50, 51, 3)
     changed = images.copy()
     changed[0, pixel[0], pixel[1]] += 20
     difference = np.abs(probabilities(model, changed) - probabilities(model, images))
@@ -145,7 +132,7 @@ def test_networks_need_a_width(network):
 @pytest.mark.parametrize("dilation", [1, 2, 3])
 def test_conv_block_against_loops(dilation):
     block = ConvBlock(2, dilation=dilation)
-    images = random_images(1, 6, 7, 3) - 0.5
+    images = noise(1, 6, 7, 3) - 0.5
     out = block(tf.constant(images)).numpy()
     kernel = block.conv.kernel.numpy()
     exact = np.zeros((6, 7, 2))
@@ -177,7 +164,7 @@ def test_layers_are_made_again_from_their_config(layer):
 
 @pytest.mark.parametrize("size", [(6, 8), (7, 5), (1, 2)])
 def test_a_stride_keeps_every_second_pixel_from_the_first(size):
-    images = random_images(2, *size, 3) - 0.5
+    images = noise(2, *size, 3) - 0.5
     for kernel in (1, 3, 5):
         dense = ConvBlock(4, kernel, activate=False)
         strided = ConvBlock(4, kernel, stride=2, activate=False)
@@ -225,7 +212,7 @@ def test_network_b_is_table_ones():
 
 @pytest.mark.parametrize("size", [(8, 8), (9, 13), (24, 24), (33, 8)])
 def test_sizes_of_networks_a_and_b(size):
-    images = random_images(2, *size, 2)
+    images = noise(2, *size, 2)
     for network in (NetworkA(SMALL), NetworkB(SMALL)):
         features = network(images)
         assert features.shape == network.compute_output_shape(images.shape)
@@ -246,12 +233,12 @@ def test_network_b_must_know_the_size_but_a_need_not():
         NetworkB(SMALL).build((None, None, None, 1))
     network = NetworkA(SMALL)
     network.build((None, None, None, 1))
-    assert network(random_images(1, 10, 9, 1)).shape == (1, network.features)
+    assert network(noise(1, 10, 9, 1)).shape == (1, network.features)
     assert network.compute_output_shape((None, None, None, 1)) == (None, network.features)
 
 
 def test_a_basic_block_against_its_parts():
-    images = random_images(2, 6, 7, 8) - 0.5
+    images = noise(2, 6, 7, 8) - 0.5
     plain, changing = BasicBlock(8), BasicBlock(6, stride=2)
     assert plain(images).shape == images.shape
     assert plain.shortcut is None
@@ -294,7 +281,7 @@ def test_enlarged_probabilities_sum_to_one():
 
 def test_sub_heads_are_separate_layers_computed_at_once():
     head = PixelHead(3, sub_heads=4)
-    features = random_images(2, 5, 6, 7) - 0.5
+    features = noise(2, 5, 6, 7) - 0.5
     maps = head(tf.constant(features))
     assert len(maps) == 4
     kernel = head.conv.kernel.numpy()
@@ -307,7 +294,7 @@ def test_sub_heads_are_separate_layers_computed_at_once():
 
 def test_sub_heads_of_vectors_are_separate_layers_computed_at_once():
     head = VectorHead(3, sub_heads=4)
-    features = 100 * (random_images(50, 400) - 0.5)
+    features = 100 * (noise(50, 400) - 0.5)
     every = head(tf.constant(features))
     kernel, bias = head.linear.get_weights()
     assert kernel.shape == (400, 12)
@@ -331,15 +318,16 @@ def test_heads_need_clusters_and_sub_heads(head, clusters, sub_heads):
 
 
 def test_probabilities_sum_to_one():
-    out = probabilities(segmenter(), random_images(2, 13, 18, 3))
+    out = probabilities(segmenter(), noise(2, 13, 18, 3))
     np.testing.assert_allclose(out.sum(axis=-1), 1, atol=1e-6)
     assert out.min() >= 0
     assert out.std() > 1e-3
 
 
-@pytest.mark.usefixtures("_mixed_precision")
+@pytest.mark.parametrize("_precision", ["mixed_bfloat16", "mixed_float16"], indirect=True)
+@pytest.mark.usefixtures("_precision")
 def test_mixed_precision_gives_probabilities_in_float32():
-    images = random_images(2, 13, 18, 3)
+    images = noise(2, 13, 18, 3)
     model = segmenter()
     assert model.trunk(tf.constant(images)).dtype.name in ("bfloat16", "float16")
     out = model(images)
