@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from iic_tf.errors import InputError
+from iic_tf.errors import InputError, expected
 from iic_tf.version import __version__
 
 DESCRIPTION = """\
@@ -203,6 +203,8 @@ def _train(given: argparse.Namespace) -> None:
     plan = _plan(given)
     ray_workers = getattr(given, "ray_workers", None)
     if ray_workers is not None:
+        if given.devices != "1":
+            raise expected("no --devices beside --ray-workers", given.devices, "devices")
         from iic_tf.training.ray_workers import train_on_ray
 
         train_on_ray(ray_workers, *plan, given.out, given.overwrite, given.resume, _say)

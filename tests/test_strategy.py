@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from free_ports import free_ports
 
 from iic_tf.cli import main
 from iic_tf.errors import InputError
@@ -51,6 +51,7 @@ def test_the_command_line_refuses_them_too(tmp_path: Path, capsys) -> None:
         (["--micro-batches", "3"], "multiple of 3 micro-batches; received batch=4"),
         (["--precision", "float8"], "float32, mixed_bfloat16, mixed_float16"),
         (["--ray-workers", "0"], "at least 1 Ray worker"),
+        (["--ray-workers", "2", "--devices", "2"], "no --devices beside --ray-workers"),
     ):
         assert main([*SMALL, "--out", str(run), *more]) == 2
         assert said in capsys.readouterr().err
@@ -138,14 +139,3 @@ def test_two_processes(alone: Path, tmp_path: Path) -> None:
     assert "on 2 replicas" in said[0][0]
     assert said[1][0] == ""  # the chief alone speaks and writes
     assert_alike(run, alone)
-
-
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

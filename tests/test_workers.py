@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -11,17 +10,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from free_ports import free_ports
 
 RUNS = Path(__file__).with_name("replica_runs.py")
 TIME_LIMIT = 600
-
-
-def free_ports(count):
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
 
 
 def run_together(commands, environments, logs):
