@@ -9,17 +9,15 @@ already are not done again.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
 import statistics
 import sys
-from pathlib import Path
 from typing import Any
 
 from real_data import DATA, RECIPES, scored
-from seeded_runs import each_seed, spread
+from seeded_runs import arguments, each_seed, spread, wanted
 
 INFOSEG: dict[str, list[str]] = {
     "Dubai-3": [
@@ -43,28 +41,19 @@ ABLATIONS: dict[str, list[str]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of the data sets")
-    parser.add_argument("--out", required=True, help="folder for runs and tables")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", help="beginnings of the names of sets or ablations")
-    given = parser.parse_args()
-    out, data = Path(given.out), Path(given.data)
-    out.mkdir(parents=True, exist_ok=True)
-
-    def wanted(name: str) -> bool:
-        return not given.only or any(name.lower().startswith(o.lower()) for o in given.only)
+    given = arguments(__doc__.splitlines()[0])
+    out, data = given.out, given.data
 
     def of_seeds(name: str, options: list[str], variant: str = "") -> list[dict[str, Any]]:
         every = [*DATA[name], *options]
         return [scored(out, name, every, data, seed, variant) for seed in given.seeds]
 
     results: dict[str, Any] = {"sets": {}, "ablations": {}}
-    for name in filter(wanted, DATA):
+    for name in (name for name in DATA if wanted(name, given.only)):
         iic, infoseg = of_seeds(name, RECIPES[name]), of_seeds(name, INFOSEG[name], "-infoseg")
         results["sets"][name] = {"IIC": iic, "InfoSeg": infoseg}
     for name, options in ABLATIONS.items():
-        if wanted(name):
+        if wanted(name, given.only):
             variant = "-infoseg-" + name.lower().replace(",", "").replace(" ", "-")
             results["ablations"][name] = of_seeds(ABLATED, [*INFOSEG[ABLATED], *options], variant)
     text = table(results)

@@ -9,7 +9,6 @@ scored are not done again, so that a table that was cut short goes on where it e
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import platform
@@ -18,7 +17,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from seeded_runs import each_seed, one, spread
+from seeded_runs import arguments, each_seed, one, spread, wanted
 
 HERE = Path(__file__).parent
 DUBAI = ["--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"]
@@ -46,25 +45,18 @@ RECIPES: dict[str, list[str]] = {
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="folder of the data sets")
-    parser.add_argument("--out", required=True, help="folder for runs and table")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--only", nargs="+", help="beginnings of the sets' names")
-    given = parser.parse_args()
-    out = Path(given.out)
-    out.mkdir(parents=True, exist_ok=True)
+    given = arguments(__doc__.splitlines()[0])
     results: dict[str, list[dict[str, Any]]] = {}
     for name, options in DATA.items():
-        if given.only and not any(name.lower().startswith(o.lower()) for o in given.only):
+        if not wanted(name, given.only):
             continue
         for seed in given.seeds:
             results.setdefault(name, []).append(
-                scored(out, name, [*options, *RECIPES[name]], Path(given.data), seed)
+                scored(given.out, name, [*options, *RECIPES[name]], given.data, seed)
             )
-            (out / "table.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
-            (out / "table.md").write_text(table(results), encoding="utf-8")
-    print((out / "table.md").read_text(encoding="utf-8"))
+            (given.out / "table.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+            (given.out / "table.md").write_text(table(results), encoding="utf-8")
+    print((given.out / "table.md").read_text(encoding="utf-8"))
     return 0
 
 

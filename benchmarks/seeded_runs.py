@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import statistics
 import subprocess
@@ -10,6 +11,23 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+
+def arguments(about: str) -> argparse.Namespace:
+    """What the command line says of `data`, `out` (which is made), `seeds` and `only`."""
+    parser = argparse.ArgumentParser(description=about)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True, help="folder for runs and table")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--only", nargs="+", default=[""], help="beginnings of the rows' names")
+    given = parser.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    return given
+
+
+def wanted(name: str, only: Sequence[str]) -> bool:
+    """Whether a row's name begins as one of those does."""
+    return any(name.lower().startswith(beginning.lower()) for beginning in only)
 
 
 def one(run: Path, options: Sequence[str], seed: int) -> dict[str, Any]:
