@@ -37,8 +37,6 @@ RECIPES: dict[str, list[str]] = {
     "Dubai-3": [
         *("--recipe", "aerial-cpu", "--overclusters", "48", "--rate", "4e-4"),
         *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5"),
-        *("--set", "width=1", "--precision", "bfloat16"),
-        *("--set", "geometry={flip: 0.5, quarter_turns: true}"),
     ],
     "Dubai-5": ["--recipe", "aerial-cpu"],
     "s2_india_rgbir": ["--recipe", "satellite-cpu"],
