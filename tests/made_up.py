@@ -31,7 +31,7 @@ def noise_pairs(
 
 
 def two_textures(count: int = 6, size: int = 24, seed: int = 0, tinted: bool = False) -> Any:
-    """Scenes of which one half is dark and even, the other bright and striped, each in a tint."""
+    """Scenes of which one half is dark and even, the other bright and striped."""
     rng = np.random.default_rng(seed)
     images = []
     for _ in range(count):

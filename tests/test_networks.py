@@ -20,7 +20,6 @@ from iic_tf.networks.vector_head import VectorHead
 
 SMALL = 0.08
 
-
 pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
 
 

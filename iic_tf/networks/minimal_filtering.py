@@ -12,8 +12,8 @@ import tensorflow as tf
 LEAST_CHANNELS = {(2, 3): 1, (3, 5): 1, (4, 3): 64, (8, 3): 64}
 """Lengths of rows and of kernels that gain, and from how many channels on.
 
-Longer rows lose in sums what products they save. Below 64 channels rows of eight lose too;
-those of four gain too little there for their rounding.
+Longer rows lose in sums what products they save, or nearly so. Below 64 channels rows of eight do
+too; those of four would gain, but convolutions are cheap there and their rounding is spared.
 """
 
 
