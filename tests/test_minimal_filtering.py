@@ -115,7 +115,7 @@ def test_the_layer_trains_as_keras_own(side, taps, channels):
 def test_where_it_is_taken(monkeypatch):
     used = []
     monkeypatch.setattr(
-        "iic_tf.networks.conv.minimal_convolution",
+        "iic_tf.networks.conv.minimal_filtering.minimal_convolution",
         lambda x, kernel: used.append((x.shape[1], kernel.shape[0])) or plain(x, kernel),
     )
     for channels in (2, 64):

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from iic_tf.networks.minimal_filtering import gains, minimal_convolution
+from iic_tf.networks import minimal_filtering, patch_products
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -16,10 +16,11 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
 
     The last convolution of network B goes with 5×5 kernels over maps of 3×3 cells, those of network
     A's last three stages with 3×3 over 8×8, 4×4 and 2×2: much of what they multiply is padding, or
-    is multiplied again for the next cell. In float32 they train by `minimal_filtering`; in lower
-    precisions, which its sums would cost too many digits, by `covering_convolution` where every
-    cell sees the whole map. Equal to Conv2D in outputs and gradients (tests/test_conv.py,
-    tests/test_minimal_filtering.py). Evaluation and export are Keras' own: what kernels are turned
+    is multiplied again for the next cell. In float32 they train by `minimal_filtering`, and those
+    with strides that lead to 4×4 and 2×2 by `patch_products`; in lower precisions, which such sums
+    would cost too many digits, by `covering_convolution` where every cell sees the whole map. Equal
+    to Conv2D in outputs and gradients (tests/test_conv.py, tests/test_minimal_filtering.py,
+    tests/test_patch_products.py). Evaluation and export are Keras' own: what kernels are turned
     into would make an exported model larger. So is training where there is a GPU, whose library
     chooses among such ways itself.
     """
@@ -27,19 +28,23 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
     def call(self, inputs: Any, training: bool = False) -> Any:
         """`[batch, height, width, channels]` → `[batch, height', width', filters]`."""
         if training and self._plain(inputs.shape):
+            size, strides = inputs.shape[1:3], tuple(self.strides)
             kernel = tf.convert_to_tensor(self.kernel)
-            if inputs.dtype == tf.float32 and gains(inputs.shape[1:3], kernel.shape):
-                return minimal_convolution(inputs, kernel)
-            if self._covers(inputs.shape):
-                return covering_convolution(inputs, kernel)
+            single = inputs.dtype == tf.float32
+            if self.padding == "same" and strides == (1, 1):
+                if single and minimal_filtering.gains(size, kernel.shape):
+                    return minimal_filtering.minimal_convolution(inputs, kernel)
+                if self._covers(size):
+                    return covering_convolution(inputs, kernel)
+            unpadded = self.padding == "valid" or self.kernel_size == (1, 1)
+            if single and unpadded and patch_products.gains(size, self.kernel_size, strides):
+                return patch_products.patch_convolution(inputs, kernel, strides)
         return super().call(inputs)
 
     def _plain(self, shape: tuple[int | None, ...]) -> bool:
         """Whether it is nothing but a convolution, by an odd kernel, of maps of known size."""
         return (
-            self.padding == "same"
-            and tuple(self.strides) == (1, 1)
-            and tuple(self.dilation_rate) == (1, 1)
+            tuple(self.dilation_rate) == (1, 1)
             and self.groups == 1
             and self.data_format == "channels_last"
             and not self.use_bias
@@ -49,10 +54,10 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
             and not tf.config.get_visible_devices("GPU")
         )
 
-    def _covers(self, shape: tuple[int | None, ...]) -> bool:
+    def _covers(self, size: tuple[int, int]) -> bool:
         return all(
-            side is not None and 1 < side <= (kernel + 1) // 2
-            for side, kernel in zip(shape[1:3], self.kernel_size, strict=True)
+            1 < side <= (kernel + 1) // 2
+            for side, kernel in zip(size, self.kernel_size, strict=True)
         )
 
 
