@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from convolutions import kernel_slopes, rows, slopes_of
 
 from iic_tf.networks.conv import Conv, covering_convolution
 from iic_tf.networks.minimal_filtering import minimal_convolution
@@ -13,23 +13,15 @@ from iic_tf.networks.minimal_filtering import minimal_convolution
 SIZES = [(3, 3, 5), (2, 3, 5), (3, 1, 5), (2, 2, 3), (2, 2, 5), (3, 3, 7)]
 
 
-def rows(*shape: int, seed: int = 0) -> tf.Tensor:
-    return tf.constant(np.random.default_rng(seed).normal(size=shape))
-
-
 @pytest.mark.parametrize(("height", "width", "side"), SIZES)
 def test_values_and_gradients_are_those_of_a_convolution(height, width, side):
     x, kernel = rows(4, height, width, 3), rows(side, side, 3, 2, seed=1)
-    weights = rows(4, height, width, 2, seed=2)
-    found = []
-    for way in (covering_convolution, lambda x, k: tf.nn.conv2d(x, k, 1, "SAME")):
-        with tf.GradientTape() as tape:
-            tape.watch([x, kernel])
-            out = way(x, kernel)
-            loss = tf.reduce_sum(tf.sin(out) * weights)
-        found.append([out, *tape.gradient(loss, [x, kernel])])
-    for ours, theirs in zip(*found, strict=True):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
+    ours, theirs = (
+        slopes_of(way, x, kernel)
+        for way in (covering_convolution, lambda x, k: tf.nn.conv2d(x, k, 1, "SAME"))
+    )
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("jit", [False, True])
@@ -55,20 +47,10 @@ def test_in_a_graph_with_unknown_batch(way, size, taps, jit):
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_the_layer_trains_as_keras_own(policy):
-    layer = Conv(4, 5, padding="same", use_bias=False, dtype=policy)
-    layer.build((None, None, None, 3))
-    plain = keras.layers.Conv2D(4, 5, padding="same", use_bias=False, dtype=policy)
-    plain.build((None, None, None, 3))
-    plain.kernel.assign(layer.kernel)
     for size in (3, 4):  # covered and not
-        x = tf.cast(rows(2, size, size, 3), layer.compute_dtype)
-        slopes = []
-        for one, arguments in ((layer, {"training": True}), (plain, {})):
-            with tf.GradientTape() as tape:
-                out = one(x, **arguments)
-                loss = tf.reduce_sum(tf.sin(tf.cast(out, tf.float32)))
-            assert out.dtype == layer.compute_dtype
-            slopes.append(tape.gradient(loss, one.kernel.value))
+        slopes = kernel_slopes(
+            rows(2, size, size, 3), 4, 5, padding="same", use_bias=False, dtype=policy
+        )
         off = 1e-5 if policy == "float32" else 0.1
         np.testing.assert_allclose(*slopes, rtol=off, atol=off)
 
