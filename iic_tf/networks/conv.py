@@ -16,10 +16,10 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
 
     The last convolution of network B goes with 5×5 kernels over maps of 3×3 cells, those of network
     A's last three stages with 3×3 over 8×8, 4×4 and 2×2: much of what they multiply is padding, or
-    is multiplied again for the next cell. In float32 they train by `minimal_filtering`, and those
-    with strides that lead to 4×4 and 2×2 by `patch_products`; in lower precisions, which such sums
-    would cost too many digits, by `covering_convolution` where every cell sees the whole map. Equal
-    to Conv2D in outputs and gradients (tests/test_conv.py, tests/test_minimal_filtering.py,
+    is multiplied again for the next cell. In float32 they train by `minimal_filtering`; in lower
+    precisions, which its sums would cost too many digits, by `covering_convolution` where every
+    cell sees the whole map. Those with strides that lead to 4×4 and 2×2 train by `patch_products`.
+    Equal to Conv2D in outputs and gradients (tests/test_conv.py, tests/test_minimal_filtering.py,
     tests/test_patch_products.py). Evaluation and export are Keras' own: what kernels are turned
     into would make an exported model larger. So is training where there is a GPU, whose library
     chooses among such ways itself.
@@ -30,14 +30,13 @@ class Conv(keras.layers.Conv2D):  # type: ignore[misc]
         if training and self._plain(inputs.shape):
             size, strides = inputs.shape[1:3], tuple(self.strides)
             kernel = tf.convert_to_tensor(self.kernel)
-            single = inputs.dtype == tf.float32
             if self.padding == "same" and strides == (1, 1):
-                if single and minimal_filtering.gains(size, kernel.shape):
+                if inputs.dtype == tf.float32 and minimal_filtering.gains(size, kernel.shape):
                     return minimal_filtering.minimal_convolution(inputs, kernel)
                 if self._covers(size):
                     return covering_convolution(inputs, kernel)
             unpadded = self.padding == "valid" or self.kernel_size == (1, 1)
-            if single and unpadded and patch_products.gains(size, self.kernel_size, strides):
+            if unpadded and patch_products.gains(size, self.kernel_size, strides):
                 return patch_products.patch_convolution(inputs, kernel, strides)
         return super().call(inputs)
 

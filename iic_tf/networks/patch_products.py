@@ -29,7 +29,8 @@ def patch_convolution(x: Any, kernel: Any, strides: Sequence[int]) -> Any:
     """VALID convolution: each output is the product of the patch that it sees with the kernel.
 
     Libraries are slow at strides over maps of few cells: with 256 channels on 6×6 cells and 512
-    filters this takes half the time, gradients included, on a CPU.
+    filters this takes half the time in float32, gradients included, on a CPU, and less than a
+    quarter in bfloat16. In lower precisions what a patch gives back is rounded before it is summed.
 
     Args:
         x: `[batch, h, w, channels]`, h and w known.
