@@ -23,6 +23,9 @@ HERE = Path(__file__).parent
 DUBAI = ["--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"]
 DATA: dict[str, list[str]] = {
     "Dubai-3": [*DUBAI, "--class-file", "dubai-3.yaml", "--classes", "3"],
+    "Dubai-3-fine (half scale, half width, 14 epochs)": [
+        *(*DUBAI, "--class-file", "dubai-3.yaml", "--classes", "3"),
+    ],
     "Dubai-5": [*DUBAI, "--class-file", "dubai-5.yaml", "--classes", "5"],
     "s2_india_rgbir": [
         *("--data", "s2_india_rgbir", "--image-glob", "*_RGBIR.tif", "--mask-glob", "*_label.png"),
@@ -37,6 +40,13 @@ RECIPES: dict[str, list[str]] = {
     "Dubai-3": [
         *("--recipe", "aerial-cpu", "--overclusters", "48", "--rate", "4e-4"),
         *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5"),
+    ],
+    "Dubai-3-fine (half scale, half width, 14 epochs)": [
+        *("--recipe", "aerial-cpu", "--overclusters", "48", "--rate", "4e-4", "--epochs", "14"),
+        *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5", "--precision", "bfloat16"),
+        *("--set", "downscale=2", "--set", "crop=96", "--set", "radius=10", "--set", "width=0.5"),
+        *("--set", "geometry={flip: 0.5, quarter_turns: true}", "--set", "jitter_x=true"),
+        *("--set", "photometry={brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.1}"),
     ],
     "Dubai-5": ["--recipe", "aerial-cpu"],
     "s2_india_rgbir": ["--recipe", "satellite-cpu"],
