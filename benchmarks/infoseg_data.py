@@ -49,7 +49,7 @@ def main() -> int:
         return [scored(out, name, every, data, seed, variant) for seed in given.seeds]
 
     results: dict[str, Any] = {"sets": {}, "ablations": {}}
-    for name in (name for name in DATA if wanted(name, given.only)):
+    for name in (name for name in INFOSEG if wanted(name, given.only)):
         iic, infoseg = of_seeds(name, RECIPES[name]), of_seeds(name, INFOSEG[name], "-infoseg")
         results["sets"][name] = {"IIC": iic, "InfoSeg": infoseg}
     for name, options in ABLATIONS.items():

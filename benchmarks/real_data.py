@@ -21,11 +21,11 @@ from seeded_runs import arguments, each_seed, one, spread, wanted
 
 HERE = Path(__file__).parent
 DUBAI = ["--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"]
+DUBAI_3 = [*DUBAI, "--class-file", "dubai-3.yaml", "--classes", "3"]
+FINE = "Dubai-3-fine (half scale, half width, 14 epochs)"
 DATA: dict[str, list[str]] = {
-    "Dubai-3": [*DUBAI, "--class-file", "dubai-3.yaml", "--classes", "3"],
-    "Dubai-3-fine (half scale, half width, 14 epochs)": [
-        *(*DUBAI, "--class-file", "dubai-3.yaml", "--classes", "3"),
-    ],
+    "Dubai-3": DUBAI_3,
+    FINE: DUBAI_3,
     "Dubai-5": [*DUBAI, "--class-file", "dubai-5.yaml", "--classes", "5"],
     "s2_india_rgbir": [
         *("--data", "s2_india_rgbir", "--image-glob", "*_RGBIR.tif", "--mask-glob", "*_label.png"),
@@ -41,7 +41,7 @@ RECIPES: dict[str, list[str]] = {
         *("--recipe", "aerial-cpu", "--overclusters", "48", "--rate", "4e-4"),
         *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5"),
     ],
-    "Dubai-3-fine (half scale, half width, 14 epochs)": [
+    FINE: [
         *("--recipe", "aerial-cpu", "--overclusters", "48", "--rate", "4e-4", "--epochs", "14"),
         *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5", "--precision", "bfloat16"),
         *("--set", "downscale=2", "--set", "crop=96", "--set", "radius=10", "--set", "width=0.5"),
