@@ -22,7 +22,7 @@ from seeded_runs import arguments, each_seed, one, spread, wanted
 HERE = Path(__file__).parent
 DUBAI = ["--data", "dubai", "--image-glob", "*/*/images/*.jpg", "--mask-glob", "*/*/masks/*.png"]
 DUBAI_3 = [*DUBAI, "--class-file", "dubai-3.yaml", "--classes", "3"]
-FINE = "Dubai-3-fine (half scale, half width, 14 epochs)"
+FINE = "Dubai-3-fine (half scale, half width)"
 DATA: dict[str, list[str]] = {
     "Dubai-3": DUBAI_3,
     FINE: DUBAI_3,
@@ -42,9 +42,9 @@ RECIPES: dict[str, list[str]] = {
         *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5"),
     ],
     FINE: [
-        *("--recipe", "aerial-cpu", "--overclusters", "48", "--rate", "4e-4", "--epochs", "14"),
+        *("--recipe", "aerial-cpu", "--overclusters", "48", "--rate", "4e-4"),
         *("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5", "--precision", "bfloat16"),
-        *("--set", "downscale=2", "--set", "crop=96", "--set", "radius=10", "--set", "width=0.5"),
+        *("--set", "downscale=2", "--set", "crop=96", "--set", "radius=5", "--set", "width=0.5"),
         *("--set", "geometry={flip: 0.5, quarter_turns: true}", "--set", "jitter_x=true"),
         *("--set", "photometry={brightness: 0.2, contrast: 0.2, saturation: 0.2, hue: 0.1}"),
     ],

@@ -348,7 +348,8 @@ def test_steps_in_mixed_precision_are_finite(objective):
 @pytest.mark.parametrize("objective", ["jsd", "dv"])
 def test_fit_learns_what_images_have_in_common_with_themselves(objective):
     model = small_infoseg(width=0.1, features=16, objective=objective)
-    model.compile(keras.optimizers.Adam(1e-3 if objective == "dv" else 3e-3))
+    # At 1e-3 the DV bound, which has no lowest value, lets rounding alone decide where a run ends.
+    model.compile(keras.optimizers.Adam(3e-4 if objective == "dv" else 3e-3))
     mild = Photometry(0.05, 0.05, 0.05, 0)
     scenes = two_textures(8, tinted=True)
     held_out = Pairs(scenes, 24, 8, photometry=mild)
