@@ -14,6 +14,7 @@ MNIST_GX = ImageView((16, 20, 24), 24, rotate=25, photometry=COLOURS)
 
 
 def some(count=11, height=32, width=32, channels=3, extra=0, seed=0):
+    """Images of noise, `extra` of them for the overclustering head alone."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 256, (count + extra, height, width, channels)).astype(np.uint8)
     return ImageSet("some", images[:count], extra=images[count:] if extra else None)

@@ -248,9 +248,8 @@ def test_xla_agrees_with_the_graph():
     results = []
     for jit in (False, True):
         keras.utils.set_random_seed(0)
-        model = small(
-            radius=0, turns=("main",)
-        )  # the loss under XLA: see test_segmentation_loss.py
+        # The loss under XLA: see test_segmentation_loss.py.
+        model = small(radius=0, turns=("main",))
         model.compile(keras.optimizers.SGD(0.1), jit_compile=jit)
         history = model.fit(noise_pairs(batch=2, steps=1), epochs=1, verbose=0)
         results.append((history.history["loss"][0], model.get_weights()))
