@@ -348,8 +348,8 @@ def test_steps_in_mixed_precision_are_finite(objective):
 @pytest.mark.parametrize("objective", ["jsd", "dv"])
 def test_fit_learns_what_images_have_in_common_with_themselves(objective):
     model = small_infoseg(width=0.1, features=16, objective=objective)
-    # DV has no lowest value: at 1e-3 rounding alone decides where its held-out loss ends. So it takes
-    # small steps and is judged where it trains.
+    # DV has no lowest value: at 1e-3 rounding alone decides where its held-out loss ends. So it
+    # takes small steps and is judged where it trains.
     model.compile(keras.optimizers.Adam(3e-4 if objective == "dv" else 3e-3))
     mild = Photometry(0.05, 0.05, 0.05, 0)
     scenes = two_textures(8, tinted=True)
