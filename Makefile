@@ -48,6 +48,7 @@ types: $(READY)
 	@for part in iic_tf/*; do ln -s ../../../$$part build/types/iic_tf/; done
 	@ln -s ../../../training ../../../export build/types/iic_tf/
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p iic_tf
+	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml ../../benchmarks/*.py
 
 wheel-test: $(READY)
 	rm -rf build/wheel build/lib && mkdir -p build/wheel

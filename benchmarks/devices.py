@@ -100,7 +100,7 @@ def measure(processes: list[tuple[str, int, int]], steps: int) -> float:
         for process in running:
             process.kill()
     # The first steps trace and warm up.
-    return statistics.median(s for out in found for s in json.loads(out)[steps // 3 :])
+    return float(statistics.median(s for out in found for s in json.loads(out)[steps // 3 :]))
 
 
 def free_ports(count: int) -> list[int]:

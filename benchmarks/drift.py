@@ -15,7 +15,8 @@ import json
 import sys
 from pathlib import Path
 
-from real_data import DATA, RECIPES, call, placed
+from real_data import DATA, RECIPES, placed
+from seeded_runs import call
 
 VARIANTS: dict[str, list[str]] = {
     "recipe `aerial-cpu`": [],

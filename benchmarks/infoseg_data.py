@@ -104,7 +104,7 @@ def table(results: dict[str, Any]) -> str:
 
 
 def _minutes(runs: list[dict[str, Any]]) -> float:
-    return statistics.mean(run["seconds"] for run in runs) / 60
+    return float(statistics.mean(run["seconds"] for run in runs)) / 60
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ def write(folder: Path, count: int) -> None:
         tifffile.imwrite(folder / "images" / f"{scene.name}.tif", scene.read(*whole))
         mask = scene.read_mask(*whole).astype(np.uint8)
         tifffile.imwrite(folder / "masks" / f"{scene.name}.tif", mask)
+    assert scenes.classes is not None
     lines = [f"  {name}: {{values: [{i}]}}" for i, name in enumerate(scenes.classes.names)]
     (folder / "classes.yaml").write_text("\n".join(["classes:", *lines, ""]), encoding="utf-8")
 

@@ -24,7 +24,8 @@ class Objective:
         self.returned: Any = None
 
     def __call__(self) -> None:
-        loss = textbook_loss(*self.pair, self.case.radius)
+        p, q = self.pair
+        loss = textbook_loss(p, q, self.case.radius)
         self.returned = (loss.detach(), *torch.autograd.grad(loss, self.pair))
 
     def arrays(self) -> dict[str, Any]:

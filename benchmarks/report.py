@@ -131,10 +131,10 @@ def _memory(data: dict[str, Any], entries: list[Entry]) -> list[str]:
         mb = entry.get("memory", {}).get(OURS)
         if mb is not None:
             rows.setdefault((case.n, case.size, case.k), {})[case.radius] = _mb(mb)
-    for (n, size, k), cells in rows.items():
+    for (n, size, k), by_radius in rows.items():
         one = Case(k, size, 1, n).map_mb
         first = [f"{n}", f"{size}²", f"{k}", f"{one:.1f}"]
-        lines.append(_row([*first, *(cells.get(radius, "") for radius in radii)]))
+        lines.append(_row([*first, *(by_radius.get(radius, "") for radius in radii)]))
     lines += ["", "Beside the textbook, where it was run:", ""]
     lines += _header(["pairs", "size", "T", "k", OURS, TENSORFLOW, "ratio", TORCH, "ratio"])
     for entry in entries:

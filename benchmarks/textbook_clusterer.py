@@ -29,7 +29,7 @@ def network_b(channels: int) -> torch.nn.Module:
     return torch.nn.Sequential(*layers, torch.nn.Flatten())
 
 
-class Block(torch.nn.Module):
+class Block(torch.nn.Module):  # type: ignore[misc]
     """A residual block of network A."""
 
     def __init__(self, channels: int, filters: int, stride: int):

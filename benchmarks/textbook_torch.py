@@ -30,7 +30,7 @@ def _log(x: Any) -> Any:
     return torch.log(x.clamp(min=TINY))
 
 
-class NetworkC(torch.nn.Module):
+class NetworkC(torch.nn.Module):  # type: ignore[misc]
     """The layers of `iic_tf`'s network C at width 1 and of one head."""
 
     def __init__(self, channels: int, k: int):
