@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 
 from iic_tf.data.array_scene import from_arrays
+from iic_tf.models.iic_clusterer import IICClusterer
+from iic_tf.models.iic_segmenter import IICSegmenter
 from iic_tf.models.infoseg import InfoSeg
 from iic_tf.views.pairs import Pairs
 
@@ -47,6 +50,56 @@ def small_infoseg(
     classes: int = 2, width: float = 0.05, features: int = 8, **arguments: Any
 ) -> InfoSeg:
     return InfoSeg(classes, 3, width, features, **arguments)
+
+
+def small_segmenter(
+    classes: int = 2, overclusters: int = 3, width: float = 0.05, radius: int = 1, **arguments: Any
+) -> IICSegmenter:
+    return IICSegmenter(classes, overclusters, channels=3, width=width, radius=radius, **arguments)
+
+
+def small_clusterer(
+    classes: int = 2,
+    overclusters: int | None = 3,
+    channels: int = 1,
+    size: int = 8,
+    network: str = "B",
+    width: float = 0.06,
+    sub_heads: int = 2,
+    **arguments: Any,
+) -> IICClusterer:
+    arguments["sub_heads"] = sub_heads
+    return IICClusterer(classes, overclusters, channels, size, network, width, **arguments)
+
+
+def decided(clusterer: IICClusterer) -> IICClusterer:
+    """Heads far from uniform: at their beginning all probabilities are near 1/k."""
+    rng = np.random.default_rng(3)
+    for head in clusterer.heads.values():
+        kernel = head.linear.kernel
+        kernel.assign(rng.normal(size=kernel.shape))
+        head.linear.bias.assign(rng.normal(size=head.linear.bias.shape))
+    return clusterer
+
+
+def clustering_batch(
+    images: int = 4,
+    copies: int = 1,
+    epoch: int = 0,
+    size: int = 8,
+    channels: int = 1,
+    seed: int = 0,
+) -> dict[str, tf.Tensor]:
+    """A batch as of `ImagePairs`: images of noise, and copies of each under more of it."""
+    x = noise(images, size, size, channels, seed=seed)
+    gx = noise(images, copies, size, size, channels, seed=seed + 100)
+    batch = {
+        "x": x,
+        "gx": (x[:, None] + gx) / 2,
+        "epoch": np.full(images, epoch, np.int32),
+        "image": np.arange(images, dtype=np.int32),
+    }
+    return {name: tf.constant(value) for name, value in batch.items()}
 
 
 def weights(layer: Any) -> list[Any]:

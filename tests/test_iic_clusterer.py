@@ -1,47 +1,17 @@
-"""The clusterer as a Keras model: joints of repeated pairs, turns, evaluating, saving."""
-
-import subprocess
-import sys
+"""The clusterer as a Keras model: joints of repeated pairs, turns, evaluating."""
 
 import keras
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from made_up import noise, same, weights
+from made_up import clustering_batch, decided, noise, same, small_clusterer, weights
 
 from iic_tf.errors import InputError
 from iic_tf.losses.segmentation import loss_of_joints
 from iic_tf.models.iic_clusterer import IICClusterer
 
 pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
-
-
-def small(classes=2, overclusters=3, channels=1, size=8, network="B", width=0.06, **arguments):
-    arguments = {"sub_heads": 2, **arguments}
-    return IICClusterer(classes, overclusters, channels, size, network, width, **arguments)
-
-
-def batch_of(images=4, copies=1, epoch=0, size=8, channels=1, seed=0):
-    x = noise(images, size, size, channels, seed=seed)
-    gx = noise(images, copies, size, size, channels, seed=seed + 100)
-    batch = {
-        "x": x,
-        "gx": (x[:, None] + gx) / 2,
-        "epoch": np.full(images, epoch, np.int32),
-        "image": np.arange(images, dtype=np.int32),
-    }
-    return {name: tf.constant(value) for name, value in batch.items()}
-
-
-def spread(model):
-    """Heads far from uniform: at their beginning all probabilities are near 1/k."""
-    rng = np.random.default_rng(3)
-    for head in model.heads.values():
-        kernel = head.linear.kernel
-        kernel.assign(rng.normal(size=kernel.shape))
-        head.linear.bias.assign(rng.normal(size=head.linear.bias.shape))
-    return model
 
 
 def all_views(batch):
@@ -62,7 +32,7 @@ def reference_pairs(model, batch, head, training):
 
 
 def test_defaults_are_the_papers():
-    model = small(classes=10, overclusters=50)
+    model = small_clusterer(classes=10, overclusters=50)
     assert model.turns == ("overclustering", "main")
     assert model.lamb == model.overclustering_lamb == 1
     assert IICClusterer(2, 3, 1, 8, "B", 0.05).sub_heads == 5
@@ -116,12 +86,12 @@ def test_a_model_is_made_again_from_its_config(network):
 )
 def test_construction_messages(wrong, message):
     with pytest.raises(InputError, match=message):
-        small(**wrong)
+        small_clusterer(**wrong)
 
 
 @pytest.mark.parametrize("network", ["A", "B"])
 def test_other_images_are_refused(network):
-    model = small(network=network)
+    model = small_clusterer(network=network)
     for shape, message in (
         ((1, 9, 8, 1), "images of 8×8 pixels, the model's size; received size='9×8'"),
         ((1, 8, 8, 3), "images of 1 channels; received channels=3"),
@@ -132,14 +102,14 @@ def test_other_images_are_refused(network):
 
 
 def test_batches_that_are_not_pairs_are_refused():
-    model = small()
+    model = small_clusterer()
     model.compile(run_eagerly=True)
     wanted = r"batches of pairs, dicts with x, gx and epoch \(see iic_tf\.ImagePairs\)"
     for data in (tf.zeros((2, 8, 8, 1)), {"x": 1, "gx": 2}):
         for step in (model.train_step, model.test_step):
             with pytest.raises(InputError, match=wanted):
                 step(data)
-    batch = batch_of(4, 2)
+    batch = clustering_batch(4, 2)
     batch["gx"] = batch["gx"][:, 0]
     with pytest.raises(InputError, match=r"images, copies, size.*shape=\(4, 8, 8, 1\)"):
         model.train_step(batch)
@@ -151,7 +121,7 @@ def test_batches_that_are_not_pairs_are_refused():
 @pytest.mark.parametrize("inputs", ["bands", "sobel", "bands+sobel"])
 @pytest.mark.parametrize("network", ["A", "B"])
 def test_probabilities_of_images(network, inputs):
-    model = spread(small(3, 4, channels=3, size=9, network=network, inputs=inputs))
+    model = decided(small_clusterer(3, 4, channels=3, size=9, network=network, inputs=inputs))
     images = noise(5, 9, 9, 3)
     for head, k in (("main", 3), ("overclustering", 4)):
         every = model.probabilities(images, head)
@@ -165,7 +135,7 @@ def test_probabilities_of_images(network, inputs):
 
 
 def test_the_chosen_sub_head_answers():
-    model = spread(small(sub_heads=3))
+    model = decided(small_clusterer(sub_heads=3))
     images = noise(2, 8, 8, 1)
     every = model.probabilities(images)
     for i in (2, 0, 1):
@@ -178,9 +148,9 @@ def test_the_chosen_sub_head_answers():
 @pytest.mark.parametrize("network", ["A", "B"])
 @pytest.mark.usefixtures("_precision")
 def test_mixed_precision(network):
-    model = small(network=network, turns=("both",))
+    model = small_clusterer(network=network, turns=("both",))
     model.compile(keras.optimizers.Adam(1e-3))
-    batch = batch_of(4, 2)
+    batch = clustering_batch(4, 2)
     assert model.features(batch["x"]).dtype.name in ("float16", "bfloat16")
     assert all(p.dtype == tf.float32 for p in model.probabilities(batch["x"]))
     joints = model.joints(batch, ("main",), training=True)["main"]
@@ -197,8 +167,8 @@ def test_mixed_precision(network):
 
 @pytest.mark.parametrize("copies", [1, 3])
 def test_joints_are_the_references_over_all_pairs(copies):
-    model = spread(small())
-    batch = batch_of(5, copies)
+    model = decided(small_clusterer())
+    batch = clustering_batch(5, copies)
     joints = model.joints(batch, ("main", "overclustering"), training=True)
     for head, k in (("main", 2), ("overclustering", 3)):
         assert joints[head].shape == (2, 1, k, k)
@@ -209,8 +179,8 @@ def test_joints_are_the_references_over_all_pairs(copies):
 
 def test_images_and_copies_share_one_normalisation():
     """BatchNormalization sees both as one batch, every image once."""
-    model = spread(small())
-    batch = batch_of(4, 2)
+    model = decided(small_clusterer())
+    batch = clustering_batch(4, 2)
     p = model.probabilities(batch["x"], training=True)[0].numpy()
     alone = [reference.joint(np.tile(p, (2, 1)), p[[0] * 8])]
     joints = model.joints(batch, ("main",), training=True)["main"]
@@ -224,9 +194,9 @@ def test_images_and_copies_share_one_normalisation():
 
 @pytest.mark.parametrize(("turn", "epoch"), [("overclustering", 0), ("main", 1), ("both", 2)])
 def test_the_training_loss_is_the_references(turn, epoch):
-    model = spread(small(lamb=1.5, turns=("overclustering", "main", "both")))
+    model = decided(small_clusterer(lamb=1.5, turns=("overclustering", "main", "both")))
     model.compile(keras.optimizers.SGD(0.0))
-    batch = batch_of(5, 3, epoch)
+    batch = clustering_batch(5, 3, epoch)
     by_head = {
         head: np.mean(
             [
@@ -246,14 +216,14 @@ def test_one_displacement_is_the_clustering_loss(lamb):
     joint = tf.constant(reference.joint(p, q)[None], tf.float32)
     exact = reference.clustering_loss(p, q, lamb)
     assert float(loss_of_joints(joint, lamb)) == pytest.approx(exact, abs=1e-6)
-    model = small(4, lamb=lamb)
+    model = small_clusterer(4, lamb=lamb)
     assert float(model.head_loss(joint[None], "main")) == pytest.approx(exact, abs=1e-6)
 
 
 def test_the_loss_of_a_set_is_that_of_its_summed_joints():
-    model = spread(small(lamb=1.5))
+    model = decided(small_clusterer(lamb=1.5))
     model.compile()
-    batches = [batch_of(4, 2), batch_of(3, 2, seed=7)]
+    batches = [clustering_batch(4, 2), clustering_batch(3, 2, seed=7)]
     data = tf.data.Dataset.from_generator(
         lambda: iter(batches),
         output_signature={
@@ -281,13 +251,13 @@ def test_the_loss_of_a_set_is_that_of_its_summed_joints():
 
 @pytest.mark.parametrize("eagerly", [True, False])
 def test_heads_are_trained_in_the_turns_of_the_datas_epochs(eagerly):
-    model = small(turns=("overclustering", "main", "main", "both"))
+    model = small_clusterer(turns=("overclustering", "main", "main", "both"))
     model.compile(keras.optimizers.Adam(1e-3), run_eagerly=eagerly)
     for epoch in range(5):
         turn = model.turn_of(epoch)
         before = {name: weights(head) for name, head in model.heads.items()}
         trunk = weights(model.trunk)
-        data = tf.data.Dataset.from_tensors(batch_of(4, 2, epoch))
+        data = tf.data.Dataset.from_tensors(clustering_batch(4, 2, epoch))
         model.fit(data, epochs=1, verbose=0)
         assert not same(trunk, weights(model.trunk))
         for name, head in model.heads.items():
@@ -296,12 +266,12 @@ def test_heads_are_trained_in_the_turns_of_the_datas_epochs(eagerly):
 
 def test_without_an_overclustering_head():
     for none in (0, None):
-        model = small(overclusters=none)
+        model = small_clusterer(overclusters=none)
         assert set(model.heads) == {"main"}
         assert model.turns == ("main",)
         assert model.get_config()["overclusters"] == 0
     model.compile(run_eagerly=True)
-    data = tf.data.Dataset.from_tensors(batch_of(4, 2))
+    data = tf.data.Dataset.from_tensors(clustering_batch(4, 2))
     history = model.fit(data, validation_data=data, epochs=2, verbose=0)
     assert set(history.history) == {"loss", "val_loss"}
     again = IICClusterer.from_config(model.get_config())
@@ -322,7 +292,7 @@ def three_patterns(count, size=8, seed=0):
 
 
 def test_fit_tells_three_patterns_apart():
-    model = small(3, 9, width=0.5, sub_heads=3, lamb=1.5, turns=("both",))
+    model = small_clusterer(3, 9, width=0.5, sub_heads=3, lamb=1.5, turns=("both",))
     model.compile(keras.optimizers.Adam(3e-3))
     x, gx, labels = three_patterns(24)
     held_out = tf.data.Dataset.from_tensors({"x": x, "gx": gx, "epoch": np.zeros(24, np.int32)})
@@ -343,57 +313,3 @@ def test_fit_tells_three_patterns_apart():
     found = model.predict(three_patterns(24, seed=999)[0], verbose=0).argmax(-1)
     assert [len(set(found[labels == c])) for c in range(3)] == [1, 1, 1]
     assert len(set(found)) == 3
-
-
-# --- saving
-
-FRESH = """
-import sys
-import keras
-import numpy as np
-import iic_tf
-import iic_tf.models.iic_clusterer
-
-model = keras.models.load_model(sys.argv[1])
-images = np.load(sys.argv[2])
-np.savez(sys.argv[3], out=model(images), over=np.stack(model.probabilities(images, sys.argv[4])),
-         chosen=int(model.chosen), rate=float(model.optimizer.learning_rate),
-         steps=int(model.optimizer.iterations))
-"""
-
-
-@pytest.mark.parametrize("network", ["A", "B"])
-def test_a_saved_model_is_the_same_in_a_fresh_interpreter(network, tmp_path):
-    model = spread(small(sub_heads=3, network=network, turns=("both",)))
-    model.compile(keras.optimizers.Adam(2e-3), run_eagerly=True)
-    for epoch in range(2):
-        model.train_step(batch_of(4, 2, epoch))
-    model.chosen.assign(2)
-    images = noise(3, 8, 8, 1)
-    files = [tmp_path / name for name in ("model.keras", "images.npy", "found.npz")]
-    model.save(files[0])
-    np.save(files[1], images)
-    command = [sys.executable, "-c", FRESH, *files, "overclustering"]
-    subprocess.run(command, check=True, capture_output=True)
-    found = np.load(files[2])
-    np.testing.assert_array_equal(found["out"], model(images))
-    np.testing.assert_array_equal(found["out"], model.probabilities(images)[2])
-    np.testing.assert_array_equal(found["over"], model.probabilities(images, "overclustering"))
-    assert found["chosen"] == 2
-    assert found["rate"] == pytest.approx(2e-3)
-    assert found["steps"] == 2
-
-
-def test_training_goes_on_from_a_saved_model_as_if_never_stopped(tmp_path):
-    model = small()
-    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
-    model.train_step(batch_of(4, 2, 0))
-    model.train_step(batch_of(4, 2, 1))
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    again.run_eagerly = True
-    for one in (model, again):
-        one.train_step(batch_of(4, 2, 2))
-        one.train_step(batch_of(4, 2, 3))
-    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)

@@ -1,14 +1,11 @@
-"""The segmenter as a Keras model: training in turns, evaluating, saving, precision."""
-
-import subprocess
-import sys
+"""The segmenter as a Keras model: training in turns, evaluating, predicting."""
 
 import keras
 import numpy as np
 import pytest
 import reference
 import tensorflow as tf
-from made_up import noise_pairs, same, two_textures, weights
+from made_up import noise_pairs, same, small_segmenter, two_textures, weights
 
 from iic_tf.data.array_scene import from_arrays
 from iic_tf.errors import InputError
@@ -21,10 +18,6 @@ MILD = Photometry(0.05, 0.05, 0.05, 0)
 
 
 pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
-
-
-def small(classes=2, overclusters=3, radius=1, width=0.05, **arguments):
-    return IICSegmenter(classes, overclusters, channels=3, width=width, radius=radius, **arguments)
 
 
 def reference_maps(model, batch, head, training):
@@ -44,7 +37,7 @@ def logged(history):
 
 
 def test_compile_has_the_papers_defaults():
-    model = small()
+    model = small_segmenter()
     model.compile()
     assert isinstance(model.optimizer, keras.optimizers.Adam)
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-4)
@@ -53,7 +46,7 @@ def test_compile_has_the_papers_defaults():
     assert isinstance(model.optimizer, keras.optimizers.SGD)
     model.compile(optimizer="rmsprop")
     assert isinstance(model.optimizer, keras.optimizers.RMSprop)
-    assert small().turns == ("overclustering", "main")
+    assert small_segmenter().turns == ("overclustering", "main")
 
 
 def test_a_model_is_made_again_from_its_config():
@@ -108,8 +101,8 @@ def test_images_of_other_channels_are_refused():
         images = np.zeros((1, 8, 8, bands), np.float32)
         for inputs in ("bands", "sobel"):
             with pytest.raises(InputError, match=f"of 3 channels; received channels={bands}"):
-                small(inputs=inputs)(images)
-    model = small()
+                small_segmenter(inputs=inputs)(images)
+    model = small_segmenter()
     model.compile()
     pairs = Pairs(from_arrays([np.zeros((8, 8, 4), np.uint8)]), crop=8, batch=1)
     with pytest.raises(InputError, match="of 3 channels; received channels=4"):
@@ -118,7 +111,7 @@ def test_images_of_other_channels_are_refused():
 
 def test_batches_that_are_not_pairs_are_refused():
     images = np.zeros((4, 8, 8, 3), np.float32)
-    model = small()
+    model = small_segmenter()
     model.compile()
     with pytest.raises(
         InputError, match=r"batches of pairs.*see iic_tf\.Pairs.*received EagerTensor"
@@ -136,7 +129,7 @@ def test_batches_that_are_not_pairs_are_refused():
 
 
 def test_fit_tells_two_textures_apart():
-    model = small(width=0.1, radius=2, turns=("both",))
+    model = small_segmenter(width=0.1, radius=2, turns=("both",))
     model.compile(keras.optimizers.Adam(3e-3))
     held_out = Pairs(two_textures(seed=9), 16, 6, photometry=MILD)
     before = model.evaluate(held_out, return_dict=True, verbose=0)
@@ -153,7 +146,7 @@ def test_fit_tells_two_textures_apart():
 
 @pytest.mark.parametrize("eagerly", [True, False])
 def test_heads_are_trained_in_turns(eagerly):
-    model = small(turns=("overclustering", "main", "both"))
+    model = small_segmenter(turns=("overclustering", "main", "both"))
     model.compile(keras.optimizers.Adam(1e-3), run_eagerly=eagerly)
     pairs = noise_pairs(steps=1)
     for epoch in range(4):
@@ -168,7 +161,7 @@ def test_heads_are_trained_in_turns(eagerly):
 
 def test_a_step_by_hand_equals_fit():
     pairs, again = noise_pairs(steps=2), noise_pairs(steps=2)
-    by_hand, fitted = small(sub_heads=2), small(sub_heads=2)
+    by_hand, fitted = small_segmenter(sub_heads=2), small_segmenter(sub_heads=2)
     fitted.set_weights(by_hand.get_weights())
     for model in (by_hand, fitted):
         model.compile(keras.optimizers.SGD(0.1))
@@ -195,7 +188,9 @@ def test_a_step_by_hand_equals_fit():
     ],
 )
 def test_the_training_loss_is_the_references(turn, epoch, radius, masks):
-    model = small(radius=radius, sub_heads=2, lamb=1.5, turns=("overclustering", "main", "both"))
+    model = small_segmenter(
+        radius=radius, sub_heads=2, lamb=1.5, turns=("overclustering", "main", "both")
+    )
     model.compile(keras.optimizers.SGD(0.0))
     batch = noise_pairs(masks=masks, epoch=epoch)[0]
     assert ("valid" in batch) == masks
@@ -213,7 +208,7 @@ def test_masks_change_the_loss_and_the_step():
     after = []
     for valid in (True, False):
         keras.utils.set_random_seed(0)
-        model = small()
+        model = small_segmenter()
         model.compile(keras.optimizers.SGD(0.1))
         batch = dict(noise_pairs(masks=True)[0])
         if not valid:
@@ -224,7 +219,7 @@ def test_masks_change_the_loss_and_the_step():
 
 
 def test_a_batch_without_a_valid_pixel_changes_no_weight():
-    model = small(turns=("both",), radius=3)
+    model = small_segmenter(turns=("both",), radius=3)
     model.compile(keras.optimizers.SGD(1.0))
     batch = noise_pairs(masks=True)[0]
     batch["valid"] = tf.zeros_like(batch["valid"])
@@ -234,7 +229,7 @@ def test_a_batch_without_a_valid_pixel_changes_no_weight():
 
 
 def test_pairs_of_an_affine_geometry_train():
-    model = small(turns=("both",))
+    model = small_segmenter(turns=("both",))
     model.compile(run_eagerly=True)
     pairs = noise_pairs(steps=1, geometry=Geometry(rotation=30, scale=(0.8, 1.2)))
     assert "affine" in pairs[0]
@@ -244,40 +239,12 @@ def test_pairs_of_an_affine_geometry_train():
     assert not same(before, weights(model.trunk))
 
 
-def test_xla_agrees_with_the_graph():
-    results = []
-    for jit in (False, True):
-        keras.utils.set_random_seed(0)
-        # The loss under XLA: see test_segmentation_loss.py.
-        model = small(radius=0, turns=("main",))
-        model.compile(keras.optimizers.SGD(0.1), jit_compile=jit)
-        history = model.fit(noise_pairs(batch=2, steps=1), epochs=1, verbose=0)
-        results.append((history.history["loss"][0], model.get_weights()))
-    assert results[0][0] == pytest.approx(results[1][0], abs=1e-5)
-    for graph, xla in zip(results[0][1], results[1][1], strict=True):
-        np.testing.assert_allclose(graph, xla, atol=1e-4)
-
-
-@pytest.mark.parametrize("_precision", ["mixed_float16", "mixed_bfloat16"], indirect=True)
-@pytest.mark.usefixtures("_precision")
-def test_steps_in_mixed_precision_are_finite():
-    model = small(turns=("both",))
-    model.compile(keras.optimizers.Adam(1e-3))
-    before = model.get_weights()
-    history = model.fit(noise_pairs(masks=True, steps=1), epochs=2, verbose=0)
-    assert np.isfinite(history.history["loss"]).all()
-    assert all(np.isfinite(w).all() for w in model.get_weights())
-    assert not same(before, model.get_weights())
-    assert model.heads["main"].conv.kernel.dtype == "float32"
-    assert model.predict(np.zeros((1, 8, 9, 3), np.float32), verbose=0).dtype == np.float32
-
-
 # --- evaluating and predicting
 
 
 @pytest.mark.parametrize(("collapsed", "radius"), [(True, 1), (False, 3)])
 def test_the_loss_of_a_set_is_that_of_its_summed_joints(collapsed, radius):
-    model = small(sub_heads=2, lamb=1.5, collapsed=collapsed, radius=radius)
+    model = small_segmenter(sub_heads=2, lamb=1.5, collapsed=collapsed, radius=radius)
     model.compile()
     pairs = noise_pairs(batch=5, masks=True)
     assert [len(pairs[i]["x"]) for i in range(len(pairs))] == [5, 5, 2]
@@ -301,7 +268,7 @@ def test_the_loss_of_a_set_is_that_of_its_summed_joints(collapsed, radius):
 
 
 def test_validation_during_fit_names_both_losses():
-    model = small(turns=("main",))
+    model = small_segmenter(turns=("main",))
     model.compile(run_eagerly=True)
     history = model.fit(noise_pairs(), validation_data=noise_pairs(seed=1), epochs=2, verbose=0)
     assert set(history.history) == {"loss", "val_loss", "val_overclustering_loss"}
@@ -309,7 +276,7 @@ def test_validation_during_fit_names_both_losses():
 
 
 def test_a_window_larger_than_the_crops():
-    model = small(radius=9)
+    model = small_segmenter(radius=9)
     model.compile(run_eagerly=True)
     loss = logged(model.fit(noise_pairs(), validation_data=noise_pairs(), verbose=0))
     assert np.isfinite(list(loss.values())).all()
@@ -317,7 +284,7 @@ def test_a_window_larger_than_the_crops():
 
 @pytest.mark.parametrize("size", [(17, 11), (1, 9), (8, 8), (5, 1)])
 def test_predict_at_any_size(size):
-    model = small(sub_heads=2)
+    model = small_segmenter(sub_heads=2)
     images = np.random.default_rng(0).uniform(size=(3, *size, 3)).astype(np.float32)
     maps = model.predict(images, batch_size=2, verbose=0)
     assert maps.shape == (3, *size, 2)
@@ -326,60 +293,10 @@ def test_predict_at_any_size(size):
 
 
 def test_the_chosen_sub_head_answers():
-    model = small(sub_heads=3)
+    model = small_segmenter(sub_heads=3)
     images = np.random.default_rng(0).uniform(size=(1, 8, 9, 3)).astype(np.float32)
     every = model.maps(images)
     for i in (2, 0, 1):
         model.chosen.assign(i)
         np.testing.assert_array_equal(model(images), every[i])
     assert np.abs(every[0].numpy() - every[1].numpy()).max() > 1e-3
-
-
-# --- saving
-
-FRESH = """
-import sys
-import keras
-import numpy as np
-import iic_tf
-
-model = keras.models.load_model(sys.argv[1])
-images = np.load(sys.argv[2])
-assert isinstance(model, iic_tf.IICSegmenter)
-np.savez(sys.argv[3], maps=model(images), over=np.stack(model.maps(images, "overclustering")),
-         chosen=int(model.chosen), rate=float(model.optimizer.learning_rate),
-         steps=int(model.optimizer.iterations))
-"""
-
-
-def test_a_saved_model_is_the_same_in_a_fresh_interpreter(tmp_path):
-    model = small(sub_heads=3, inputs="bands+sobel", turns=("both",))
-    model.compile(keras.optimizers.Adam(2e-3))
-    model.fit(noise_pairs(steps=2), epochs=2, verbose=0)
-    model.chosen.assign(2)
-    images = np.random.default_rng(0).uniform(size=(2, 9, 12, 3)).astype(np.float32)
-    files = [tmp_path / name for name in ("model.keras", "images.npy", "found.npz")]
-    model.save(files[0])
-    np.save(files[1], images)
-    subprocess.run([sys.executable, "-c", FRESH, *files], check=True, capture_output=True)
-    found = np.load(files[2])
-    np.testing.assert_array_equal(found["maps"], model(images))
-    np.testing.assert_array_equal(found["maps"], model.maps(images)[2])
-    np.testing.assert_array_equal(found["over"], model.maps(images, "overclustering"))
-    assert found["chosen"] == 2
-    assert found["rate"] == pytest.approx(2e-3)
-    assert found["steps"] == 4
-
-
-def test_training_goes_on_from_a_saved_model_as_if_never_stopped(tmp_path):
-    pairs = noise_pairs()
-    model = small(turns=("main",))
-    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
-    model.fit(pairs, epochs=1, verbose=0)
-    model.save(tmp_path / "model.keras")
-    again = keras.models.load_model(tmp_path / "model.keras")
-    again.run_eagerly = True
-    model.fit(pairs, epochs=1, verbose=0)
-    again.fit(noise_pairs(epoch=1), epochs=1, verbose=0)
-    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
-        np.testing.assert_allclose(a, b, atol=1e-6)
