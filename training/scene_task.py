@@ -10,6 +10,7 @@ from iic_tf.data.scene import SceneSet
 from iic_tf.errors import InputError
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.models.served import ServedSegmenter
+from iic_tf.training.dim_images import dim_note
 from iic_tf.training.look import draw_found
 from iic_tf.training.run import Run
 from iic_tf.training.scene_recipe import SceneRecipe
@@ -82,6 +83,7 @@ class SceneTask:
             f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} pairs of "
             f"{recipe.crop}×{recipe.crop}, scale 1/{recipe.downscale}; {recipe.classes} classes, "
             f"{self.work()}",
+            *([] if self.source.stretch else dim_note(scenes)),
         ]
 
     def callbacks(self, run: Run, seed: int) -> list[Any]:

@@ -45,7 +45,7 @@ class Task(Protocol):
         ...
 
     def greeting(self, pairs: NumberedBatches) -> list[str]:
-        """Lines that say what is about to be trained on what."""
+        """The data in a line, what is about to be done with them, and a line for each note."""
         ...
 
     def callbacks(self, run: Run, seed: int) -> list[Any]:

@@ -99,9 +99,11 @@ def train(
             say(line)
             log.write(line + "\n")
 
-        data, plan = task.greeting(pairs)
+        data, plan, *notes = task.greeting(pairs)
         tell(data)
         tell(f"recipe {recipe.name}, seed {seed}: {plan}")
+        for note in notes:
+            tell(note)
         if strategy.num_replicas_in_sync > 1:
             tell(f"on {strategy.num_replicas_in_sync} replicas, each with its share of a batch")
         tell(f"losses are {task.losses}; run folder {run.folder}")
