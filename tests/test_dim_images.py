@@ -24,7 +24,7 @@ def test_twelve_bits_in_sixteen_are_noted_unless_stretched(tmp_path):
         pixels = RNG.integers(0, 4096, (40, 50, 4)).astype(np.uint16)
         tifffile.imwrite(tmp_path / f"{i}.tif", pixels, photometric="rgb")
     (note,) = notes(tmp_path)
-    assert "lowest 6.2% of their range" in note
+    assert "lowest 6.2 % of their range" in note
     assert "--stretch 2 98" in note
     assert notes(tmp_path, (2, 98)) == []
 

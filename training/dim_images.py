@@ -30,7 +30,8 @@ def dim_note(scenes: SceneSet) -> list[str]:
     used = used_range(scenes)
     if used >= DIM:
         return []
+    lowest = f"{100 * max(used, 0.001):.1f} %"
     return [
-        f"note: 99 % of the values lie in the lowest {max(used, 0.001):.1%} of their range, so "
-        "that images look all but black; --stretch 2 98 spreads them over it"
+        f"note: 99 % of the values lie in the lowest {lowest} of their range, so that images look "
+        "all but black; --stretch 2 98 spreads them over it"
     ]
