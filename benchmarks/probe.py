@@ -1,12 +1,12 @@
-"""How much of the classes a trunk's features hold: what labels could make of them, at most.
+"""How much of the classes a trunk's features hold: what labels make of them, beside overclusters.
 
     python benchmarks/probe.py --out FILE.md RUN [RUN ...]
 
 fits a linear classifier and one with a hidden layer of 128 to the features of single pixels, with
 labels, on four fifths of the images of each run, and scores it on the other fifth; once on the
-features that the run learned and once on those of its untrained network. Overclusters, which are
-a classifier of these features too and saw no labels, can hardly do better than that. The folds are
-those of `iic-tf evaluate`.
+features that the run learned and once on those of its untrained network. Overclusters are regions
+of these features, too, found without labels: the gap is what labels are worth behind the same
+trunk. The folds are those of `iic-tf evaluate`.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def accuracy(
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
         probe.fit(features[others], classes[others], batch_size=512, epochs=6, verbose=0)
-        said = probe.predict(features[~others], batch_size=4096, verbose=0).argmax(-1)
+        said = np.asarray(probe(features[~others])).argmax(-1)
         right += int((said == classes[~others]).sum())
     return right / len(classes)
 
