@@ -91,6 +91,7 @@ def train(
     if not is_chief():
         work.fit([], Run(Path(out)))
         return Run(Path(out))
+    data, plan, *notes = task.greeting(pairs)
     if run is None:
         run = Run.create(out, config, overwrite)
     with run.log_file.open("a", encoding="utf-8", buffering=1) as log:
@@ -99,7 +100,6 @@ def train(
             say(line)
             log.write(line + "\n")
 
-        data, plan, *notes = task.greeting(pairs)
         tell(data)
         tell(f"recipe {recipe.name}, seed {seed}: {plan}")
         for note in notes:
