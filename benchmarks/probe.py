@@ -3,10 +3,11 @@
     python benchmarks/probe.py --out FILE.md RUN [RUN ...]
 
 fits a linear classifier and one with a hidden layer of 128 to the features of single pixels, with
-labels, on four fifths of the images of each run, and scores it on the other fifth; once on the
-features that the run learned and once on those of its untrained network. Overclusters are regions
-of these features, too, found without labels: the gap is what labels are worth behind the same
-trunk. The folds are those of `iic-tf evaluate`.
+labels, on four fifths of a run's images, and scores it on the other fifth, each fifth in its turn;
+once on the features that the run learned and once on those of its untrained network. Overclusters
+are regions of these features, too, found without labels, which only name them: the gap is about
+what labels are worth behind the same trunk. The folds are those of `iic-tf evaluate`, whose figure
+of overclusters is of all pixels; a probe's is of a sample of them, one at most in a cell.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from iic_tf.training.segmentation_recipe import SegmentationRecipe
 from iic_tf.training.segmentation_scores import SegmentationScores
 
 CELLS = 90_000
-"""About how many cells of the feature maps are used, spread evenly over the labelled area."""
+"""How many cells of the feature maps are used of a set labelled throughout; else as many fewer."""
 
 
 def main() -> int:
@@ -53,7 +54,8 @@ def main() -> int:
 def row(folder: Path) -> list[str]:
     run = Run.open(folder)
     recipe = run.recipe()
-    assert isinstance(recipe, SegmentationRecipe)
+    if not isinstance(recipe, SegmentationRecipe):
+        raise SystemExit(f"Expected an IIC run on scenes at '{folder}'; received {recipe.method}.")
     found = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
     scores = SegmentationScores(run, {}, found["folds"])
     seed = scores.config["seed"]
@@ -96,18 +98,19 @@ def accuracy(
 ) -> float:
     """Each fold scored by a classifier of the others' cells."""
     keras.utils.set_random_seed(seed)
-    features = (features - features.mean(0)) / (features.std(0) + 1e-6)
     right = 0
     for fold in np.unique(folds):
         others = folds != fold
+        middle, spread = features[others].mean(0), features[others].std(0) + 1e-6
+        even = (features - middle) / spread
         layers = [keras.layers.Dense(hidden, "relu")] if hidden else []
         probe = keras.Sequential([*layers, keras.layers.Dense(int(classes.max()) + 1)])
         probe.compile(
             optimizer=keras.optimizers.Adam(1e-3 if hidden else 3e-3),
             loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         )
-        probe.fit(features[others], classes[others], batch_size=512, epochs=6, verbose=0)
-        said = np.asarray(probe(features[~others])).argmax(-1)
+        probe.fit(even[others], classes[others], batch_size=512, epochs=6, verbose=0)
+        said = np.asarray(probe(even[~others])).argmax(-1)
         right += int((said == classes[~others]).sum())
     return right / len(classes)
 

@@ -1,4 +1,4 @@
-"""Made-up images, and what is asked of models of them."""
+"""Made-up images, small models, and what is asked of them."""
 
 from __future__ import annotations
 
@@ -68,8 +68,9 @@ def small_clusterer(
     sub_heads: int = 2,
     **arguments: Any,
 ) -> IICClusterer:
-    arguments["sub_heads"] = sub_heads
-    return IICClusterer(classes, overclusters, channels, size, network, width, **arguments)
+    return IICClusterer(
+        classes, overclusters, channels, size, network, width, sub_heads=sub_heads, **arguments
+    )
 
 
 def decided(clusterer: IICClusterer) -> IICClusterer:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from iic_tf.cli import main
@@ -142,6 +143,27 @@ def test_truncated_image_is_named(photos, tmp_path, capsys) -> None:
     (photos / "images" / "5.png").write_bytes(whole[: len(whole) // 2])
     refused(capsys, arguments(photos, tmp_path / "run", "--steps", "6"), "5.png")
     assert not (tmp_path / "run").exists()
+
+
+def test_truncated_image_met_late_stops_the_run_with_its_name(
+    photos, tmp_path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("iic_tf.training.scene_task.dim_note", lambda scenes: [])
+    whole = (photos / "images" / "5.png").read_bytes()
+    (photos / "images" / "5.png").write_bytes(whole[: len(whole) // 2])
+    refused(capsys, arguments(photos, tmp_path / "run", "--steps", "6"), "5.png")
+    assert not (tmp_path / "run" / "best.keras").exists()
+
+
+def test_dim_images_are_noted(photos, tmp_path, capsys) -> None:
+    for file in (photos / "images").iterdir():
+        pixels = np.random.default_rng(0).integers(0, 4096, (48, 56, 3)).astype(np.uint16)
+        tifffile.imwrite(file.with_suffix(".tif"), pixels, photometric="rgb")
+        file.unlink()
+    run = tmp_path / "run"
+    assert main(arguments(photos, run)) == 0
+    for text in (capsys.readouterr().out, (run / "log.txt").read_text(encoding="utf-8")):
+        assert "note: 99 % of the values lie in the lowest 6.2 % of their range" in text
 
 
 def test_non_finite_loss_names_step_and_images(photos, tmp_path, capsys, monkeypatch) -> None:

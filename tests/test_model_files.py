@@ -54,6 +54,12 @@ MODELS = {
 """By the beginning of its class: a model, its data of an epoch, how sub-heads answer, images."""
 every_model = pytest.mark.parametrize("name", MODELS)
 
+
+def eagerly(name):
+    """Whether to train without a graph: those of the clusterers take long to make."""
+    return name.startswith("IICClusterer")
+
+
 FRESH = """
 import sys
 import keras
@@ -74,7 +80,7 @@ np.savez(sys.argv[3], out=model(images), chosen=int(model.chosen),
 def test_a_saved_model_is_the_same_in_a_fresh_interpreter(name, tmp_path):
     make, data, answers, shape = MODELS[name]
     model = make()
-    model.compile(keras.optimizers.Adam(2e-3), run_eagerly=True)
+    model.compile(keras.optimizers.Adam(2e-3), run_eagerly=eagerly(name))
     model.fit(data(0), verbose=0)
     model.fit(data(1), verbose=0)
     # The last one, where there are several.
@@ -101,16 +107,15 @@ def test_a_saved_model_is_the_same_in_a_fresh_interpreter(name, tmp_path):
 def test_training_goes_on_from_a_saved_model_as_if_never_stopped(name, tmp_path):
     make, data, _, _ = MODELS[name]
     model = make()
-    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=True)
+    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=eagerly(name))
     model.fit(data(0), verbose=0)
     model.save(tmp_path / "model.keras")
-    before = model.get_weights()
+    before = [v.numpy() for v in model.trainable_variables]
     again = keras.models.load_model(tmp_path / "model.keras")
-    again.run_eagerly = True
+    again.run_eagerly = eagerly(name)
     for one in (model, again):
         one.fit(data(1), verbose=0)
-    moved = 0.0
-    for old, a, b in zip(before, model.get_weights(), again.get_weights(), strict=True):
+    for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
-        moved = max(moved, np.abs(a - old).max())
-    assert moved > 1e-4
+    pairs = zip(before, again.trainable_variables, strict=True)
+    assert max(np.abs(new.numpy() - old).max() for old, new in pairs) > 1e-4

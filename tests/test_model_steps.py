@@ -8,8 +8,8 @@ from made_up import noise_pairs, same, small_infoseg, small_segmenter
 pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
 
 
-def iic(**options):
-    return small_segmenter(turns=("both",), **options)
+def iic():
+    return small_segmenter(turns=("both",))
 
 
 def infoseg(objective):

@@ -1,4 +1,4 @@
-"""Whether images use so little of their value range that a network, or a person, sees black."""
+"""Whether images use so little of their value range that they look dark."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import numpy as np
 from iic_tf.data.scene import SceneSet
 
 DIM = 0.25
+"""Images that use less than this part of their range are noted."""
 _SCENES = 16
 _WINDOW = 128
 
@@ -33,5 +34,5 @@ def dim_note(scenes: SceneSet) -> list[str]:
     lowest = f"{100 * max(used, 0.001):.1f} %"
     return [
         f"note: 99 % of the values lie in the lowest {lowest} of their range, so that images look "
-        "all but black; --stretch 2 98 spreads them over it"
+        "dark; --stretch 2 98 spreads them over it"
     ]

@@ -83,8 +83,13 @@ class SceneTask:
             f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} pairs of "
             f"{recipe.crop}×{recipe.crop}, scale 1/{recipe.downscale}; {recipe.classes} classes, "
             f"{self.work()}",
-            *([] if self.source.stretch else dim_note(scenes)),
+            *self._notes(),
         ]
+
+    def _notes(self) -> list[str]:
+        # Files of a folder alone can be stretched.
+        advised = self.source.dataset == "folder" and not self.source.stretch
+        return dim_note(self.scenes) if advised else []
 
     def callbacks(self, run: Run, seed: int) -> list[Any]:
         return []

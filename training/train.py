@@ -63,15 +63,16 @@ def train(
             several machines only the chief writes; to resume, all must see the folder.
 
     Raises:
-        InputError: anything unfit in the arguments or files, before `out` is made; or a loss that
-            is not finite, afterwards.
+        InputError: anything unfit in the arguments, or in the files that the first batch and a look
+            at some others come to, before `out` is made; or a file further on that cannot be read,
+            or a loss that is not finite, afterwards.
     """
     if not 0 <= seed < 2**31:
         raise expected("seed >= 0 and below 2147483648", seed, "seed")
     strategy = strategy or tf.distribute.get_strategy()
     recipe, config = task.recipe, _config(task, seed)
     _check_shares(recipe, strategy)
-    # Everything that can be wrong is met before the folder exists.
+    # What is wrong is met before the folder exists, as far as it can be without reading all files.
     pairs, fixed = task.pairs(seed), task.fixed_pairs(seed)
     pairs.drawn(0, 0)
     run = Run.open(out) if resume and Run(Path(out)).config_file.is_file() else None
