@@ -1,7 +1,11 @@
 """Models as `.keras` files: the same in a fresh interpreter, and trained on from there."""
 
+import functools
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import keras
 import numpy as np
@@ -33,32 +37,38 @@ def images(epoch):
     )
 
 
-MODELS = {
-    "IICSegmenter": (
-        *(lambda: small_segmenter(sub_heads=3, inputs="bands+sobel", turns=("main", "both")),),
-        *(scenes, "maps", (2, 9, 12, 3)),
-    ),
-    "InfoSeg": (
-        *(lambda: small_infoseg(inputs="bands+sobel", tau=0.5),),
-        *(scenes, "maps", (2, 9, 12, 3)),
-    ),
-    "IICClusterer of network A": (
-        *(lambda: decided(small_clusterer(sub_heads=3, network="A")),),
-        *(images, "probabilities", (3, 8, 8, 1)),
-    ),
-    "IICClusterer of network B": (
-        *(lambda: decided(small_clusterer(sub_heads=3, network="B")),),
-        *(images, "probabilities", (3, 8, 8, 1)),
-    ),
-}
-"""By the beginning of its class: a model, its data of an epoch, how sub-heads answer, images."""
-every_model = pytest.mark.parametrize("name", MODELS)
+@dataclass(frozen=True)
+class Kind:
+    """A model, its data of an epoch, its method by which all sub-heads answer, and images for it.
+
+    Trained `eagerly` where the graph takes long to make.
+    """
+
+    make: Callable[[], Any]
+    data: Callable[[int], Any]
+    answers: str
+    shape: tuple[int, ...]
+    eagerly: bool = False
 
 
-def eagerly(name):
-    """Whether to train without a graph: those of the clusterers take long to make."""
-    return name.startswith("IICClusterer")
+def clusterer(network):
+    make = functools.partial(small_clusterer, sub_heads=3, network=network)
+    return Kind(lambda: decided(make()), images, "probabilities", (3, 8, 8, 1), eagerly=True)
 
+
+segmenter = functools.partial(
+    small_segmenter, sub_heads=3, inputs="bands+sobel", turns=("main", "both")
+)
+infoseg = functools.partial(small_infoseg, inputs="bands+sobel", tau=0.5)
+every_kind = pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(Kind(segmenter, scenes, "maps", (2, 9, 12, 3)), id="segmenter"),
+        pytest.param(Kind(infoseg, scenes, "maps", (2, 9, 12, 3)), id="infoseg"),
+        pytest.param(clusterer("A"), id="clusterer of network A"),
+        pytest.param(clusterer("B"), id="clusterer of network B"),
+    ],
+)
 
 FRESH = """
 import sys
@@ -76,26 +86,25 @@ np.savez(sys.argv[3], out=model(images), chosen=int(model.chosen),
 """
 
 
-@every_model
-def test_a_saved_model_is_the_same_in_a_fresh_interpreter(name, tmp_path):
-    make, data, answers, shape = MODELS[name]
-    model = make()
-    model.compile(keras.optimizers.Adam(2e-3), run_eagerly=eagerly(name))
-    model.fit(data(0), verbose=0)
-    model.fit(data(1), verbose=0)
+@every_kind
+def test_a_saved_model_is_the_same_in_a_fresh_interpreter(kind, tmp_path):
+    model = kind.make()
+    model.compile(keras.optimizers.Adam(2e-3), run_eagerly=kind.eagerly)
+    model.fit(kind.data(0), verbose=0)
+    model.fit(kind.data(1), verbose=0)
     # The last one, where there are several.
     last = model.sub_heads - 1
     model.chosen.assign(last)
-    seen = noise(*shape)
+    seen = noise(*kind.shape)
     files = [tmp_path / file for file in ("model.keras", "images.npy", "found.npz")]
     model.save(files[0])
     np.save(files[1], seen)
-    command = [sys.executable, "-c", FRESH, *files, name.split()[0], answers]
+    command = [sys.executable, "-c", FRESH, *files, type(model).__name__, kind.answers]
     subprocess.run(command, check=True, capture_output=True)
     found = np.load(files[2])
     np.testing.assert_array_equal(found["out"], model(seen))
     for head in model.heads:
-        every = getattr(model, answers)(seen, head)
+        every = getattr(model, kind.answers)(seen, head)
         np.testing.assert_array_equal(found[head], every)
     np.testing.assert_array_equal(found["out"], found["main"][last])
     assert found["chosen"] == last
@@ -103,18 +112,17 @@ def test_a_saved_model_is_the_same_in_a_fresh_interpreter(name, tmp_path):
     assert found["steps"] == 4
 
 
-@every_model
-def test_training_goes_on_from_a_saved_model_as_if_never_stopped(name, tmp_path):
-    make, data, _, _ = MODELS[name]
-    model = make()
-    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=eagerly(name))
-    model.fit(data(0), verbose=0)
+@every_kind
+def test_training_goes_on_from_a_saved_model_as_if_never_stopped(kind, tmp_path):
+    model = kind.make()
+    model.compile(keras.optimizers.Adam(1e-3), run_eagerly=kind.eagerly)
+    model.fit(kind.data(0), verbose=0)
     model.save(tmp_path / "model.keras")
     before = [v.numpy() for v in model.trainable_variables]
     again = keras.models.load_model(tmp_path / "model.keras")
-    again.run_eagerly = eagerly(name)
+    again.run_eagerly = kind.eagerly
     for one in (model, again):
-        one.fit(data(1), verbose=0)
+        one.fit(kind.data(1), verbose=0)
     for a, b in zip(model.get_weights(), again.get_weights(), strict=True):
         np.testing.assert_allclose(a, b, atol=1e-6)
     pairs = zip(before, again.trainable_variables, strict=True)
