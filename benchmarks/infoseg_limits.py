@@ -22,7 +22,7 @@ from seeded_runs import call, each_seed
 
 from iic_tf.data import load_scenes
 from iic_tf.metrics import normalised_mutual_information, scores
-from iic_tf.models.turns import MAIN
+from iic_tf.turns import MAIN
 from iic_tf.training.evaluate import best_losses
 from iic_tf.training.run import Run
 from iic_tf.training.segmentation_scores import SegmentationScores

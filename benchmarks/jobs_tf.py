@@ -20,7 +20,7 @@ from iic_tf.losses import iic_segmentation_loss
 from iic_tf.losses.block_correlation import correlation_by_blocks
 from iic_tf.losses.direct_correlation import direct_correlation
 from iic_tf.losses.segmentation import loss_of_joints, segmentation_joints
-from iic_tf.models.turns import MAIN
+from iic_tf.turns import MAIN
 from iic_tf.views.geometry import undo
 
 
@@ -119,7 +119,7 @@ def step_part(version: str, case: dict[str, Any]) -> Any:
     if part == "objective":
 
         def loss(p: Any, q: Any) -> Any:
-            return model.head_loss(segmentation_joints(p, q, model.radius)[None], MAIN)
+            return model.loss_of(segmentation_joints(p, q, model.radius)[None], MAIN)
 
         return Job(with_gradients(loss), pair)
     if part == "undo":

@@ -78,7 +78,7 @@ def labelled_cells(
     for scene in scores.scenes.scenes:
         whole = (0, 0, scene.height, scene.width)
         seen = box_mean(scores.scenes.normalise(scene.read(*whole)), downscale)
-        map_ = np.asarray(model._features(tf.constant(seen[None]), False))[0].astype(np.float32)
+        map_ = np.asarray(model.features(tf.constant(seen[None]), False))[0].astype(np.float32)
         truth = scene.read_mask(*whole)[step // 2 :: step, step // 2 :: step]
         known = np.argwhere(truth != IGNORE)
         count = min(len(known), round(len(known) * CELLS / area))

@@ -32,18 +32,23 @@ def sum_over_replicas(values: Any) -> Any:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
-def spoilt_together(gradients: list[Any]) -> list[Any]:
-    """Gradients, the first of them NaN on every replica where any replica's are not finite.
+def propagate_nonfinite(gradients: list[Any], several: bool = False) -> list[Any]:
+    """Gradients, all of them NaN on every replica where any replica's are not finite.
 
     Keras' loss scaling asks the first replica alone whether to skip a step, of gradients not yet
-    summed: another's overflow would reach the weights.
+    summed: another's overflow would reach the weights. Where several optimisers take the step,
+    each would ask for its own gradients alone.
+
+    Args:
+        gradients: of this replica.
+        several: whether more than one optimiser gets them; else a single replica's stay as they
+            are.
     """
-    if replica_count() == 1:
+    if replica_count() == 1 and not several:
         return gradients
     finite = [tf.reduce_all(tf.math.is_finite(g)) for g in gradients]
-    spoilt = sum_over_replicas(1.0 - tf.cast(tf.reduce_all(finite), tf.float32))
-    first = tf.where(spoilt > 0, tf.constant(float("nan"), gradients[0].dtype), gradients[0])
-    return [first, *gradients[1:]]
+    broken = sum_over_replicas(1.0 - tf.cast(tf.reduce_all(finite), tf.float32))
+    return [tf.where(broken > 0, tf.constant(float("nan"), g.dtype), g) for g in gradients]
 
 
 def share_of(data: dict[str, Any], least: int = 1) -> dict[str, Any]:

@@ -121,7 +121,7 @@ def freeze(model: Any, batch: dict[str, Any]) -> None:
     )
     for norm in norms:
         norm.momentum = 0.0
-    twin.joints(batch, ("main",), training=True)
+    twin.sums(batch, ("main",), training=True)
     model.set_weights(twin.get_weights())
     for norm in own:
         norm.trainable = False
@@ -292,16 +292,17 @@ def half(strategy: Any) -> dict[str, Any]:
 
 def overflowing(strategy: Any, model: Any) -> dict[str, Any]:
     """What loss scaling does about gradients that are not finite on the last replica alone."""
-    from iic_tf.replicas import spoilt_together
+    from iic_tf.replicas import propagate_nonfinite
 
-    variables = model.trainable_variables
+    variables = [v for own in model.parts().values() for v in own]
 
     def step() -> None:
         replica = tf.distribute.get_replica_context().replica_id_in_sync_group
         last = replica == strategy.num_replicas_in_sync - 1
         value = tf.where(last, np.inf, 1.0)
         gradients = [tf.fill(v.shape, value) for v in variables]
-        model.optimizer.apply(spoilt_together(gradients), variables)
+        gradients = iter(propagate_nonfinite(gradients))
+        model.step_on({part: [next(gradients) for _ in own] for part, own in model.parts().items()})
 
     def scale() -> float:
         return float(strategy.experimental_local_results(model.optimizer.dynamic_scale.value)[0])
@@ -369,8 +370,8 @@ def halves(strategy: Any) -> dict[str, Any]:
     whole = batches_of((8,), 1)[0]
 
     def loss(part: slice) -> float:
-        found = model.joints({k: v[part] for k, v in whole.items()}, ("overclustering",), True)
-        return float(model.head_loss(found["overclustering"], "overclustering"))
+        found = model.sums({k: v[part] for k, v in whole.items()}, ("overclustering",), True)
+        return float(model.loss_of(found["overclustering"], "overclustering"))
 
     apart = (loss(slice(0, 4)) + loss(slice(4, 8))) / 2
     return {"": {"together": loss(slice(0, 8)), "apart": apart}}

@@ -167,9 +167,9 @@ def test_dim_images_are_noted(photos, tmp_path, capsys) -> None:
 
 
 def test_non_finite_loss_names_step_and_images(photos, tmp_path, capsys, monkeypatch) -> None:
-    head_loss = IICSegmenter.head_loss
+    loss_of = IICSegmenter.loss_of
     monkeypatch.setattr(
-        IICSegmenter, "head_loss", lambda self, j, head: head_loss(self, j, head) * float("nan")
+        IICSegmenter, "loss_of", lambda self, j, head: loss_of(self, j, head) * float("nan")
     )
     said = ("a finite loss", "received nan at epoch 1, step 1", "Images of this batch: ")
     refused(capsys, arguments(photos, tmp_path / "run"), *said)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from iic_tf.errors import InputError
-from iic_tf.models.turns import OVERCLUSTERING
+from iic_tf.turns import OVERCLUSTERING
 from iic_tf.training.evaluate import best_losses, evaluate, overclustering
 from iic_tf.training.folds import Found, deal
 from iic_tf.training.run import Run

@@ -153,7 +153,7 @@ def test_mixed_precision(network):
     batch = clustering_batch(4, 2)
     assert model.features(batch["x"]).dtype.name in ("float16", "bfloat16")
     assert all(p.dtype == tf.float32 for p in model.probabilities(batch["x"]))
-    joints = model.joints(batch, ("main",), training=True)["main"]
+    joints = model.sums(batch, ("main",), training=True)["main"]
     assert joints.dtype == tf.float32
     assert float(tf.reduce_sum(joints[0])) == pytest.approx(8, abs=1e-4)
     before = model.get_weights()
@@ -169,7 +169,7 @@ def test_mixed_precision(network):
 def test_joints_are_the_references_over_all_pairs(copies):
     model = decided(small_clusterer())
     batch = clustering_batch(5, copies)
-    joints = model.joints(batch, ("main", "overclustering"), training=True)
+    joints = model.sums(batch, ("main", "overclustering"), training=True)
     for head, k in (("main", 2), ("overclustering", 3)):
         assert joints[head].shape == (2, 1, k, k)
         exact = [reference.joint(p, q) for p, q in reference_pairs(model, batch, head, True)]
@@ -183,11 +183,11 @@ def test_images_and_copies_share_one_normalisation():
     batch = clustering_batch(4, 2)
     p = model.probabilities(batch["x"], training=True)[0].numpy()
     alone = [reference.joint(np.tile(p, (2, 1)), p[[0] * 8])]
-    joints = model.joints(batch, ("main",), training=True)["main"]
+    joints = model.sums(batch, ("main",), training=True)["main"]
     assert np.abs(joints[0, 0].numpy() - alone[0]).max() > 1e-3
     mean = model.trunk.convs[0].norm.moving_mean
     mean.assign(tf.zeros_like(mean))
-    model.joints(batch, ("main",), training=True)
+    model.sums(batch, ("main",), training=True)
     seen = model.trunk.convs[0].conv(all_views(batch)).numpy()
     np.testing.assert_allclose(mean, seen.mean(axis=(0, 1, 2)) / 10, atol=1e-6)
 
@@ -217,7 +217,7 @@ def test_one_displacement_is_the_clustering_loss(lamb):
     exact = reference.clustering_loss(p, q, lamb)
     assert float(loss_of_joints(joint, lamb)) == pytest.approx(exact, abs=1e-6)
     model = small_clusterer(4, lamb=lamb)
-    assert float(model.head_loss(joint[None], "main")) == pytest.approx(exact, abs=1e-6)
+    assert float(model.loss_of(joint[None], "main")) == pytest.approx(exact, abs=1e-6)
 
 
 def test_the_loss_of_a_set_is_that_of_its_summed_joints():
@@ -254,7 +254,7 @@ def test_heads_are_trained_in_the_turns_of_the_datas_epochs(eagerly):
     model = small_clusterer(turns=("overclustering", "main", "main", "both"))
     model.compile(keras.optimizers.Adam(1e-3), run_eagerly=eagerly)
     for epoch in range(5):
-        turn = model.turn_of(epoch)
+        turn = model.phase_of(epoch)
         before = {name: weights(head) for name, head in model.heads.items()}
         trunk = weights(model.trunk)
         data = tf.data.Dataset.from_tensors(clustering_batch(4, 2, epoch))

@@ -8,7 +8,7 @@ from published_views import COLOUR_GX, COLOUR_X, MNIST_GX, MNIST_X, some
 
 from iic_tf.data.image_set import ImageSet
 from iic_tf.errors import InputError
-from iic_tf.models.turns import BOTH, MAIN, OVERCLUSTERING
+from iic_tf.turns import BOTH, MAIN, OVERCLUSTERING
 from iic_tf.views.image_pairs import ImagePairs
 from iic_tf.views.image_view import ImageView
 

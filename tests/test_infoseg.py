@@ -34,14 +34,17 @@ def reference_pairs(model, batch, training):
 
 def test_defaults_are_the_papers():
     model = InfoSeg(3, 4)
-    assert (model.features, model.tau, model.objective, model.assignment) == (
+    config = model.get_config()
+    assert [config[name] for name in ("features", "tau", "objective", "assignment")] == [
         *(1024, 0.8, "jsd", "soft"),
-    )
+    ]
     model.compile()
     assert isinstance(model.optimizer, keras.optimizers.Adam)
     assert float(model.optimizer.learning_rate) == pytest.approx(1e-4)
     assert model.trunk.stride == 4
-    assert (model.turns, model.overclusters, set(model.meters)) == (("main",), 0, {"main"})
+    assert (model.clusters, set(model.meters), set(model.parts())) == (
+        *({"main": 3}, {"main"}, {"network"}),
+    )
 
 
 def test_a_model_is_made_again_from_its_config():
@@ -144,7 +147,7 @@ def test_the_paired_loss_is_the_references(objective, assignment, radius, masks,
 def test_a_paired_cell_outside_the_copy_takes_no_part():
     model = small_infoseg(2, paired=True, radius=0)
     batch = noise_pairs(crop=16, geometry=Geometry(rotation=40))[0]
-    joints = model.joints(batch, ("main",), training=False)["main"].numpy()
+    joints = model.sums(batch, ("main",), training=False)["main"].numpy()
     cells, weight = 2 * 3 * 4 * 4, joints[1]
     assert 0.5 * cells < weight < cells - 1
 

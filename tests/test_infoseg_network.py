@@ -55,7 +55,7 @@ def test_local_features_see_as_far_as_the_receptive_radius(pixel):
     def enlarged(images):
         local, _ = model.local_and_global(images)
         fixed = class_probabilities(local, np.random.default_rng(0).normal(size=(1, 3, 8)))
-        return Segmenter._enlarged(Fixed(model, fixed), None, "main", images, False)[0].numpy()
+        return Segmenter.enlarged(Fixed(model, fixed), None, "main", images, False)[0].numpy()
 
     difference = np.abs(enlarged(changed) - enlarged(images))[0].max(axis=-1)
     radius = PatchNetwork.receptive_radius
@@ -135,7 +135,7 @@ def test_segmentations_are_uncertain_at_the_beginning():
     for dimensions in (8, 256):
         keras.utils.set_random_seed(1)
         model = InfoSeg(3, 3, width=0.1, features=dimensions)
-        features = model._features(noise(8, 24, 24, 3), training=True)
+        features = model.features(noise(8, 24, 24, 3), training=True)
         (found,) = model.small_maps(features, "main", training=True)
         assert 0.35 < found.numpy().max(-1).mean() < 0.85
 
@@ -146,7 +146,7 @@ def test_what_images_have_of_their_own_sums_to_nothing_over_classes_if_centred()
     for centred in (False, True):
         keras.utils.set_random_seed(3)
         model = small_infoseg(3, centred=centred)
-        features = model._features(images, training=True)
+        features = model.features(images, training=True)
         head = model.heads["main"]
         head.linear.bias.assign(np.random.default_rng(0).normal(size=head.linear.bias.shape))
         local, image = (f.numpy() for f in head(features, training=True))

@@ -73,8 +73,8 @@ def halves_of(count):
 def on_one_device(model, batch, training):
     """The loss of a global batch, BatchNormalization and all, partners being of the same half."""
     if model.objective == "iic":
-        found = model.joints(batch, ("main",), training)["main"]
-        return model.head_loss(found, "main"), found
+        found = model.sums(batch, ("main",), training)["main"]
+        return model.loss_of(found, "main"), found
     local, image = model.local_and_global(batch["x"], training)
     mask = shrink(batch["valid"][..., None], 4)[..., 0]
     sums = 0.0
@@ -117,7 +117,7 @@ def test_two_replicas_are_one_device_with_partners_of_each_half(objective, on_tw
     model.set_weights([found[f"weight{i}"] for i in range(count)])
     total = sum(on_one_device(model, pairs[i], False)[1] for i in range(len(pairs)))
     if objective == "iic":
-        exact = float(model.head_loss(total, "main"))
+        exact = float(model.loss_of(total, "main"))
     else:
         exact = float(loss_of_sums(total, objective))
     assert found["evaluated"] == pytest.approx(exact, rel=2e-5, abs=1e-6)

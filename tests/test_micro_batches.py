@@ -143,3 +143,34 @@ def test_two_replicas_in_parts_equal_one_device_whole(tmp_path):
     # BatchNormalization asks the other replica in every part.
     assert np.isfinite(found["in_parts/statistics/losses"]).all()
     assert np.abs(found["in_parts/statistics/losses"]).min() > 1e-3
+
+
+@pytest.mark.parametrize("eagerly", [True, False])
+@pytest.mark.parametrize("parts", [1, 2, 4])
+def test_moving_statistics_move_once_a_step_however_many_parts(parts, eagerly):
+    """0.9 of the old ones is left, and the new ones are the mean of the parts' own."""
+    (batch,) = batches("clusterer")[:1]
+    found = []
+    for old in (0.0, 1e4):
+        model = made("clusterer", frozen=False, micro_batches=parts)
+        model.run_eagerly = eagerly
+        moving = [v for v in model.weights if v.name.startswith("moving")]
+        for variable in moving:
+            variable.assign(np.full(variable.shape, old, np.float32))
+        stepped(model, [batch])
+        found.append([v.numpy() for v in moving])
+    for nothing, kept in zip(*found, strict=True):
+        np.testing.assert_allclose((kept - nothing) / 1e4, 0.9, rtol=1e-5)
+    # The first layer's statistics are those of its inputs, whatever the parts.
+    model = made("clusterer", frozen=False)
+    norm = next(layer for layer in model._flatten_layers() if hasattr(layer, "moving_mean"))
+    means = []
+    for i in range(parts):
+        one = {k: v[i * (8 // parts) : (i + 1) * (8 // parts)] for k, v in batch.items()}
+        norm.moving_mean.assign(np.zeros(norm.moving_mean.shape))
+        model.sums(one, ("main",), training=True)
+        means.append(norm.moving_mean.numpy())
+    other = made("clusterer", frozen=False, micro_batches=parts)
+    mine = next(layer for layer in other._flatten_layers() if hasattr(layer, "moving_mean"))
+    stepped(other, [batch])
+    np.testing.assert_allclose(mine.moving_mean, np.mean(means, 0), rtol=1e-4, atol=1e-6)

@@ -80,7 +80,7 @@ model = keras.models.load_model(sys.argv[1])
 images = np.load(sys.argv[2])
 assert type(model).__name__ == sys.argv[4]
 answers = {head: np.stack(getattr(model, sys.argv[5])(images, head)) for head in model.heads}
-np.savez(sys.argv[3], out=model(images), chosen=int(model.chosen),
+np.savez(sys.argv[3], out=model(images), chosen=int(getattr(model, "chosen", 0)),
          rate=float(model.optimizer.learning_rate), steps=int(model.optimizer.iterations),
          **answers)
 """
@@ -93,8 +93,9 @@ def test_a_saved_model_is_the_same_in_a_fresh_interpreter(kind, tmp_path):
     model.fit(kind.data(0), verbose=0)
     model.fit(kind.data(1), verbose=0)
     # The last one, where there are several.
-    last = model.sub_heads - 1
-    model.chosen.assign(last)
+    last = getattr(model, "sub_heads", 1) - 1
+    if hasattr(model, "chosen"):
+        model.chosen.assign(last)
     seen = noise(*kind.shape)
     files = [tmp_path / file for file in ("model.keras", "images.npy", "found.npz")]
     model.save(files[0])

@@ -208,8 +208,8 @@ def test_scaling_down_takes_means_of_boxes(downscale):
 class Recorder(IICSegmenter):
     """A model that takes no step, but notes what it was given."""
 
-    def train_turn(self, data, turn):
-        self.given.append({k: v.numpy() for k, v in data.items()} | {"turn": turn})
+    def train_phase(self, data, phase):
+        self.given.append({k: v.numpy() for k, v in data.items()} | {"turn": phase})
         return {"loss": tf.constant(0.0)}
 
 

@@ -258,13 +258,13 @@ def test_the_last_good_checkpoint_is_named_with_a_loss_that_is_not_finite(
     images, tmp_path, capsys, monkeypatch
 ) -> None:
     run = tmp_path / "run"
-    train_turn = IICClusterer.train_turn
+    train_phase = IICClusterer.train_phase
 
     def broken(self, data, turn):
-        logs = train_turn(self, data, turn)
+        logs = train_phase(self, data, turn)
         return {**logs, "loss": logs["loss"] * (float("nan") if turn == "main" else 1.0)}
 
-    monkeypatch.setattr(IICClusterer, "train_turn", broken)
+    monkeypatch.setattr(IICClusterer, "train_phase", broken)
     assert main(given(images, run)) == 2
     said = capsys.readouterr().err
     assert "received nan at epoch 2, step 1" in said

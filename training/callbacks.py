@@ -11,13 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
-import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.errors import InputError
-from iic_tf.models.turns import MAIN
+from iic_tf.training.atomic import replacing
 from iic_tf.training.checkpoints import Checkpoints
-from iic_tf.training.run import Run, replacing
+from iic_tf.training.run import Run
 
 COLLAPSE = 0.95
 """A cluster above this share for a whole epoch counts as collapse."""
@@ -87,20 +86,24 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         done = epoch + 1
         spent = time.monotonic() - self.started
         left = spent / (done - self.first) * (self.epochs - done)
-        heads = "  ".join(
-            f"{head} {logs[f'{head}_loss']:.3f} {lowest(logs[f'{head}_bound'])}"
-            for head in logs["heads"]
+        monitors = logs["monitors"]
+        told = "  ".join(
+            f"{name} {min(monitor.losses):.3f} {lowest(monitor.bound)}"
+            for name, monitor in monitors.items()
         )
+        first = next(iter(monitors.values()))
+        shares = first.shares[first.chosen]
         line = (
-            f"epoch {done:>3}/{self.epochs}  {heads}  shares {bars(logs['main_shares'])} "
-            f"(largest {max(logs['main_shares']):.2f})  {clock(spent)}, {clock(left)} left"
+            f"epoch {done:>3}/{self.epochs}  {told}  shares {bars(shares)} "
+            f"(largest {max(shares):.2f})  {clock(spent)}, {clock(left)} left"
         )
         self.say(line + ("  best so far" if logs.get("is_best") else ""))
-        for head in logs["heads"]:
-            if max(logs[f"{head}_shares"]) > COLLAPSE:
+        for name, monitor in monitors.items():
+            largest = max(monitor.shares[monitor.chosen])
+            if largest > COLLAPSE:
                 self.say(
-                    f"  warning: one cluster of the {head} head holds "
-                    f"{max(logs[f'{head}_shares']):.0%} of everything (collapse). A larger lamb, "
+                    f"  warning: one cluster of the {name} head holds "
+                    f"{largest:.0%} of everything (collapse). A larger lamb, "
                     "a larger batch or a lower rate usually helps."
                 )
 
@@ -124,17 +127,23 @@ def clock(seconds: float) -> str:
 class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
     """Take the unsupervised loss on fixed pairs in evaluation mode; choose the sub-head by it.
 
-    It adds to the epoch's logs, for the callbacks behind it, `heads`, and for each head
-    `<head>_loss` (of the sub-head with the lowest), `<head>_losses`, `<head>_shares`,
-    `<head>_bound` (the lowest that a loss can be); and `is_best`, whether the main head's loss is
-    the lowest so far.
+    It adds to the epoch's logs, for the callbacks behind it, `monitors`, what the model says of
+    the evaluation by name (`iic_tf.models.self_supervised.Monitor`), and `is_best`, whether the
+    epoch is the one to keep so far.
+
+    Args:
+        pairs: the fixed pairs.
+        steps: how many batches.
+        best: the lowest loss of the epochs before.
+        keep_last: whether the last epoch is kept, and not that of the lowest loss.
     """
 
-    def __init__(self, pairs: Any, steps: int, best: float = math.inf):
+    def __init__(self, pairs: Any, steps: int, best: float = math.inf, keep_last: bool = False):
         super().__init__()
         self.pairs = pairs
         self.steps = steps
         self.best = best
+        self.keep_last = keep_last
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs if logs is not None else {}
@@ -142,23 +151,19 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
         for meter in model.meters.values():
             meter.reset_state()
         model.evaluate(self.pairs, steps=self.steps, verbose=0)
-        logs["heads"] = list(model.meters)
-        for head in model.meters:
-            losses = [float(v) for v in model.meters[head].losses()]
-            chosen = int(np.argmin(losses))
-            if not all(map(math.isfinite, losses)):
+        monitors = model.monitors()
+        for name, monitor in monitors.items():
+            if not all(map(math.isfinite, monitor.losses)):
                 raise NonFiniteLossError(
-                    f"Expected a finite loss; received {losses} from the {head} head when epoch "
-                    f"{epoch + 1} was evaluated. {_ADVICE}"
+                    f"Expected a finite loss; received {monitor.losses} from the {name} head when "
+                    f"epoch {epoch + 1} was evaluated. {_ADVICE}"
                 )
-            logs[f"{head}_losses"] = losses
-            logs[f"{head}_loss"] = losses[chosen]
-            logs[f"{head}_shares"] = np.asarray(model.meters[head].shares())[chosen].tolist()
-            logs[f"{head}_bound"] = model.bound(head)
-            if head == MAIN:
-                model.chosen.assign(chosen)
-        logs["is_best"] = logs["main_loss"] < self.best
-        self.best = min(self.best, logs["main_loss"])
+        model.settle(monitors)
+        logs["monitors"] = monitors
+        first = next(iter(monitors.values()))
+        lowest_loss = min(first.losses)
+        logs["is_best"] = self.keep_last or lowest_loss < self.best
+        self.best = min(self.best, lowest_loss)
 
 
 class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
@@ -221,7 +226,7 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
     ):
         super().__init__()
         self.run = run
-        self.turn_of = turn_of
+        self.phase_of = turn_of
         self.rows: list[dict[str, Any]] = list(rows)
         self.writer: Any = None
         self.started = time.monotonic() - (rows[-1]["seconds"] if rows else 0.0)
@@ -240,18 +245,18 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
         logs = logs or {}
         row: dict[str, Any] = {
             "epoch": epoch + 1,
-            "turn": self.turn_of(epoch),
+            "turn": self.phase_of(epoch),
             "training_loss": float(logs["loss"]),
             "seconds": round(time.monotonic() - self.started, 2),
             "best": int(bool(logs["is_best"])),
         }
-        for head in logs["heads"]:
-            row[f"{head}_loss"] = logs[f"{head}_loss"]
-            row[f"{head}_bound"] = logs[f"{head}_bound"]
-            for i, value in enumerate(logs[f"{head}_losses"]):
-                row[f"{head}_loss_{i}"] = value
-            for i, share in enumerate(logs[f"{head}_shares"]):
-                row[f"{head}_share_{i}"] = share
+        for name, monitor in logs["monitors"].items():
+            row[f"{name}_loss"] = min(monitor.losses)
+            row[f"{name}_bound"] = monitor.bound
+            for i, value in enumerate(monitor.losses):
+                row[f"{name}_loss_{i}"] = value
+            for i, share in enumerate(monitor.shares[monitor.chosen]):
+                row[f"{name}_share_{i}"] = share
         self.rows.append(row)
         self._table()
         self._events(row)

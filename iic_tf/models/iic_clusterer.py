@@ -11,11 +11,11 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb
 from iic_tf.losses.information import information
-from iic_tf.models.turns import HEADS, MAIN, OVERCLUSTERING
 from iic_tf.models.two_heads import TwoHeads
 from iic_tf.networks.network_a import NetworkA
 from iic_tf.networks.network_b import NetworkB
 from iic_tf.networks.vector_head import VectorHead
+from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
 from iic_tf.views.inputs import check_inputs, input_channels, network_input
 
 NETWORKS: dict[str, Any] = {"A": NetworkA, "B": NetworkB}
@@ -98,9 +98,8 @@ class IICClusterer(TwoHeads):
         self.overclustering_lamb = overclustering_lamb
         heads = HEADS if self.overclusters else (MAIN,)
         default = (OVERCLUSTERING, MAIN) if self.overclusters else (MAIN,)
-        self.turns = self.check_turns(default if turns is None else turns, heads)
         self.trunk = NETWORKS[network](width, name="trunk", dtype=self.dtype_policy)
-        self.add_heads(VectorHead, heads)
+        self.add_heads(VectorHead, heads, default if turns is None else turns)
         self.build((None, size, size, channels))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -143,7 +142,7 @@ class IICClusterer(TwoHeads):
             wanted = f"images of {self.size}×{self.size} pixels, the model's size"
             raise expected(wanted, f"{shape[1]}×{shape[2]}", "size")
 
-    def joints(self, data: dict[str, Any], heads: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
         """Joints of all r·m pairs, for every head asked for float32 `[sub_heads, 1, k, k]`.
 
         Images and copies go through the network as one batch, every image once however many
@@ -158,7 +157,7 @@ class IICClusterer(TwoHeads):
         features = self.features(ops.concatenate([x, copies]), training)
         images = ops.shape(x)[0]
         joints = {}
-        for head in heads:
+        for head in names:
             layer = self.heads[head]
             both = layer.stacked(features)
             p = both[:images]
@@ -168,6 +167,6 @@ class IICClusterer(TwoHeads):
             joints[head] = ops.expand_dims(joint, 1)
         return joints
 
-    def head_loss(self, joints: Any, head: str) -> Any:
+    def loss_of(self, sums: Any, name: str) -> Any:
         """Mean loss −I_λ over the sub-heads of one head, `[sub_heads, 1, k, k]` → a scalar."""
-        return -ops.mean(information(joints, self.head_lamb(head)))
+        return -ops.mean(information(sums, self.head_lamb(name)))

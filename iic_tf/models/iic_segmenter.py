@@ -8,15 +8,16 @@ from typing import Any
 import keras
 
 from iic_tf.errors import expected
-from iic_tf.models.segmenter import Segmenter
-from iic_tf.models.turns import HEADS, MAIN, OVERCLUSTERING
+from iic_tf.models.segmenter import Segmenter, joints_of_pairs
+from iic_tf.models.two_heads import TwoHeads
 from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.pixel_head import PixelHead
+from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
 from iic_tf.views.inputs import check_inputs
 
 
 @keras.saving.register_keras_serializable("iic_tf")
-class IICSegmenter(Segmenter):
+class IICSegmenter(TwoHeads, Segmenter):
     """Network C with a main and an overclustering head, trained by mutual information.
 
     Xu Ji, João Henriques, Andrea Vedaldi: Invariant Information Clustering for Unsupervised Image
@@ -81,12 +82,18 @@ class IICSegmenter(Segmenter):
         self.lamb = lamb
         self.overclustering_lamb = overclustering_lamb
         self.collapsed = collapsed
-        self.turns = self.check_turns(turns)
         self.trunk = NetworkC(width, name="trunk", dtype=self.dtype_policy)
-        self.add_heads(PixelHead, HEADS, displacements=(2 * radius + 1) ** 2)
+        self.add_heads(PixelHead, HEADS, turns, displacements=(2 * radius + 1) ** 2)
         self.build((None, None, None, channels))
 
     def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
         """Probabilities of every sub-head of a head, each `[batch, ⌈h/2⌉, ⌈w/2⌉, k]`."""
         maps: list[Any] = self.heads[head](features)
         return maps
+
+    def answer(self, maps: Sequence[Any]) -> Any:
+        return self.of_chosen(maps)
+
+    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+        """The joints of a batch of `iic_tf.Pairs`, by head."""
+        return joints_of_pairs(self, data, names, self.radius, training)

@@ -10,6 +10,7 @@ from keras import ops
 
 from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb
+from iic_tf.losses.information import most_information
 from iic_tf.losses.infoseg import (
     ESTIMATORS,
     JSD,
@@ -21,12 +22,15 @@ from iic_tf.losses.infoseg import (
     pair_sums,
     sum_count,
 )
+from iic_tf.losses.segmentation import loss_of_joints
+from iic_tf.metrics.joint_meter import JointMeter
 from iic_tf.metrics.pair_meter import PairMeter
-from iic_tf.models.segmenter import Segmenter
+from iic_tf.models.segmenter import Segmenter, joints_of_pairs
 from iic_tf.models.served import shrink
-from iic_tf.models.turns import MAIN
+from iic_tf.models.sums import SumsModel
 from iic_tf.networks.local_global_head import LocalGlobalHead
 from iic_tf.networks.patch_network import PatchNetwork
+from iic_tf.turns import MAIN
 from iic_tf.views.geometry import apply, undo
 from iic_tf.views.inputs import check_inputs
 
@@ -35,7 +39,7 @@ OBJECTIVES = (*ESTIMATORS, IIC)
 
 
 @keras.saving.register_keras_serializable("iic_tf")
-class InfoSeg(Segmenter):
+class InfoSeg(SumsModel, Segmenter):
     """Local features of patches and a global one for each class, told to have much in common.
 
     Robert Harb, Patrick Knöbelreiter: InfoSeg: Unsupervised Semantic Image Segmentation with Mutual
@@ -85,14 +89,10 @@ class InfoSeg(Segmenter):
     """
 
     arguments = (
-        *("classes", "channels", "width", "features", "tau", "inputs", "objective"),
+        *("classes", "channels", "width", "tau", "inputs", "objective"),
         *("assignment", "paired", "elsewhere", "centred", "image_scale"),
         *("radius", "lamb", "collapsed"),
     )
-    overclusters = 0
-    sub_heads = 1
-    overclustering_lamb = 1.0
-    turns = (MAIN,)
     tolerance = 1e-4
     """Probabilities go by products of P numbers that training makes large."""
 
@@ -126,7 +126,7 @@ class InfoSeg(Segmenter):
         self.classes = classes
         self.channels = channels
         self.width = width
-        self.features = features
+        self.dimensions = features
         self.tau = tau
         self.inputs = inputs
         self.objective = objective
@@ -140,10 +140,17 @@ class InfoSeg(Segmenter):
         self.collapsed = collapsed
         self.trunk = PatchNetwork(width, name="trunk", dtype=self.dtype_policy)
 
-        def layer(clusters: int, sub_heads: int, **options: Any) -> LocalGlobalHead:
-            return LocalGlobalHead(clusters, features, width, centred, image_scale, **options)
-
-        self.add_heads(layer, (MAIN,), displacements=(2 * radius + 1) ** 2)
+        head = LocalGlobalHead(
+            *(classes, features, width, centred, image_scale), name=MAIN, dtype=self.dtype_policy
+        )
+        self.heads = {MAIN: head}
+        self.clusters = {MAIN: classes}
+        displacements = (2 * radius + 1) ** 2
+        if objective == IIC:
+            meter = JointMeter(1, displacements, classes, lamb, collapsed, name=f"{MAIN}_joint")
+        else:
+            meter = PairMeter(classes, objective, name=f"{MAIN}_joint")
+        self.add_meters({MAIN: meter})
         self.build((None, None, None, channels))
 
     @property
@@ -151,14 +158,20 @@ class InfoSeg(Segmenter):
         """How many cells away from each other L and S are still compared."""
         return cells_within(self.radius) if self.paired else 0
 
-    def head_meter(self, head: str, displacements: int, name: str) -> Any:
-        if self.objective == IIC:
-            return super().head_meter(head, displacements, name)
-        return PairMeter(self.classes, self.objective, name=name)
+    def get_config(self) -> dict[str, Any]:
+        # `features` is what the trunk makes of images.
+        return {**super().get_config(), "features": self.dimensions}
+
+    def load_own_variables(self, store: Any) -> None:
+        # Files of before 0.2 hold the number of a chosen sub-head, of which there is one.
+        super().load_own_variables({})
+
+    def parts(self) -> dict[str, list[Any]]:
+        return {"network": self.trainable_variables}
 
     def local_and_global(self, x: Any, training: bool = False) -> tuple[Any, Any]:
         """L `[batch, ⌈height/4⌉, ⌈width/4⌉, P]` and H `[batch, K, P]` of images, as `call`'s."""
-        found: tuple[Any, Any] = self.heads[MAIN](self._features(x, training), training=training)
+        found: tuple[Any, Any] = self.heads[MAIN](self.features(x, training), training=training)
         return found
 
     def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
@@ -182,14 +195,14 @@ class InfoSeg(Segmenter):
                 wanted += f", and so {2 * parts} for {parts} replicas and micro-batches"
             raise expected(wanted, sum(sizes), "batch")
 
-    def joints(self, data: dict[str, Any], heads: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
         """What the loss is made of, to be summed over a batch's parts.
 
         Of `iic` the joints of the labels of pixels. Else, float64, the sums over pairs of images
         (`losses.infoseg.pair_sums`), then `[K]` those of the classes' probabilities.
         """
         if self.objective == IIC:
-            return super().joints(data, heads, training)
+            return joints_of_pairs(self, data, names, self.radius, training)
         sums: Any = 0.0
         counted: Any = 0.0
         for local, image, probabilities, mask in self._compared(data, training):
@@ -238,16 +251,18 @@ class InfoSeg(Segmenter):
             for parts, m in zip(of_both, masks, strict=True)
         ]
 
-    def head_loss(self, joints: Any, head: str) -> Any:
-        """The loss of what `joints` returns, a float32 scalar."""
+    def loss_of(self, sums: Any, name: str) -> Any:
+        """The loss of what `sums` returns, a float32 scalar."""
         if self.objective == IIC:
-            return super().head_loss(joints, head)
-        sums = joints[: sum_count(self.objective)]
+            return loss_of_joints(sums[0], self.lamb, self.collapsed)
+        sums = sums[: sum_count(self.objective)]
         return ops.cast(loss_of_sums(sums, self.objective), "float32")
 
-    def bound(self, head: str) -> float:
+    def bound(self, name: str) -> float:
         """The lowest that the loss can be: −2 ln 2 of `jsd`, −∞ of `dv`, of `iic` −ln k at λ 1."""
-        return super().bound(head) if self.objective == IIC else lowest_loss(self.objective)
+        if self.objective == IIC:
+            return -most_information(self.classes, self.lamb)
+        return lowest_loss(self.objective)
 
 
 def check_objective(objective: str, assignment: str, tau: float, image_scale: float) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from iic_tf.errors import expected
+from iic_tf.networks.moving_statistics import one_part, resting
 from iic_tf.replicas import replica_count
 
 
@@ -41,15 +42,21 @@ class MicroBatches:
         }
         self.scalars = {name: value for name, value in data.items() if not value.shape.rank}
 
-    def sum(self, of: Callable[[dict[str, Any]], list[Any]]) -> list[Any]:
+    def sum(self, of: Callable[[dict[str, Any]], list[Any]], again: bool = False) -> list[Any]:
         """Sum over the parts of the tensors that `of` makes of each.
 
         Parts are taken strictly one after another, so that only one's activations are held.
+
+        Args:
+            of: what of a part.
+            again: whether the parts have been through the network before: then moving statistics
+                stay as they are.
         """
 
         def part(number: Any) -> list[Any]:
             parts = {name: parts[number] for name, parts in self.parts.items()}
-            return of({**parts, **self.scalars})
+            with resting() if again else one_part(number, self.count):
+                return of({**parts, **self.scalars})
 
         def add(number: Any, *sums: Any) -> tuple[Any, ...]:
             found = part(number)

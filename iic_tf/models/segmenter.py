@@ -9,25 +9,25 @@ from keras import ops
 
 from iic_tf.errors import expected
 from iic_tf.losses.segmentation import segmentation_joints
-from iic_tf.models.turns import MAIN
-from iic_tf.models.two_heads import TwoHeads
+from iic_tf.models.self_supervised import SelfSupervised
 from iic_tf.networks.resize import enlarge
+from iic_tf.turns import MAIN
 from iic_tf.views.geometry import undo
 from iic_tf.views.inputs import input_channels, network_input
 
 
-class Segmenter(TwoHeads):
+class Segmenter(SelfSupervised):
     """A trunk that makes a smaller map of an image, with heads whose answers are enlarged.
 
-    A model sets `channels`, `inputs` and `radius`; its trunk has a `stride` and a
-    `receptive_radius`, how far, in pixels, a place of the enlarged map sees.
+    A model sets `channels`, `inputs` and `heads`, and provides `small_maps`; its trunk has a
+    `stride` and a `receptive_radius`, how far, in pixels, a place of the enlarged map sees.
     """
 
     batch_source: ClassVar[str] = "iic_tf.Pairs"
     geometries: ClassVar[tuple[str, ...]] = ("flip", "affine")
     channels: int
     inputs: str
-    radius: int
+    heads: dict[str, Any]
     tolerance: ClassVar[float] = 1e-5
     """Of probabilities in another runtime; float32 sums in another order differ by about 1e-6."""
 
@@ -41,7 +41,7 @@ class Segmenter(TwoHeads):
         self.built = True
 
     def call(self, x: Any, training: bool = False) -> Any:
-        """Main-head probabilities of the chosen sub-head at the input's size.
+        """Probabilities of the classes at the input's size.
 
         Args:
             x: images `[batch, height, width, channels]` in 0 to 1, any height and width.
@@ -50,40 +50,53 @@ class Segmenter(TwoHeads):
         Returns:
             float32 `[batch, height, width, classes]`.
         """
-        return self.of_chosen(self.maps(x, MAIN, training))
+        return self.answer(self.maps(x, MAIN, training))
+
+    def answer(self, maps: Sequence[Any]) -> Any:
+        """Of the maps of all sub-heads of the main head the one that counts."""
+        return maps[0]
 
     def maps(self, x: Any, head: str = MAIN, training: bool = False) -> list[Any]:
         """Probabilities of every sub-head of a head, each `[batch, height, width, k]`."""
-        return self._enlarged(self._features(x, training), head, x, training)
+        return self.enlarged(self.features(x, training), head, x, training)
 
     def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
         """Probabilities of every sub-head of a head at the size of the trunk's features."""
         raise NotImplementedError
 
-    def _features(self, x: Any, training: bool) -> Any:
+    def features(self, x: Any, training: bool = False) -> Any:
+        """The trunk's features, `[batch, ⌈h/stride⌉, ⌈w/stride⌉, features]`."""
         if x.shape[-1] != self.channels:
             raise expected(f"images of {self.channels} channels", x.shape[-1], "channels")
         x = ops.cast(x, self.compute_dtype)
         return self.trunk(network_input(x, self.inputs), training=training)
 
-    def _enlarged(self, features: Any, head: str, x: Any, training: bool) -> list[Any]:
+    def enlarged(self, features: Any, head: str, x: Any, training: bool) -> list[Any]:
+        """What a head makes of features, at the size of images `x`."""
         # Softmax first, then resizing, as in the published networks.
         height, width = ops.shape(x)[1], ops.shape(x)[2]
         small = self.small_maps(features, head, training)
         return [enlarge(m, self.trunk.stride, height, width) for m in small]
 
-    def joints(self, data: dict[str, Any], heads: Sequence[str], training: bool) -> dict[str, Any]:
-        """Joints of a batch of pairs for every sub-head of the heads asked for.
 
-        Both views go through the network as one batch.
-        """
-        features = self._features(ops.concatenate([data["x"], data["gx"]]), training)
-        joints: dict[str, Any] = {}
-        for head in heads:
-            found = []
-            for maps in self._enlarged(features, head, data["x"], training):
-                p, q = ops.split(maps, 2)
-                q = undo(q, data)
-                found.append(segmentation_joints(p, q, self.radius, data.get("valid")))
-            joints[head] = ops.stack(found)
-        return joints
+def joints_of_pairs(
+    model: Segmenter,
+    data: dict[str, Any],
+    heads: Sequence[str],
+    radius: int,
+    training: bool,
+) -> dict[str, Any]:
+    """Joints of a batch of pairs by head, float32 `[sub_heads, (2 radius + 1)², k, k]`.
+
+    Both views go through the network as one batch.
+    """
+    features = model.features(ops.concatenate([data["x"], data["gx"]]), training)
+    joints: dict[str, Any] = {}
+    for head in heads:
+        found = []
+        for maps in model.enlarged(features, head, data["x"], training):
+            p, q = ops.split(maps, 2)
+            q = undo(q, data)
+            found.append(segmentation_joints(p, q, radius, data.get("valid")))
+        joints[head] = ops.stack(found)
+    return joints

@@ -11,8 +11,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from iic_tf.errors import expected
-from iic_tf.models.turns import MAIN
 from iic_tf.networks.resize import enlarge
+from iic_tf.turns import MAIN
 from iic_tf.views.inputs import BANDS
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from iic_tf.models.turns import MAIN
+from iic_tf.turns import MAIN
 from iic_tf.views.axis_weights import central_weights, covering_weights
 from iic_tf.views.image_view import ImageView
 

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from iic_tf.networks.moving_statistics import kept_share
 from iic_tf.replicas import present, replica_count, sum_over_replicas
 
 FUSED_TYPES = ("float32", "bfloat16", "float16")
@@ -28,15 +29,23 @@ class BatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """A tensor of the same shape, in the layer's compute type."""
         if not (training and self.trainable and mask is None and self._plain(inputs)):
-            return super().call(inputs, training=training, mask=mask)
+            return self._as_keras(inputs, training, mask)
         scale, offset = tf.cast(self.gamma, tf.float32), tf.cast(self.beta, tf.float32)
         if replica_count() == 1:
             out, mean, variance = fused(inputs, scale, offset, self.epsilon)
         else:
             out, mean, variance = synchronised(inputs, scale, offset, self.epsilon)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+            kept = kept_share(self.momentum)
+            moving.assign(moving * kept + batch * (1.0 - kept))
         return tf.cast(out, self.compute_dtype)
+
+    def _as_keras(self, inputs: Any, training: bool | None, mask: Any) -> Any:
+        own, self.momentum = self.momentum, kept_share(self.momentum)
+        try:
+            return super().call(inputs, training=training, mask=mask)
+        finally:
+            self.momentum = own
 
     def _plain(self, inputs: Any) -> bool:
         return (
@@ -94,8 +103,8 @@ def synchronised(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, 
         mean = sums[:-1] / count
         centred = x - mean
         variance = sum_over_replicas(tf.reduce_sum(tf.square(centred), (0, 1, 2)) * counts) / count
-        slope = tf.math.rsqrt(variance + epsilon)
-        normal = centred * slope
+        scaling = tf.math.rsqrt(variance + epsilon)
+        normal = centred * scaling
 
         def gradient(out: Any, *_: Any) -> tuple[Any, Any, Any]:
             out = tf.cast(out, tf.float32)
@@ -103,7 +112,7 @@ def synchronised(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, 
             to_scale = tf.reduce_sum(out * normal, (0, 1, 2))
             # The optimiser sums those of weights over replicas; x answers for all of them here.
             everywhere = sum_over_replicas(tf.stack([to_offset, to_scale])) / count
-            to_x = scale * slope * (out - everywhere[0] - normal * everywhere[1]) * counts
+            to_x = scale * scaling * (out - everywhere[0] - normal * everywhere[1]) * counts
             return tf.cast(to_x, kind), to_scale, to_offset
 
         return (tf.cast(normal * scale + offset, kind), mean, variance), gradient

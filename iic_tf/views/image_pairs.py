@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.image_set import ImageSet
 from iic_tf.errors import expected
-from iic_tf.models.turns import MAIN, OVERCLUSTERING, TurnTaking
+from iic_tf.turns import MAIN, OVERCLUSTERING, check_turns
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView
 from iic_tf.views.numbered_batches import WHOLE, Batch, NumberedBatches, Part, rows_of
@@ -88,7 +88,7 @@ class ImagePairs(NumberedBatches):
         self.x = x
         self.gx = gx
         self.seed = seed
-        self.turns = TurnTaking.check_turns(turns)
+        self.turns = check_turns(turns)
         self.extra = extra and images.extra is not None
         self.steps = steps or math.ceil(len(images) / batch)
 

@@ -1,0 +1,124 @@
+"""Losses that are functions of sums over a batch: replicas and micro-batches for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import ops
+
+from iic_tf.models.micro_batches import MicroBatches
+from iic_tf.models.self_supervised import Monitor, SelfSupervised
+from iic_tf.replicas import present, sum_over_replicas, taking_part
+
+
+class SumsModel(SelfSupervised):
+    """A model whose losses are functions of sums over a batch, as the information of a joint is.
+
+    It says in `sums` what a batch gives, in `loss_of` what loss these have, and in `bound` how low
+    that can be. The sums are taken over micro-batches and replicas before the loss is: it is that
+    of the global batch. A sum is over images or pairs, so that the gradient of the loss at the
+    whole sum is that at every part's, and the gradient by weights is
+    Σ_parts ⟨gradient, ∂ sum of the part⟩, which the optimiser sums over replicas.
+    """
+
+    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+        """What a batch gives, for each of these monitors a tensor."""
+        raise NotImplementedError
+
+    def loss_of(self, sums: Any, name: str) -> Any:
+        """The loss of such a sum, a float32 scalar."""
+        raise NotImplementedError
+
+    def bound(self, name: str) -> float:
+        """The lowest that this loss can be; −∞ where there is none."""
+        raise NotImplementedError
+
+    def monitors_in(self, phase: str) -> tuple[str, ...]:
+        """Whose losses a phase trains."""
+        return tuple(self.meters)
+
+    def parts_in(self, phase: str) -> tuple[str, ...]:
+        """The parts that a phase trains."""
+        return tuple(self.parts())
+
+    def add_meters(self, meters: Mapping[str, Any]) -> None:
+        """Take what adds up the sums of an epoch, the decisive one first.
+
+        A meter has `update_state(sums)`, `losses()`, `shares()` and `result()`, see `JointMeter`.
+        """
+        self.loss_meter = keras.metrics.Mean(name="loss")
+        self.meters = dict(meters)
+
+    @property
+    def metrics(self) -> list[Any]:
+        """Trackers that Keras resets at the beginning of an epoch."""
+        return [self.loss_meter, *self.meters.values()]
+
+    def train_phase(self, data: dict[str, Any], phase: str) -> dict[str, Any]:
+        """One step on the parts of a phase, by the loss of the sums over the global batch."""
+        names = self.monitors_in(phase)
+        parts = {name: self.parts()[name] for name in self.parts_in(phase)}
+        variables = [variable for part in parts.values() for variable in part]
+
+        def sums_of(data: dict[str, Any]) -> list[Any]:
+            found = self._counted(data, names, training=True)
+            return [found[name] for name in names]
+
+        if self.micro_batches == 1:
+            with tf.GradientTape() as tape:
+                sums = sums_of(data)
+            loss, by_sums = self._loss_and_gradients(sum_over_replicas(sums), names)
+            gradients = tape.gradient(sums, variables, output_gradients=by_sums)
+        else:
+            micro = MicroBatches(data, self.micro_batches)
+            sums = micro.sum(sums_of)
+            loss, by_sums = self._loss_and_gradients(sum_over_replicas(sums), names)
+
+            def gradients_of(data: dict[str, Any]) -> list[Any]:
+                with tf.GradientTape() as tape:
+                    sums = sums_of(data)
+                return list(tape.gradient(sums, variables, output_gradients=by_sums))
+
+            gradients = micro.sum(gradients_of, again=True)
+        rest = iter(gradients)
+        self.step_on({name: [next(rest) for _ in part] for name, part in parts.items()})
+        self.loss_meter.update_state(loss / len(names))
+        return {"loss": self.loss_meter.result()}
+
+    def test_step(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Add a batch's sums, in evaluation mode, to those of the whole evaluation set."""
+        self.check_batch(data)
+        sums = sum_over_replicas(self._counted(data, tuple(self.meters), training=False))
+        for name, meter in self.meters.items():
+            meter.update_state(sums[name])
+        first, *others = self.meters
+        losses = {"loss": self.meters[first].result()}
+        return losses | {f"{name}_loss": self.meters[name].result() for name in others}
+
+    def monitors(self) -> dict[str, Monitor]:
+        return {
+            name: Monitor(
+                [float(loss) for loss in meter.losses()],
+                self.bound(name),
+                np.asarray(meter.shares()).tolist(),
+            )
+            for name, meter in self.meters.items()
+        }
+
+    def _counted(self, data: dict[str, Any], names: Sequence[str], training: bool) -> Any:
+        """The sums, all zeros where the share is a stand-in for no images."""
+        with taking_part(data):
+            found = self.sums(data, names, training)
+            return {name: sums * ops.cast(present(), sums.dtype) for name, sums in found.items()}
+
+    def _loss_and_gradients(self, sums: list[Any], names: Sequence[str]) -> tuple[Any, list[Any]]:
+        """Sum of the losses, and its gradient at each of the sums, scaled as wanted."""
+        with tf.GradientTape() as tape:
+            tape.watch(sums)
+            loss = sum(self.loss_of(one, name) for one, name in zip(sums, names, strict=True))
+            scaled = self.optimizer.scale_loss(loss)
+        return loss, tape.gradient(scaled, sums)
