@@ -7,16 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iic_tf.errors import InputError, expected
-from iic_tf.export.clusterer import load_clusterer
 from iic_tf.export.onnx_file import export_onnx
 from iic_tf.export.savedmodel import export_savedmodel
-from iic_tf.export.segmenter import load_segmenter
 from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
-from iic_tf.training.clustering_recipe import ClusteringRecipe
-from iic_tf.training.infoseg_recipe import InfoSegRecipe
-from iic_tf.training.recipe import Recipe
+from iic_tf.export.served_run import load_served
 from iic_tf.training.run import Run
-from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 
 @dataclass(frozen=True)
@@ -46,13 +41,6 @@ FORMATS = {
     ),
     "onnx": Format("model.onnx", export_onnx),
 }
-
-LOADERS: dict[type[Recipe], Callable[[Run], Servable]] = {
-    SegmentationRecipe: load_segmenter,
-    InfoSegRecipe: load_segmenter,
-    ClusteringRecipe: load_clusterer,
-}
-"""What is served of each kind of run."""
 
 
 def export(
@@ -85,7 +73,7 @@ def export(
     kind = FORMATS[format]
     path = run.folder / "export" / kind.place if out is None else Path(out)
     _require_free(path, kind, overwrite)
-    served = LOADERS[type(run.recipe())](run)
+    served = load_served(run)
     difference = kind.write(served, path)
     say(f"written: {path}")
     for line in _describe(served):

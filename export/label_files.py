@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from iic_tf.export.georeference import georeferenced, write_geotiff
-from iic_tf.training.run import replacing
+from iic_tf.training.atomic import replacing
 
 LARGEST_PNG = 100_000_000
 """Pixels; a PNG is written from memory."""

@@ -15,8 +15,8 @@ from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.data.windows import Window, windows
 from iic_tf.errors import InputError
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.models.turns import MAIN
 from iic_tf.pictures import to_rgb
+from iic_tf.turns import MAIN
 from iic_tf.views.inputs import BANDS
 
 CORE = 512
@@ -40,7 +40,7 @@ class Predictor:
 
     def __init__(self, served: ServedSegmenter, head: str = MAIN, sub_head: int = 0):
         self.served = served
-        self.clusters: int = served.model.head_clusters(head)
+        self.clusters: int = served.model.clusters[head]
 
         def segment(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
             maps = served.probabilities(pixels) if head == MAIN else served.maps(pixels, head)

@@ -16,7 +16,7 @@ from iic_tf.errors import InputError
 from iic_tf.export.labelling import Predictor
 from iic_tf.metrics import confusion_matrix, one_to_one
 from iic_tf.pictures import palette
-from iic_tf.training.run import write_json
+from iic_tf.training.json_files import write_json
 
 WINDOWS = 4
 """How much of an image the matching looks at: so many windows nearest its middle."""

@@ -13,7 +13,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.export.check import check
-from iic_tf.export.placing import placing
 from iic_tf.export.servable import (
     INPUT,
     LABELS,
@@ -23,6 +22,7 @@ from iic_tf.export.servable import (
     input_spec,
     signature,
 )
+from iic_tf.training.atomic import replacing
 
 OPSET = 18
 """The highest that tf2onnx 1.17 writes."""
@@ -44,7 +44,7 @@ def export_onnx(served: Servable, path: Path) -> float:
     """
     import onnx
 
-    with placing(path) as temporary:
+    with replacing(path) as temporary:
         model = convert(served)
         try:
             onnx.checker.check_model(model, full_check=True)

@@ -6,6 +6,7 @@ from typing import Any
 
 from iic_tf.errors import InputError
 from iic_tf.training.run import Run
+from iic_tf.turns import OVERCLUSTERING
 
 
 def overclustering_sub_head(run: Run, model: Any) -> int:
@@ -18,12 +19,12 @@ def overclustering_sub_head(run: Run, model: Any) -> int:
     Raises:
         InputError: the run was trained without an overclustering head.
     """
-    if not model.overclusters:
+    if OVERCLUSTERING not in model.clusters:
         raise InputError(
             "Expected a run with an overclustering head for --overclusters; received "
             f"{run.folder}, trained without one."
         )
-    if model.sub_heads == 1:
+    if getattr(model, "sub_heads", 1) == 1:
         return 0
     # Here, not above: the module brings scores and baselines along.
     from iic_tf.training.evaluate import chosen_overclusters

@@ -11,7 +11,7 @@ import numpy as np
 
 from iic_tf.data.file_scene import FileScene
 from iic_tf.data.folder import load_folder
-from iic_tf.data.registry import load_source, located
+from iic_tf.data.registry import source_from_dict
 from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
 from iic_tf.export.label_files import write_labels
@@ -19,13 +19,14 @@ from iic_tf.export.labelling import Labelling, Predictor
 from iic_tf.export.legend import Legend, make_legend
 from iic_tf.export.overclusters import overclustering_sub_head
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.segmenter import load_segmenter
+from iic_tf.export.served_run import load_served
 from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import choose, make_row, write_sheet
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.models.turns import MAIN, OVERCLUSTERING
 from iic_tf.pictures import confidence_image, overlay
-from iic_tf.training.run import Run, replacing
+from iic_tf.training.atomic import replacing
+from iic_tf.training.run import Run
+from iic_tf.turns import MAIN, OVERCLUSTERING
 
 _PARTS = ("labels.png", "labels.tif", "overlay.jpg", "confidence.png")
 _MATCHED = (
@@ -70,7 +71,7 @@ def predict(
         InputError: no images, other channels than the run's, or no trained model, before anything
             is written; or damaged images, after all others are done.
     """
-    served = load_segmenter(run)
+    served = load_served(run)
     scenes = _load(run, served, images, masks, class_file, image_glob, mask_glob, say)
     written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS} | {"sheet.png"}
     folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
@@ -119,7 +120,7 @@ def _load(
 ) -> SceneSet:
     source = run.config().get("source", {})
     if images == source.get("dataset") and not Path(images).exists():
-        scenes = load_source(located({**source, "classes": run.recipe().classes}))
+        scenes = source_from_dict(source).load()
     else:
         scenes = load_folder(images, masks, class_file, image_glob=image_glob, mask_glob=mask_glob)
     channels = served.model.channels

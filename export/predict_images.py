@@ -13,18 +13,19 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.data.image_folder import FETCH, image_files, read_square
-from iic_tf.data.image_registry import ImageSource, load_images
 from iic_tf.data.original_files import inside
 from iic_tf.data.raster import Raster
+from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import DataMissingError, InputError
-from iic_tf.export.clusterer import load_clusterer
 from iic_tf.export.overclusters import overclustering_sub_head
 from iic_tf.export.results_folder import make_folder
+from iic_tf.export.served_run import load_served
 from iic_tf.export.shares import largest_shares
 from iic_tf.models.served_clusterer import ServedClusterer
-from iic_tf.models.turns import OVERCLUSTERING
 from iic_tf.pictures import confident_sheet
-from iic_tf.training.run import Run, replacing
+from iic_tf.training.atomic import replacing
+from iic_tf.training.run import Run
+from iic_tf.turns import OVERCLUSTERING
 
 BATCH = 256
 TABLE = "predictions.csv"
@@ -68,7 +69,7 @@ def predict_images(
         InputError: no images, none with the run's channels, or no trained model, before anything
             is written; or damaged images, after all others are done.
     """
-    served = load_clusterer(run)
+    served = load_served(run)
     sub_head = overclustering_sub_head(run, served.model) if overclusters else None
     dataset = run.config().get("source", {}).get("dataset")
     place, folder = Path(images).expanduser(), Path(out).expanduser()
@@ -132,7 +133,7 @@ def _require_channels(run: Run, files: dict[str, Path], channels: int) -> None:
 
 
 def _own(run: Run) -> _Images:
-    found = load_images(ImageSource(**run.config()["source"]))
+    found = source_from_dict(run.config()["source"]).load()
     names = found.files or tuple(f"number {index}" for index in range(len(found)))
     return _Images(list(names), found.images)
 

@@ -11,8 +11,8 @@ from keras.export import ExportArchive
 from numpy.typing import NDArray
 
 from iic_tf.export.check import check
-from iic_tf.export.placing import placing
 from iic_tf.export.servable import INPUT, Servable, signature
+from iic_tf.training.atomic import replacing
 
 SIGNATURE = "serving_default"
 
@@ -31,7 +31,7 @@ def export_savedmodel(served: Servable, folder: Path) -> float:
     Raises:
         ExportError: the exported model computes something else; nothing is left behind.
     """
-    with placing(folder) as temporary:
+    with replacing(folder) as temporary:
         archive = ExportArchive()
         archive.track(served.model)
         archive.add_endpoint(SIGNATURE, signature(served))

@@ -12,7 +12,7 @@ from iic_tf.data.scene import IGNORE, Scene
 from iic_tf.export.labelling import Labelling
 from iic_tf.export.legend import Legend
 from iic_tf.pictures import TripletRow, triplet_sheet
-from iic_tf.training.run import replacing
+from iic_tf.training.atomic import replacing
 
 ROWS = 8
 

@@ -80,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     _verb(verbs, "recipes", _recipes, "list the recipes").add_argument(
         "name", nargs="?", help="show this recipe whole"
     )
+    _verb(verbs, "methods", _methods, "list the methods")
     _verb(verbs, "datasets", _datasets, "list the data sets")
     return parser
 
@@ -209,8 +210,8 @@ def _train(given: argparse.Namespace) -> None:
 
         train_on_ray(ray_workers, *plan, given.out, given.overwrite, given.resume, _say)
         return
-    from iic_tf.training.methods import task_of
     from iic_tf.training.strategy import strategy_of
+    from iic_tf.training.tasks.registry import task_of
     from iic_tf.training.train import train
 
     # Before anything uses TensorFlow: a CPU can be split only then.
@@ -238,7 +239,7 @@ def _terminable() -> Iterator[None]:
 def _plan(given: argparse.Namespace) -> tuple[Any, dict[str, Any], int]:
     """The recipe, where the images are, and the seed: as given, or those of the run to resume."""
     from iic_tf.data.registry import absolute
-    from iic_tf.training.recipe_files import load_recipe, recipe_for, recipe_of
+    from iic_tf.training.recipe_files import default_recipe, load_recipe, recipe_for, run_recipe
     from iic_tf.training.run import Run
 
     values = vars(given)
@@ -249,8 +250,10 @@ def _plan(given: argparse.Namespace) -> tuple[Any, dict[str, Any], int]:
     told = [key for key in (*of_recipe, *PLACE) if key in values]
     if given.resume and not told:
         config = Run.open(given.out).config()
-        return recipe_of(config["recipe"]), config["source"], values.get("seed", config["seed"])
-    name = values.get("recipe") or _default_recipe(given)
+        return run_recipe(Run.open(given.out)), config["source"], values.get("seed", config["seed"])
+    name = values.get("recipe") or default_recipe(
+        values.get("dataset", "folder"), values.get("classes")
+    )
     recipe = recipe_for(name, values["method"]) if "method" in values else load_recipe(name)
     # A recipe made for one data set knows it.
     values.setdefault("dataset", recipe.dataset)
@@ -275,18 +278,6 @@ def _plan(given: argparse.Namespace) -> tuple[Any, dict[str, Any], int]:
 def _policy(precision: str) -> str:
     """What Keras calls a precision: bfloat16 alone would have weights in it, too."""
     return f"mixed_{precision}" if precision in ("bfloat16", "float16") else precision
-
-
-def _default_recipe(given: argparse.Namespace) -> str:
-    dataset = getattr(given, "dataset", "folder")
-    if dataset == "potsdam":
-        return "potsdam-6" if getattr(given, "classes", 3) == 6 else "potsdam-3"
-    if dataset == "scenes":
-        return "scenes-cpu"
-    from iic_tf.data.image_registry import IMAGE_ABOUT
-
-    # Each data set of whole images has a recipe of its name.
-    return dataset if dataset in IMAGE_ABOUT else "folder"
 
 
 def _setting(text: str) -> dict[str, Any]:
@@ -350,11 +341,12 @@ SEGMENTATION_ONLY = ("confidence", "masks", "class_file", "image_glob", "mask_gl
 
 
 def _predict(given: argparse.Namespace) -> None:
-    from iic_tf.training.clustering_recipe import ClusteringRecipe
+    from iic_tf.training.recipe_files import run_recipe
     from iic_tf.training.run import Run
+    from iic_tf.training.tasks.clustering import CLUSTERING
 
     run, options = Run.open(given.run), vars(given)
-    if isinstance(run.recipe(), ClusteringRecipe):
+    if run_recipe(run).task == CLUSTERING:
         from iic_tf.export.predict_images import predict_images
 
         unfit = [f"--{o.replace('_', '-')}" for o in SEGMENTATION_ONLY if options.get(o)]
@@ -416,13 +408,21 @@ def _recipes(given: argparse.Namespace) -> None:
 def _datasets(given: argparse.Namespace) -> None:
     import textwrap
 
-    from iic_tf.data.image_registry import IMAGE_ABOUT
-    from iic_tf.data.registry import ABOUT
+    from iic_tf.data.registry import IMAGES, SCENES, dataset_names, source_class
 
-    for title, sets in (("to segment", ABOUT), ("to cluster whole images", IMAGE_ABOUT)):
+    for title, kind in (("to segment", SCENES), ("to cluster whole images", IMAGES)):
         _say(f"{title}:")
-        for name, about in sets.items():
+        for name in dataset_names(kind):
+            about = source_class(name).about
             _say(textwrap.fill(about, 96, initial_indent=f"{name:14}", subsequent_indent=" " * 14))
+
+
+def _methods(given: argparse.Namespace) -> None:
+    from iic_tf.training.methods.registry import methods
+
+    for method in methods().values():
+        _say(f"{method.name:14}{' and '.join(method.recipes)}: {method.about}")
+        _say(f"{'':14}{method.paper}")
 
 
 def _say(line: str) -> None:

@@ -148,7 +148,7 @@ def test_truncated_image_is_named(photos, tmp_path, capsys) -> None:
 def test_truncated_image_met_late_stops_the_run_with_its_name(
     photos, tmp_path, capsys, monkeypatch
 ) -> None:
-    monkeypatch.setattr("iic_tf.training.scene_task.dim_note", lambda scenes: [])
+    monkeypatch.setattr("iic_tf.training.tasks.segmentation.dim_note", lambda scenes: [])
     whole = (photos / "images" / "5.png").read_bytes()
     (photos / "images" / "5.png").write_bytes(whole[: len(whole) // 2])
     refused(capsys, arguments(photos, tmp_path / "run", "--steps", "6"), "5.png")

@@ -18,11 +18,11 @@ from iic_tf.data.raster import Raster
 from iic_tf.errors import InputError
 from iic_tf.export import export as exporting
 from iic_tf.export import onnx_file, savedmodel
-from iic_tf.export.clusterer import load_clusterer
 from iic_tf.export.export import export
 from iic_tf.export.predict_images import predict_images
 from iic_tf.export.servable import ExportError
-from iic_tf.training.clustering_recipe import ClusteringRecipe
+from iic_tf.export.served_run import load_served
+from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.views.central_views import central_views
 
@@ -120,12 +120,12 @@ def test_both_formats_compute_the_same(tmp_path, values) -> None:
     assert "  output  labels: int32 [batch]" in said
     assert "  output  probabilities: float32 [batch, 3]" in said
 
-    served = load_clusterer(run)
+    served = load_served(run)
     assert served.model.compute_dtype == "float32"
     side, channels = served.side, served.model.channels
     # The Keras model on the views by which scores are taken.
     raw = blobs(17, side, channels)
-    (views,) = central_views(ImageSet("blobs", raw), run.recipe().x)
+    (views,) = central_views(ImageSet("blobs", raw), run_recipe(run).x)
     wanted = np.asarray(served.model(views))
     assert len(np.unique(wanted.argmax(1))) > 1
     for runner in (savedmodel.runner(folder), onnx_file.runner(file)):
@@ -179,7 +179,7 @@ def test_names_and_dimensions_and_wrong_channels(tmp_path) -> None:
 
 def test_weights_and_sub_head_are_the_runs(tmp_path) -> None:
     run = make_clustering_run(tmp_path)
-    served = load_clusterer(run)
+    served = load_served(run)
     trained = keras.models.load_model(run.best)
     for mine, theirs in zip(served.model.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
@@ -204,9 +204,9 @@ def test_a_failed_check_leaves_nothing_and_an_existing_export_stays(
     tmp_path, monkeypatch, kind
 ) -> None:
     run = make_clustering_run(tmp_path)
-    wrong = Wrong(load_clusterer(run).model, run.recipe().x, 24)
+    wrong = Wrong(load_served(run).model, run_recipe(run).x, 24)
     before = names_under(run.folder)
-    monkeypatch.setitem(exporting.LOADERS, ClusteringRecipe, lambda _: wrong)
+    monkeypatch.setattr(exporting, "load_served", lambda _: wrong)
     with pytest.raises(ExportError, match="Nothing was written"):
         export(run, kind, say=print)
     assert names_under(run.folder) == before
@@ -243,9 +243,9 @@ def test_a_folder_becomes_a_table_and_a_sheet(tmp_path, photos, overclusters) ->
     images = load_image_folder(photos, 24)
     names = [name for name in images.files if not name.startswith("found")]
     assert [row["file"] for row in rows] == names
-    served = load_clusterer(run)
+    served = load_served(run)
     pixels = images.images[[images.files.index(n) for n in names]]
-    (views,) = central_views(ImageSet("photos", pixels), run.recipe().x)
+    (views,) = central_views(ImageSet("photos", pixels), run_recipe(run).x)
     head = "overclustering" if overclusters else "main"
     wanted = np.asarray(served.model.probabilities(views, head)[-1])
     clusters = 4 if overclusters else 3

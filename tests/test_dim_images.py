@@ -5,18 +5,17 @@ import pytest
 import tifffile
 
 from iic_tf.data.array_scene import from_arrays
-from iic_tf.data.registry import Source
 from iic_tf.training.dim_images import used_range
 from iic_tf.training.recipe_files import load_recipe
-from iic_tf.training.segmentation import SegmentationTask
+from iic_tf.training.tasks.segmentation import SegmentationTask
 
 RNG = np.random.default_rng(0)
 
 
 def notes(folder, stretch=None):
     recipe = load_recipe("folder").replaced(crop=16, radius=1, downscale=1, steps=1, batch=2)
-    task = SegmentationTask(recipe, Source("folder", str(folder), stretch=stretch))
-    return task.greeting(task.pairs(0))[2:]
+    task = SegmentationTask(recipe, {"dataset": "folder", "data": str(folder), "stretch": stretch})
+    return task.describe(task.pairs(0))[2:]
 
 
 def test_twelve_bits_in_sixteen_are_noted_unless_stretched(tmp_path):

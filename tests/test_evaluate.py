@@ -4,30 +4,30 @@ import numpy as np
 import pytest
 
 from iic_tf.errors import InputError
-from iic_tf.turns import OVERCLUSTERING
 from iic_tf.training.evaluate import best_losses, evaluate, overclustering
-from iic_tf.training.folds import Found, deal
+from iic_tf.training.folds import FoldConfusions, split_folds
 from iic_tf.training.run import Run
+from iic_tf.turns import OVERCLUSTERING
 
 NAMES = ["a", "b"]
 
 
 def found(*folds):
-    return Found([{OVERCLUSTERING: [np.asarray(fold, np.int64)]} for fold in folds])
+    return FoldConfusions([{OVERCLUSTERING: [np.asarray(fold, np.int64)]} for fold in folds])
 
 
 def test_every_scene_is_dealt_once_and_evenly():
     names = [f"scene {i}" for i in range(13)]
-    parts = deal(names, 5, seed=0)
+    parts = split_folds(names, 5, seed=0)
     assert sorted(name for part in parts for name in part) == sorted(names)
     assert sorted(len(part) for part in parts) == [2, 2, 3, 3, 3]
-    assert parts == deal(names, 5, seed=0)
-    assert parts != deal(names, 5, seed=1)
+    assert parts == split_folds(names, 5, seed=0)
+    assert parts != split_folds(names, 5, seed=1)
 
 
 def test_there_are_no_more_folds_than_scenes():
-    assert sorted(deal(["x", "y"], 5, 0)) == [("x",), ("y",)]
-    assert deal(["x"], 5, 0) == [("x",)]
+    assert sorted(split_folds(["x", "y"], 5, 0)) == [("x",), ("y",)]
+    assert split_folds(["x"], 5, 0) == [("x",)]
 
 
 def test_a_fold_is_scored_with_the_mapping_of_the_others():

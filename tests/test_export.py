@@ -11,10 +11,9 @@ from iic_tf.export import export as exporting
 from iic_tf.export import onnx_file, savedmodel
 from iic_tf.export.check import check
 from iic_tf.export.export import export
-from iic_tf.export.segmenter import load_segmenter
 from iic_tf.export.servable import ExportError, signature
+from iic_tf.export.served_run import load_served
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 CASES = {
     "one channel, half size": {"channels": 1, "downscale": 2},
@@ -56,7 +55,7 @@ def test_both_formats_compute_the_same(tmp_path, values):
     assert f"look at it: saved_model_cli show --all --dir {folder}" in said
 
     # Once more from outside, with a size that the check before writing did not have.
-    served = load_segmenter(run)
+    served = load_served(run)
     assert served.model.compute_dtype == "float32"
     shape = (2, 19, 41, served.model.channels)
     pixels = np.random.default_rng(1).uniform(served.low[0], served.high[0], shape)
@@ -72,7 +71,7 @@ def test_both_formats_compute_the_same(tmp_path, values):
 
 
 def test_the_chosen_sub_head_is_exported(tmp_path):
-    served = load_segmenter(make_run(tmp_path, sub_heads=2))
+    served = load_served(make_run(tmp_path, sub_heads=2))
     pixels = np.random.default_rng(0).uniform(0, 255, (1, 16, 16, 3)).astype(np.float32)
     maps = [np.asarray(m) for m in served.maps(pixels)]
     found = signature(served)(pixels)["probabilities"]
@@ -120,7 +119,7 @@ def test_names_and_dimensions_in_onnx(tmp_path):
 
 def test_weights_and_preprocessing_are_the_runs(tmp_path):
     run = make_run(tmp_path, low=10.0, high=90.0, downscale=2)
-    served = load_segmenter(run)
+    served = load_served(run)
     assert (served.low.tolist(), served.high.tolist()) == ([10.0] * 3, [90.0] * 3)
     assert served.downscale == 2
     trained = keras.models.load_model(run.best)
@@ -160,7 +159,7 @@ class Wrong(ServedSegmenter):
     ],
 )
 def test_the_check_tells_what_differs(tmp_path, fault, message):
-    good = load_segmenter(make_run(tmp_path))
+    good = load_served(make_run(tmp_path))
     wrong = Wrong(good.model, good.low, good.high)
     wrong.fault = fault
 
@@ -175,10 +174,10 @@ def test_the_check_tells_what_differs(tmp_path, fault, message):
 @pytest.mark.parametrize("kind", ["savedmodel", "onnx"])
 def test_a_failed_check_leaves_nothing_behind(tmp_path, monkeypatch, kind):
     run = make_run(tmp_path)
-    good = load_segmenter(run)
+    good = load_served(run)
     wrong = Wrong(good.model, *[[0] * 3] * 2)
     before = names_under(run.folder)
-    monkeypatch.setitem(exporting.LOADERS, SegmentationRecipe, lambda _: wrong)
+    monkeypatch.setattr(exporting, "load_served", lambda _: wrong)
     with pytest.raises(ExportError, match="Nothing was written"):
         export(run, kind, say=print)
     assert names_under(run.folder) == before
@@ -189,7 +188,7 @@ def test_a_failed_check_leaves_nothing_behind(tmp_path, monkeypatch, kind):
     with pytest.raises(InputError, match="there already"):
         export(run, kind, say=print)
     kept = {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
-    monkeypatch.setitem(exporting.LOADERS, SegmentationRecipe, lambda _: wrong)
+    monkeypatch.setattr(exporting, "load_served", lambda _: wrong)
     with pytest.raises(ExportError):
         export(run, kind, overwrite=True, say=print)
     assert {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()} == kept
@@ -214,7 +213,7 @@ def test_an_operation_without_counterpart_is_named(tmp_path, capfd):
                 interpolation="BILINEAR",
             )
 
-    good = load_segmenter(make_run(tmp_path))
+    good = load_served(make_run(tmp_path))
     warped = Warped(good.model, good.low, good.high)
     capfd.readouterr()
     with pytest.raises(ExportError, match=r"received ImageProjectiveTransformV3\."):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from image_files import cifar10_files, mnist_files, pixels, save, stl10_part
 
-from iic_tf.data.image_registry import ImageSource, load_images
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.prepared import load_prepared
+from iic_tf.data.registry import IMAGES, source_class, source_from_dict
 from iic_tf.errors import InputError
 
 
@@ -55,11 +55,13 @@ def test_image_set_messages(wrong, message):
 
 def test_other_names():
     with pytest.raises(InputError, match=r"among cifar10, .* received dataset='imagenet'"):
-        load_images(ImageSource("imagenet"))
+        source_from_dict({"dataset": "imagenet"})
+    with pytest.raises(InputError, match=r"among cifar10, .* received dataset='folder'"):
+        source_from_dict({"dataset": "folder"}, IMAGES)
     with pytest.raises(InputError, match=r"received name='images'"):
         load_prepared("images")
     with pytest.raises(InputError, match=r"--data with the folder of your images; received none"):
-        load_images(ImageSource("images"))
+        source_class("images")().load()
 
 
 def test_the_registry_takes_folders(tmp_path):
@@ -74,6 +76,7 @@ def test_the_registry_takes_folders(tmp_path):
         ("stl10", "s", (2, 96, 96, 3)),
         ("images", "i", (2, 8, 8, 1)),
     ):
-        found = load_images(ImageSource(name, str(tmp_path / folder), side=8))
+        place = {"dataset": name, "data": str(tmp_path / folder), "side": 8}
+        found = source_from_dict(place).load()
         assert found.images.shape == shape
         assert found.name == ("i" if name == "images" else name)

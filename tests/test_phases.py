@@ -54,9 +54,7 @@ def zeroed(model: Any) -> Any:
         lambda: keras.optimizers.Adam(RATE, epsilon=1e-8),
         lambda: keras.optimizers.AdamW(RATE, weight_decay=0.0, epsilon=1e-8),
         lambda: keras.optimizers.LossScaleOptimizer(Adam(RATE, epsilon=1e-8)),
-        lambda: {
-            part: Adam(RATE, epsilon=1e-8) for part in ("trunk", "main", "overclustering")
-        },
+        lambda: {part: Adam(RATE, epsilon=1e-8) for part in ("trunk", "main", "overclustering")},
     ],
     ids=["Adam", "Keras' Adam", "AdamW", "scaled losses", "one for each part"],
 )

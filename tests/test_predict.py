@@ -13,8 +13,8 @@ from iic_tf.errors import DataMissingError, InputError
 from iic_tf.export import label_files, labelling
 from iic_tf.export.labelling import Labelling, Predictor
 from iic_tf.export.predict import predict
-from iic_tf.export.segmenter import load_segmenter
-from iic_tf.models.turns import OVERCLUSTERING
+from iic_tf.export.served_run import load_served
+from iic_tf.turns import OVERCLUSTERING
 
 
 def picture(height, width, channels=3, seed=0):
@@ -41,7 +41,7 @@ def files(folder):
 
 def whole(run, pixels):
     """Labels of a whole image at once, by the description that the exports hold."""
-    return np.asarray(load_segmenter(run)(pixels[None].astype(np.float32))["labels"])[0]
+    return np.asarray(load_served(run)(pixels[None].astype(np.float32))["labels"])[0]
 
 
 class ArrayScene:
@@ -68,7 +68,7 @@ class ArrayScene:
 )
 @pytest.mark.parametrize("head", ["main", OVERCLUSTERING])
 def test_windows_do_not_show(tmp_path, monkeypatch, values, size, head):
-    served = load_segmenter(make_run(tmp_path, **values))
+    served = load_served(make_run(tmp_path, **values))
     predictor = Predictor(served, head)
     pixels = picture(*size)
     labels, confidence = predictor(pixels)
@@ -105,7 +105,7 @@ def test_windows_do_not_show(tmp_path, monkeypatch, values, size, head):
 
 def test_what_lies_beyond_the_margin_has_no_say(tmp_path):
     """The margin that windows get is enough, and a good deal less is not."""
-    served = load_segmenter(make_run(tmp_path, inputs="bands+sobel", downscale=2))
+    served = load_served(make_run(tmp_path, inputs="bands+sobel", downscale=2))
     segment = Predictor(served)
     pixels = picture(90, 180)
     aligned = -(-served.margin // 4) * 4
@@ -196,7 +196,7 @@ def test_clusters_go_by_number_where_classes_are_others(tmp_path):
         "one_overlay.jpg",
         "sheet.png",
     ]
-    served = load_segmenter(run)
+    served = load_served(run)
     maps = served.maps(picture(30, 30)[None].astype(np.float32), OVERCLUSTERING)
     np.testing.assert_array_equal(
         np.asarray(Image.open(tmp_path / "out/one_labels.png")), np.argmax(maps[0][0], -1)

@@ -8,8 +8,8 @@ import tensorflow_datasets as tfds
 from image_files import pixels
 
 from iic_tf.data import prepared
-from iic_tf.data.image_registry import IMAGE_ABOUT, ImageSource, load_images
 from iic_tf.data.prepared import load_prepared
+from iic_tf.data.registry import IMAGES, dataset_names, source_class
 from iic_tf.errors import DataMissingError, InputError
 
 
@@ -39,7 +39,7 @@ def test_prepared_data_sets(tfds_folder, monkeypatch):
         for i, image in enumerate(images)
     ]
     prepare(monkeypatch, tfds_folder, "cifar100", {"train": rows[:3], "test": rows[3:]})
-    found = load_images(ImageSource("cifar100-20"))
+    found = source_class("cifar100-20")().load()
     assert (found.name, len(found), found.class_names[1]) == ("cifar100-20", 5, "fish")
     # In an order of their own, but images keep their labels.
     assert sorted(found.labels[:3].tolist()) == [0, 1, 2]
@@ -64,15 +64,15 @@ def test_prepared_stl10_has_its_unlabelled_part(tfds_folder, monkeypatch):
     assert found.extra.sum() == images[4:].sum()
 
 
-@pytest.mark.parametrize("name", sorted(set(IMAGE_ABOUT) - {"images"}))
+@pytest.mark.parametrize("name", sorted(set(dataset_names(IMAGES)) - {"images"}))
 def test_missing_data_are_told_at_once(tfds_folder, name, tmp_path):
     began = time.perf_counter()
     with pytest.raises(DataMissingError) as caught:
-        load_images(ImageSource(name))
+        source_class(name)().load()
     for part in (f"'{name}'", str(tfds_folder), "--data", "Fetch ", "--download"):
         assert part in str(caught.value)
     with pytest.raises(DataMissingError, match=r"no such folder. Fetch "):
-        load_images(ImageSource(name, str(tmp_path / "none")))
+        source_class(name)(data=str(tmp_path / "none")).load()
     assert time.perf_counter() - began < 1
     assert not tfds_folder.exists()
 
@@ -83,7 +83,7 @@ def test_a_download_that_cannot_be_is_told_at_once(tfds_folder, monkeypatch):
 
     monkeypatch.setattr(prepared.urllib.request, "urlopen", unreachable)
     with pytest.raises(DataMissingError, match=r"received: no network in tests\. Or: Fetch"):
-        load_images(ImageSource("mnist", download=True))
+        source_class("mnist")(download=True).load()
 
     def silent(request, timeout):
         time.sleep(0.5)

@@ -3,14 +3,9 @@
 import pytest
 
 from iic_tf.errors import InputError
-from iic_tf.training.recipe_files import (
-    load_recipe,
-    read_recipe,
-    recipe_for,
-    recipe_names,
-    recipe_of,
-)
-from iic_tf.training.segmentation_recipe import SegmentationRecipe
+from iic_tf.training.methods.iic import IICSegmentation
+from iic_tf.training.methods.registry import recipe_of
+from iic_tf.training.recipe_files import load_recipe, read_recipe, recipe_for, recipe_names
 
 
 @pytest.mark.parametrize("name", recipe_names())
@@ -60,7 +55,7 @@ def test_cpu_recipes_exist_beside_the_published_ones() -> None:
 )
 def test_unfit_values_are_named(values: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
-        SegmentationRecipe().replaced(**values)
+        IICSegmentation().replaced(**values)
 
 
 def test_unknown_recipe_lists_those_there_are() -> None:
@@ -107,11 +102,33 @@ def test_each_recipe_of_folders_has_both_methods() -> None:
     ("name", "method", "said"),
     [
         ("mnist", "infoseg", "a recipe of method infoseg.*received recipe='mnist'"),
-        ("infoseg-cocostuff-3", "iic", "a recipe of method iic"),
-        ("folder", "lda", "one of iic, infoseg; received method='lda'"),
+        ("folder", "lda", "one of deepcluster, iic, infoseg; received method='lda'"),
         ("nothing", "infoseg", "received recipe='nothing'"),
     ],
 )
 def test_no_recipe_of_a_method(name: str, method: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
         recipe_for(name, method)
+
+
+def test_a_method_without_a_recipe_of_its_own_takes_the_data_of_the_one_named() -> None:
+    theirs = load_recipe("infoseg-cocostuff-3")
+    ours = recipe_for("infoseg-cocostuff-3", "iic")
+    assert (ours.method, ours.crop, ours.photometry) == ("iic", theirs.crop, theirs.photometry)
+    # What InfoSeg says itself, as its batch, is not taken over.
+    own = recipe_for("mnist-cpu", "deepcluster")
+    mnist = load_recipe("mnist-cpu")
+    assert (own.network, own.x, own.gx, own.batch) == ("B", mnist.x, mnist.gx, mnist.batch)
+    assert own.rate == 0.05  # its own, and not the recipe's
+
+
+def test_a_run_of_another_version_is_read() -> None:
+    values = {**load_recipe("folder").to_dict(), "novelty": 3}
+    with pytest.raises(InputError, match="a setting among"):
+        recipe_of(values)
+    assert recipe_of(values, lenient=True) == load_recipe("folder")
+    old = {"method": "iic-clustering", "classes": 4, "network": "B"}
+    assert recipe_of(old).task == "clustering"
+    del values["evaluation_steps"], values["task"]
+    values["method"] = "iic-segmentation"
+    assert recipe_of(values, lenient=True) == load_recipe("folder")

@@ -5,11 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from iic_tf.training.clustering import build_clusterer
-from iic_tf.training.clustering_recipe import ClusteringRecipe
+from iic_tf.training.methods.iic import IICClustering, IICSegmentation
 from iic_tf.training.run import Run
-from iic_tf.training.segmentation import build_model
-from iic_tf.training.segmentation_recipe import SegmentationRecipe
+from iic_tf.training.tasks.task import fresh_model
 
 
 def make_run(
@@ -21,9 +19,7 @@ def make_run(
     **values: Any,
 ) -> Run:
     """A run of a tiny model in `folder`/run; `values` are the recipe's."""
-    recipe = SegmentationRecipe().replaced(
-        **{"width": 0.05, "radius": 1, "overclusters": 4, **values}
-    )
+    recipe = IICSegmentation().replaced(**{"width": 0.05, "radius": 1, "overclusters": 4, **values})
     config = {
         "recipe": recipe.to_dict(),
         "source": {"dataset": "folder"},
@@ -33,7 +29,7 @@ def make_run(
         "high": [high] * channels,
     }
     run = Run.create(folder / "run", config)
-    model = build_model(recipe, channels, seed)
+    model = fresh_model(recipe, channels, seed)
     randomise(model, seed)
     model.chosen.assign(recipe.sub_heads - 1)
     model.compile()
@@ -47,9 +43,7 @@ def make_clustering_run(
     """A run of a tiny clusterer of side × side images in `folder`/run, likewise."""
     view = {"crops": [16], "size": 12}
     values = {"network": "B", "width": 0.1, "overclusters": 4, "x": view, "gx": view, **values}
-    recipe = ClusteringRecipe().replaced(
-        **{"classes": 3, "sub_heads": 2, "inputs": "bands", **values}
-    )
+    recipe = IICClustering().replaced(**{"classes": 3, "sub_heads": 2, "inputs": "bands", **values})
     config = {
         "recipe": recipe.to_dict(),
         "source": {"dataset": "images"},
@@ -59,7 +53,7 @@ def make_clustering_run(
         "width": side,
     }
     run = Run.create(folder / "run", config)
-    model = build_clusterer(recipe, channels, seed)
+    model = fresh_model(recipe, channels, seed)
     randomise(model, seed)
     images = np.random.default_rng(seed).random((16, 3, 3, channels))
     x = images.repeat(model.size // 3 + 1, 1).repeat(model.size // 3 + 1, 2)

@@ -119,6 +119,17 @@ def lowest(bound: float) -> str:
     return f"of −{-bound:.2f}" if math.isfinite(bound) else "(no lowest value)"
 
 
+def lowest_loss(row: dict[str, Any]) -> float:
+    """The loss that decides, of a row of `metrics.csv`: that of the first monitor."""
+    return float(
+        next(
+            value
+            for name, value in row.items()
+            if name.endswith("_loss") and name != "training_loss"
+        )
+    )
+
+
 def clock(seconds: float) -> str:
     """Minutes and seconds, `3:07`."""
     return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
@@ -179,11 +190,11 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
                 self.model.save(temporary)
 
 
-class Lasting(Protocol):
+class StatefulCallback(Protocol):
     """A callback with something that a resumed run must have again."""
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What must last, by name."""
+        """What a resumed run must have again, by name."""
         ...
 
     def restore(self, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -197,17 +208,19 @@ class SaveCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         checkpoints: where.
         record: the figures so far.
-        lasting: callbacks with something that must last.
+        stateful: callbacks with something that a resumed run must have again.
     """
 
-    def __init__(self, checkpoints: Checkpoints, record: Record, lasting: Sequence[Lasting]):
+    def __init__(
+        self, checkpoints: Checkpoints, record: Record, stateful: Sequence[StatefulCallback]
+    ):
         super().__init__()
         self.checkpoints = checkpoints
         self.record = record
-        self.lasting = lasting
+        self.stateful = stateful
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        arrays = {name: array for one in self.lasting for name, array in one.arrays().items()}
+        arrays = {name: array for one in self.stateful for name, array in one.arrays().items()}
         self.checkpoints.save(epoch + 1, self.model.save, self.record.rows, arrays)
 
 
@@ -216,17 +229,17 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
 
     Args:
         run: where.
-        turn_of: whose turn it is in an epoch.
+        phase_of: what is trained in an epoch.
         rows: those of the epochs before, in a run that is resumed: files are written anew from
             them, so that there is no gap and no double, whatever a killed process left.
     """
 
     def __init__(
-        self, run: Run, turn_of: Callable[[int], str], rows: Sequence[dict[str, Any]] = ()
+        self, run: Run, phase_of: Callable[[int], str], rows: Sequence[dict[str, Any]] = ()
     ):
         super().__init__()
         self.run = run
-        self.phase_of = turn_of
+        self.phase_of = phase_of
         self.rows: list[dict[str, Any]] = list(rows)
         self.writer: Any = None
         self.started = time.monotonic() - (rows[-1]["seconds"] if rows else 0.0)

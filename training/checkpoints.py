@@ -13,9 +13,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iic_tf.training.run import open_to_all, plain_json
+from iic_tf.training.atomic import replacing
+from iic_tf.training.json_files import plain_json
 
 KEPT = 2
 """Checkpoints of which the older ones are deleted."""
@@ -61,31 +60,20 @@ class Checkpoints:
     ) -> None:
         """Write the checkpoint after an epoch, then delete the oldest.
 
-        All is written beside its place, to the disk, and put there by one rename: whatever happens
+        All is written beside its place, to the disk, and put there by a rename: whatever happens
         meanwhile leaves the earlier ones as they are.
 
         Raises:
             OSError: a full disk, say; nothing of the new one is left.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{PREFIX}", dir=self.folder))
-        try:
+        with replacing(self.folder / f"{PREFIX}{epoch:04d}", durable=True) as temporary:
+            temporary.mkdir()
             save_model(temporary / "model.keras")
             np.savez(temporary / "arrays.npz", **dict[str, Any](arrays))
             state = {"epoch": epoch, "rows": rows}
             (temporary / "state.json").write_text(plain_json(state), encoding="utf-8")
             sums = {file.name: _sum_of(file) for file in sorted(temporary.iterdir())}
             (temporary / "sums.json").write_text(plain_json(sums), encoding="utf-8")
-            for file in temporary.iterdir():
-                _to_disk(file)
-            open_to_all(temporary)
-            place = self.folder / f"{PREFIX}{epoch:04d}"
-            # What an earlier run, or a damaged one, left in its place.
-            shutil.rmtree(place, ignore_errors=True)
-            os.replace(temporary, place)
-            _to_disk(self.folder)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         for old in self._found()[:-KEPT]:
             shutil.rmtree(old, ignore_errors=True)
 
@@ -129,12 +117,3 @@ def _read(folder: Path) -> Checkpoint:
 def _sum_of(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _to_disk(path: Path) -> None:
-    """Wait until a file or folder is on the disk: a rename may overtake what was written."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -12,8 +12,9 @@ from PIL import Image
 
 from iic_tf.data.image_set import ImageSet
 from iic_tf.pictures import animation, circle_projection
+from iic_tf.training.atomic import replacing
 from iic_tf.training.cluster_sample import cluster_sample, predictor
-from iic_tf.training.run import Run, replacing
+from iic_tf.training.run import Run
 from iic_tf.views.image_view import ImageView
 
 SAMPLE = 500
@@ -76,7 +77,7 @@ class DrawCircle(keras.callbacks.Callback):  # type: ignore[misc]
             self.every *= 2
             kept = (at for at in self.found if at % self.every == 0 or at == done)
             self.found = {at: self.found[at] for at in kept}
-        chosen = int(self.model.chosen)
+        chosen = self.model.sub_head
         # The frames of a sub-head are drawn once, and again only when it is chosen again.
         self.frames = {
             (at, chosen): self.frames.get((at, chosen))

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.data.image_set import ImageSet
-from iic_tf.models.iic_clusterer import IICClusterer
-from iic_tf.models.turns import MAIN
+from iic_tf.models.clusterer import Clusterer
 from iic_tf.pictures import circle_projection, confident_sheet, joint_picture, probability_bars
+from iic_tf.training.atomic import replacing
 from iic_tf.training.cluster_sample import cluster_sample, predictor
-from iic_tf.training.run import Run, replacing
+from iic_tf.training.run import Run
+from iic_tf.turns import MAIN
 from iic_tf.views.image_pairs import ImagePairs
 from iic_tf.views.image_view import ImageView
 
@@ -24,7 +25,7 @@ POINTS = 2000
 """Images in the circle of the true classes."""
 
 
-def draw_clusters(run: Run, model: IICClusterer, images: ImageSet, view: ImageView) -> list[str]:
+def draw_clusters(run: Run, model: Clusterer, images: ImageSet, view: ImageView) -> list[str]:
     """Draw `confident.png` and `bars.png` without a look at labels: clusters have numbers.
 
     Args:
@@ -37,7 +38,7 @@ def draw_clusters(run: Run, model: IICClusterer, images: ImageSet, view: ImageVi
         The names of the pictures.
     """
     sample = cluster_sample(images, SAMPLE, run.config()["seed"])
-    p = predictor(model)(sample, view)[int(model.chosen)]
+    p = predictor(model)(sample, view)[model.sub_head]
     pictures = {
         "confident.png": confident_sheet(sample.images, p),
         "bars.png": probability_bars(sample.images[:BARS], p[:BARS]),
@@ -48,7 +49,7 @@ def draw_clusters(run: Run, model: IICClusterer, images: ImageSet, view: ImageVi
     return list(pictures)
 
 
-def draw_joint(run: Run, model: IICClusterer, fixed: ImagePairs) -> list[str]:
+def draw_joint(run: Run, model: Clusterer, fixed: ImagePairs) -> list[str]:
     """Draw `joint.png`: the joint of the fixed pairs, of the main head's chosen sub-head.
 
     Args:
@@ -62,7 +63,7 @@ def draw_joint(run: Run, model: IICClusterer, fixed: ImagePairs) -> list[str]:
     for meter in model.meters.values():
         meter.reset_state()
     model.evaluate(fixed.dataset(0, fixed.steps), verbose=0)
-    chosen = int(model.chosen)
+    chosen = model.sub_head
     joint = np.asarray(model.meters[MAIN].joints)[chosen, 0]
     with replacing(run.pictures / "joint.png") as temporary:
         joint_picture(joint, f"Main head, sub-head {chosen}, fixed pairs").save(temporary)
@@ -71,7 +72,7 @@ def draw_joint(run: Run, model: IICClusterer, fixed: ImagePairs) -> list[str]:
 
 def draw_matched(
     run: Run,
-    model: IICClusterer,
+    model: Clusterer,
     images: ImageSet,
     view: ImageView,
     names: tuple[str, ...],
@@ -91,7 +92,7 @@ def draw_matched(
         The names of the pictures.
     """
     sample = cluster_sample(images, SAMPLE, run.config()["seed"])
-    found = predictor(model)(sample, view)[int(model.chosen)]
+    found = predictor(model)(sample, view)[model.sub_head]
     p = np.empty_like(found)
     p[:, mapping] = found
     truth = sample.labels

@@ -11,8 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.data.image_set import ImageSet
-from iic_tf.models.iic_clusterer import IICClusterer
-from iic_tf.models.turns import MAIN
+from iic_tf.models.clusterer import Clusterer
+from iic_tf.turns import MAIN
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView
@@ -39,7 +39,7 @@ def cluster_sample(images: ImageSet, most: int, seed: int) -> ImageSet:
     )
 
 
-def predictor(model: IICClusterer) -> Callable[[ImageSet, ImageView], NDArray[np.float32]]:
+def predictor(model: Clusterer) -> Callable[[ImageSet, ImageView], NDArray[np.float32]]:
     """What gives the main head's probabilities on the central views of images.
 
     It returns float32 `[sub_heads, n, classes]`, and always those of the weights that the model

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.data.image_registry import ImageSource, load_images
-from iic_tf.data.image_set import NO_LABEL
+from iic_tf.data.image_set import NO_LABEL, ImageSet
+from iic_tf.data.registry import Source
 from iic_tf.data.scene import IGNORE
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import PixelKMeans, confusion_matrix
-from iic_tf.models.turns import MAIN, OVERCLUSTERING
 from iic_tf.training.cluster_pictures import draw_matched
-from iic_tf.training.clustering import build_clusterer
-from iic_tf.training.clustering_recipe import ClusteringRecipe
-from iic_tf.training.folds import Found
+from iic_tf.training.folds import FoldConfusions
 from iic_tf.training.run import Run
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
+from iic_tf.views.image_view import ImageView
 
 SAMPLE = 10_000
 """Images that k-means is fitted on."""
@@ -35,7 +33,10 @@ class ClusteringScores:
 
     Args:
         run: a trained run.
-        places: where else to look, by the names of `ImageSource`.
+        model: gives the trained model, or that before training.
+        clusters: how many, by the model's answers.
+        view: the view x of the training.
+        source: where the images are.
         folds: how many.
 
     Raises:
@@ -46,14 +47,21 @@ class ClusteringScores:
     baselines = ("kmeans", "kmeans_features", "untrained")
     fold_images = None
 
-    def __init__(self, run: Run, places: Mapping[str, str], folds: int):
+    def __init__(
+        self,
+        run: Run,
+        model: Callable[[bool], Any],
+        clusters: dict[str, int],
+        view: ImageView,
+        source: Source,
+        folds: int,
+    ):
         self.run = run
+        self.model = model
+        self.clusters = clusters
+        self.view = view
         self.config = run.config()
-        recipe = run.recipe()
-        assert isinstance(recipe, ClusteringRecipe)
-        self.recipe = recipe
-        place = {**self.config["source"], **{k: v for k, v in places.items() if k == "data"}}
-        self.set = load_images(ImageSource(**place))
+        self.set: ImageSet = source.load()
         if not self.set.labelled:
             raise InputError(
                 f"Expected images with labels to score against; received none in "
@@ -69,14 +77,13 @@ class ClusteringScores:
         self.folds = min(folds, self.images)
         order = generator(self.config["seed"], 0, 0, "folds").permutation(len(self.set))
         self.fold_of = order % self.folds
-        self.heads = [MAIN, *([OVERCLUSTERING] if recipe.overclustering else [])]
 
-    def found(self, which: str) -> Found:
+    def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained`, `untrained`, `kmeans` or `kmeans_features`."""
         labels = self._labels(which)
-        clusters = self.recipe.head_clusters
+        clusters = self.clusters
         parts = [self.fold_of == fold for fold in range(self.folds)]
-        return Found(
+        return FoldConfusions(
             [
                 {
                     head: [
@@ -85,7 +92,7 @@ class ClusteringScores:
                         )
                         for found in labels[head]
                     ]
-                    for head in self.heads
+                    for head in self.clusters
                 }
                 for part in parts
             ]
@@ -93,41 +100,38 @@ class ClusteringScores:
 
     def draw(self, mapping: NDArray[np.integer]) -> list[str]:
         """Draw the clusters under the names of their classes, with what is right and wrong."""
-        model = self.run.load_best()
-        return draw_matched(self.run, model, self.set, self.recipe.x, tuple(self.names), mapping)
+        model = self.model(True)
+        return draw_matched(self.run, model, self.set, self.view, tuple(self.names), mapping)
 
     def _labels(self, which: str) -> Labels:
         if which in ("trained", "untrained"):
-            return self._of_network(self.run.load_best() if which == "trained" else self._fresh())
+            return self._of_network(self.model(which == "trained"))
         if which == "kmeans":
             return self._of_kmeans(lambda views: tf.reshape(views, (views.shape[0], -1)))
-        model = self._fresh()
+        model = self.model(False)
         return self._of_kmeans(
             tf.function(lambda views: tf.cast(model.features(views), tf.float32))
         )
 
-    def _fresh(self) -> Any:
-        return build_clusterer(self.recipe, self.config["channels"], self.config["seed"])
-
     def _views(self) -> Iterator[tf.Tensor]:
-        return central_views(self.set, self.recipe.x)
+        return central_views(self.set, self.view)
 
     def _of_network(self, model: Any) -> Labels:
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
         def clusters(views: tf.Tensor) -> Any:
             features = model.features(views)
             return {
-                head: [tf.argmax(p, -1) for p in model.heads[head](features)]
-                for head in model.heads
+                head: [tf.argmax(p, -1) for p in model.answers(features, head)]
+                for head in model.clusters
             }
 
         found = [clusters(views) for views in self._views()]
         return {
             head: [
                 np.concatenate([batch[head][i] for batch in found])
-                for i in range(self.recipe.sub_heads)
+                for i in range(len(found[0][head]))
             ]
-            for head in self.heads
+            for head in self.clusters
         }
 
     def _of_kmeans(self, values_of: Callable[[tf.Tensor], tf.Tensor]) -> Labels:
@@ -143,12 +147,10 @@ class ClusteringScores:
             if here.any():
                 sample.append(np.asarray(values_of(views))[here])
         fits = {
-            head: PixelKMeans(self.recipe.head_clusters[head], seed, restarts=2).fit(
-                np.concatenate(sample)
-            )
-            for head in self.heads
+            head: PixelKMeans(self.clusters[head], seed, restarts=2).fit(np.concatenate(sample))
+            for head in self.clusters
         }
-        found: dict[str, list[Any]] = {head: [] for head in self.heads}
+        found: dict[str, list[Any]] = {head: [] for head in self.clusters}
         for views in self._views():
             values = np.asarray(values_of(views))
             for head, fit in fits.items():

@@ -6,10 +6,9 @@ import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import (
@@ -20,74 +19,20 @@ from iic_tf.metrics import (
     one_to_one,
     scores,
 )
-from iic_tf.models.turns import MAIN, OVERCLUSTERING
 from iic_tf.pictures import confusion_picture
-from iic_tf.training.clustering_recipe import ClusteringRecipe
-from iic_tf.training.clustering_scores import ClusteringScores
-from iic_tf.training.folds import Found
-from iic_tf.training.infoseg_recipe import InfoSegRecipe
-from iic_tf.training.recipe import Recipe
-from iic_tf.training.run import Run, replacing, write_json
-from iic_tf.training.segmentation_recipe import SegmentationRecipe
-from iic_tf.training.segmentation_scores import SegmentationScores
+from iic_tf.training.atomic import replacing
+from iic_tf.training.folds import FoldConfusions
+from iic_tf.training.json_files import write_json
+from iic_tf.training.recipe_files import run_recipe
+from iic_tf.training.run import Run
+from iic_tf.training.scored import Scored
+from iic_tf.training.tasks.registry import TASKS
+from iic_tf.turns import MAIN, OVERCLUSTERING
 
 BASELINES = {
     "kmeans": "k-means on pixels",
     "kmeans_features": "k-means on untrained features",
     "untrained": "untrained network",
-}
-
-
-class Scored(Protocol):
-    """What there is to score of a run."""
-
-    @property
-    def unit(self) -> str:
-        """What is counted: `pixels` or `images`."""
-        ...
-
-    @property
-    def baselines(self) -> tuple[str, ...]:
-        """Which of `BASELINES` there are."""
-        ...
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Of the classes."""
-        ...
-
-    @property
-    def images(self) -> int:
-        """How many are labelled."""
-        ...
-
-    @property
-    def folds(self) -> int:
-        """Into how many folds they are dealt."""
-        ...
-
-    @property
-    def fold_images(self) -> Sequence[Sequence[str]] | None:
-        """The names in each, where they are few enough to be told."""
-        ...
-
-    def found(self, which: str) -> Found:
-        """The confusion matrices of `trained` or a baseline."""
-        ...
-
-    def draw(self, mapping: NDArray[np.integer]) -> list[str]:
-        """Draw what the chosen sub-head found; the names of the pictures.
-
-        Args:
-            mapping: integers `[classes]`, the class of each cluster of the main head.
-        """
-        ...
-
-
-SCORES: dict[type[Recipe], Callable[[Run, Mapping[str, str], int], Scored]] = {
-    SegmentationRecipe: SegmentationScores,
-    InfoSegRecipe: SegmentationScores,
-    ClusteringRecipe: ClusteringScores,
 }
 
 
@@ -100,14 +45,14 @@ def evaluate(
     """Score the best model of a run; write `evaluation.json` and confusion pictures.
 
     The main head is matched one to one by the Hungarian method over all that is labelled (the
-    papers' unsupervised protocol). For the overclustering head the labelled images are dealt into
+    papers' unsupervised protocol). For the overclustering head the labelled images are split into
     folds: each fold is scored with the many-to-one mapping that the others give, so that every
     label counts once and nothing is scored with its own. Sub-heads were chosen in training, by
     loss.
 
     Args:
         run: a trained run.
-        places: where else to look, by the names of `Source` or `ImageSource`: `data`, `masks`,
+        places: where else to look, by the names of the data set's options: `data`, `masks`,
             `class_file`, `image_glob`, `mask_glob`; what is left out stays as it was in training.
         folds: how many; as many as there are labelled images where these are fewer.
         say: gets each line shown to the user.
@@ -117,15 +62,15 @@ def evaluate(
     """
     if folds < 2:
         raise expected("at least 2 folds", folds, "folds")
-    recipe = run.recipe()
-    scored = SCORES[type(recipe)](run, places or {}, folds)
+    recipe = run_recipe(run)
+    scored = TASKS[recipe.task].scored(run, recipe, places or {}, folds)
     names = scored.names
     if len(names) != recipe.classes:
         raise InputError(
             f"Expected {recipe.classes} classes in the labels, as many as the run's main head has "
             f"clusters; received {len(names)}: {', '.join(names)}."
         )
-    chosen = int(run.load_best().chosen)
+    chosen = run.load_best().sub_head
     say(f"scoring {scored.images} labelled images")
     found = {which: scored.found(which) for which in ("trained", *scored.baselines)}
     losses, over = best_losses(run), chosen_overclusters(run)
@@ -185,7 +130,9 @@ def chosen_overclusters(run: Run) -> int | None:
     return int(np.argmin(losses)) if losses else None
 
 
-def sub_heads(found: Found, names: Sequence[str], losses: Sequence[float]) -> dict[str, Any]:
+def sub_heads(
+    found: FoldConfusions, names: Sequence[str], losses: Sequence[float]
+) -> dict[str, Any]:
     """Loss and accuracy of every sub-head of the main head.
 
     The accuracy of the chosen one is the run's; `best_with_labels` is what labels would have
@@ -203,7 +150,9 @@ def sub_heads(found: Found, names: Sequence[str], losses: Sequence[float]) -> di
     }
 
 
-def summary(found: Found, names: Sequence[str], main: int, over: int | None) -> dict[str, Any]:
+def summary(
+    found: FoldConfusions, names: Sequence[str], main: int, over: int | None
+) -> dict[str, Any]:
     """Scores of one labeller: the main head at the top, `overclustering` inside, if any."""
     matrix = found.whole(MAIN, main)
     result = scores(matrix, one_to_one(matrix), names).to_json()
@@ -212,7 +161,7 @@ def summary(found: Found, names: Sequence[str], main: int, over: int | None) -> 
     return result
 
 
-def overclustering(found: Found, names: Sequence[str], over: int) -> Scores:
+def overclustering(found: FoldConfusions, names: Sequence[str], over: int) -> Scores:
     """Many to one, each fold with the mapping of the others; NMI and ARI need no mapping."""
     whole = found.whole(OVERCLUSTERING, over)
     return replace(
@@ -259,7 +208,7 @@ def _sub_head_lines(result: dict[str, Any]) -> list[str]:
 
 
 def _pictures(
-    run: Run, found: Found, names: Sequence[str], main: int, over: int | None
+    run: Run, found: FoldConfusions, names: Sequence[str], main: int, over: int | None
 ) -> list[str]:
     matrix = found.whole(MAIN, main)
     pictures = {

@@ -15,15 +15,15 @@ Confusions = dict[str, list[NDArray[np.int64]]]
 """For each head one matrix `[classes, clusters]` a sub-head."""
 
 
-def deal(names: Sequence[str], folds: int, seed: int) -> list[tuple[str, ...]]:
-    """Deal whole scenes, never single crops, into folds that differ by one scene at most."""
+def split_folds(names: Sequence[str], folds: int, seed: int) -> list[tuple[str, ...]]:
+    """Split whole scenes, never single crops, into folds that differ by one scene at most."""
     order = generator(seed, 0, 0, "folds").permutation(len(names))
     count = min(folds, len(names))
     return [tuple(names[i] for i in sorted(order[fold::count])) for fold in range(count)]
 
 
 @dataclass
-class Found:
+class FoldConfusions:
     """Confusion matrices of each fold."""
 
     folds: list[Confusions]

@@ -12,7 +12,7 @@ from iic_tf.data.crops import box_mean
 from iic_tf.data.scene import IGNORE, SceneSet
 from iic_tf.metrics import PixelKMeans
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.models.turns import MAIN
+from iic_tf.turns import MAIN
 
 Labels = dict[str, list[NDArray[np.integer]]]
 """For each head the label maps `[height, width]` of its sub-heads."""
@@ -38,7 +38,7 @@ class NetworkLabeller:
         self.margin = served.margin
         self.align = served.align
         self.core = served.core
-        self.clusters = {head: served.model.head_clusters(head) for head in served.model.heads}
+        self.clusters = dict(served.model.clusters)
 
         @tf.function  # type: ignore[untyped-decorator]
         def run(pixels: tf.Tensor) -> Any:

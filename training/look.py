@@ -10,10 +10,10 @@ import numpy as np
 
 from iic_tf.data.scene import SceneSet
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.models.turns import HEADS
 from iic_tf.pictures import loss_curves, palette, share_curves, to_rgb, triplet_sheet
+from iic_tf.training.atomic import replacing
 from iic_tf.training.callbacks import Record
-from iic_tf.training.run import Run, replacing
+from iic_tf.training.run import Run
 
 
 class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
@@ -26,11 +26,11 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         rows = self.record.rows
-        heads = [head for head in HEADS if f"{head}_loss" in rows[-1]]
+        heads = [name.removesuffix("_bound") for name in rows[-1] if name.endswith("_bound")]
         epochs = [int(row["epoch"]) for row in rows]
         series = {head: [float(row[f"{head}_loss"]) for row in rows] for head in heads}
         bounds = {head: float(rows[-1][f"{head}_bound"]) for head in heads}
-        # InfoSeg's dv has none.
+        # Some losses have none.
         bounds = {head: bound for head, bound in bounds.items() if math.isfinite(bound)}
         with replacing(self.run.pictures / "losses.png") as temporary:
             loss_curves(epochs, series, bounds).save(temporary)

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from iic_tf.errors import InputError, expected
-from iic_tf.training.methods import task_of
+from iic_tf.training.methods.registry import recipe_of
 from iic_tf.training.recipe import Recipe
-from iic_tf.training.recipe_files import recipe_of
 from iic_tf.training.run import Run
 from iic_tf.training.strategy import strategy_of
+from iic_tf.training.tasks.registry import task_of
 from iic_tf.training.train import train
 
 
@@ -35,7 +35,7 @@ def train_on_ray(
     Args:
         workers: how many, 1 or more.
         recipe: all values of the run.
-        place: where the images are (`iic_tf.training.methods.task_of`).
+        place: where the images are (`iic_tf.training.tasks.registry.task_of`).
         seed: of initial weights and of every draw.
         out: the run folder, new or empty.
         overwrite: replace an earlier run in `out`.

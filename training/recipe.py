@@ -1,169 +1,129 @@
-"""What all recipes have in common: values that say how a run is made, checked and cast."""
+"""What all recipes have in common: the values of a run, and what a method makes of them."""
 
 from __future__ import annotations
 
-import dataclasses
-import typing
-from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Literal
+
+import keras
+from pydantic import Field, field_validator, model_validator
 
 from iic_tf.errors import expected
-from iic_tf.models.turns import MAIN, OVERCLUSTERING, TurnTaking
-from iic_tf.views.geometry import Geometry
+from iic_tf.models.adam import Adam
+from iic_tf.models.self_supervised import SelfSupervised
+from iic_tf.training.run import Run
+from iic_tf.training.values import Flag, Real, Text, Values, Whole
 from iic_tf.views.inputs import check_inputs
-from iic_tf.views.photometry import Photometry
+from iic_tf.views.numbered_batches import NumberedBatches
 
-PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+LOWEST, LAST = "lowest", "last"
+"""Which epoch's model is kept: that of the lowest unsupervised loss, or the last one."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """Values of a run. The files in `recipes/` set them; the command line overrides them.
+class Recipe(Values):
+    """Values of a run, and how its method goes. The files in `recipes/` set the values.
 
-    Each method has a subclass with values of its own.
-
-    Attributes:
-        name: the recipe's name, that of its file.
-        about: its card: paper, command, time, memory and the score to expect.
-        method: what is trained (`iic_tf.training.methods`).
-        dataset: name of the data set it was made for, or `folder` or `images` for any.
-        classes: clusters of the main head.
-        overclusters: clusters of the overclustering head; 0: so many for each class.
-        overclusters_per_class: how many.
-        batch: images or crops in a step.
-        steps: steps in an epoch; 0: as many as it takes to see everything once.
-        epochs: how many.
-        rate: Adam's learning rate, at the beginning.
-        schedule: `constant` (the papers') or `cosine` (falls to zero over the run).
-        width: factor of the network's channel counts.
-        sub_heads: sub-heads of each head.
-        inputs: what the network sees: `bands`, `bands+sobel` or `sobel`.
-        lamb, overclustering_lamb: λ of the heads.
-        turns: heads trained in epoch 0, 1, …, repeated.
-        precision: `float32`, `mixed_bfloat16` or `mixed_float16`.
-        jit: compile steps with XLA.
-        micro_batches: parts that a replica's batch goes through the network in, one after another,
-            for large batches on small memory; see `IICSegmenter.compile`.
-        evaluation_steps: batches of fixed pairs on which each epoch's unsupervised loss is taken.
+    A task adds the values of its kind of data, a method its own; what a method does is said in the
+    methods below, of which `build`, `losses` and `describe_model` must be there.
     """
 
-    name: str = "unnamed"
-    about: str = ""
-    method: str = ""
-    dataset: str = "folder"
-    classes: int = 3
-    overclusters: int = 0
-    overclusters_per_class: int = 5
-    batch: int = 75
-    steps: int = 0
-    epochs: int = 30
-    rate: float = 1e-4
-    schedule: str = "constant"
-    width: float = 1.0
-    sub_heads: int = 1
-    inputs: str = "bands"
-    lamb: float = 1.0
-    overclustering_lamb: float = 1.0
-    turns: tuple[str, ...] = (OVERCLUSTERING, MAIN)
-    precision: str = "float32"
-    jit: bool = False
-    micro_batches: int = 1
-    evaluation_steps: int = 8
+    method: ClassVar[str]
+    """Its method's name; given by the registry."""
+    task: ClassVar[str]
+    """What kind of data it is for."""
+    model_class: ClassVar[type[SelfSupervised]]
+    """What `build` makes."""
+    keep: ClassVar[str] = LOWEST
+    """Which epoch is kept; where targets change each epoch the lowest loss tells nothing."""
 
-    def __post_init__(self) -> None:
-        least = {
-            "classes": 2,
-            "overclusters_per_class": 1,
-            "batch": 1,
-            "epochs": 1,
-            "sub_heads": 1,
-            "evaluation_steps": 1,
-            "micro_batches": 1,
-            "steps": 0,
-        }
-        self.check_least(least)
-        for key in ("rate", "width"):
-            if not getattr(self, key) > 0:
-                raise expected(f"{key} > 0", getattr(self, key), key)
-        for key in ("lamb", "overclustering_lamb"):
-            if not 0 <= getattr(self, key) < float("inf"):
-                raise expected(f"{key} >= 0 and finite", getattr(self, key), key)
-        if self.overclusters and self.overclusters < 2:
-            raise expected("at least 2 overclusters", self.overclusters, "overclusters")
-        if self.schedule not in ("constant", "cosine"):
-            raise expected("schedule constant or cosine", self.schedule, "schedule")
-        if self.precision not in PRECISIONS:
-            raise expected(f"one of {', '.join(PRECISIONS)}", self.precision, "precision")
+    name: Text = Field("unnamed", description="the recipe's name, that of its file")
+    about: Text = Field("", description="its card: paper, command, time, memory, expected score")
+    dataset: Text = Field("folder", description="data set it was made for; folder or images: any")
+    classes: Whole = Field(3, ge=2, description="classes to find")
+    batch: Whole = Field(75, ge=1, description="images or crops in a step")
+    steps: Whole = Field(0, ge=0, description="steps in an epoch; 0: everything once")
+    epochs: Whole = Field(30, ge=1, description="epochs")
+    rate: Real = Field(1e-4, gt=0, description="learning rate, at the beginning")
+    schedule: Text = Field(
+        "constant", description="of the rate: constant (the papers'), or cosine, falling to zero"
+    )
+    width: Real = Field(1.0, gt=0, description="factor of the network's channel counts")
+    inputs: Text = Field("bands", description="what the network sees: bands, bands+sobel, sobel")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
+        "float32", description="float32, bfloat16 or float16 (weights and losses stay float32)"
+    )
+    jit: Flag = Field(False, description="compile steps with XLA")
+    micro_batches: Whole = Field(
+        1, ge=1, description="parts that a batch goes through the network in: less memory"
+    )
+    evaluation_steps: Whole = Field(
+        8, ge=1, description="batches of fixed pairs on which each epoch's loss is taken"
+    )
+
+    @field_validator("schedule")
+    @classmethod
+    def _check_schedule(cls, value: str) -> str:
+        if value not in ("constant", "cosine"):
+            raise expected("schedule constant or cosine", value, "schedule")
+        return value
+
+    @field_validator("inputs")
+    @classmethod
+    def _check_inputs(cls, value: str) -> str:
+        check_inputs(value)
+        return value
+
+    @model_validator(mode="after")
+    def _check_parts(self) -> Recipe:
         if self.batch % self.micro_batches:
             raise expected(
                 f"a batch that is a multiple of {self.micro_batches} micro-batches",
                 self.batch,
                 "batch",
             )
-        TurnTaking.check_turns(self.turns)
-        check_inputs(self.inputs)
-
-    def check_least(self, least: dict[str, int]) -> None:
-        """Raise `InputError` where a value is below its least."""
-        for key, value in least.items():
-            if getattr(self, key) < value:
-                raise expected(f"{key} >= {value}", getattr(self, key), key)
-
-    @property
-    def head_clusters(self) -> dict[str, int]:
-        """K of each head."""
-        overclusters = self.overclusters or self.overclusters_per_class * self.classes
-        return {MAIN: self.classes, OVERCLUSTERING: overclusters}
-
-    def replaced(self, **values: Any) -> Self:
-        """A copy with other values, brought to the right types.
-
-        Raises:
-            InputError: an unknown name, or a value of the wrong kind.
-        """
-        kinds = typing.get_type_hints(type(self))
-        typed = {}
-        for key, value in values.items():
-            if key not in kinds:
-                raise expected(f"a setting among {', '.join(sorted(kinds))}", key, "setting")
-            typed[key] = _cast(key, kinds[key], value)
-        return dataclasses.replace(self, **typed)
+        return self
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, ready for JSON or YAML."""
-        return dict(_plain(dataclasses.asdict(self)))
+        """Plain values, ready for JSON or YAML, with method and task."""
+        return {"method": self.method, "task": self.task, **super().to_dict()}
 
+    # --- what a method says
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(inside) for key, inside in value.items()}
-    return [_plain(inside) for inside in value] if isinstance(value, list | tuple) else value
+    def build(self, channels: int) -> SelfSupervised:
+        """The model, not yet trained, with initial weights of the seed that is set."""
+        raise NotImplementedError
 
+    @property
+    def losses(self) -> str:
+        """What the shown losses are, and their range."""
+        raise NotImplementedError
 
-def _cast(key: str, kind: Any, value: Any) -> Any:
-    if hasattr(kind, "of"):
-        return value if isinstance(value, kind) else kind.of(value)
-    if kind in (Geometry, Photometry):
-        if isinstance(value, kind):
-            return value
-        names = [f.name for f in dataclasses.fields(kind)]
-        if not isinstance(value, dict) or set(value) - set(names):
-            raise expected(f"{key} with some of {', '.join(names)}", value, key)
-        return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in value.items()})
-    if kind is bool and isinstance(value, bool):
-        return value
-    if kind is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if kind is float and isinstance(value, int | float | str) and not isinstance(value, bool):
-        try:
-            # YAML 1.1 reads 1e-4 as text: it asks for a point in the number.
-            return float(value)
-        except ValueError:
-            pass
-    if kind is str and isinstance(value, str):
-        return value
-    if key == "turns" and isinstance(value, list | tuple):
-        return tuple(value)
-    if key == "turns" and isinstance(value, str):
-        return tuple(part.strip() for part in value.split(","))
-    raise expected(f"{getattr(kind, '__name__', kind)} for '{key}'", value, key)
+    def describe_model(self) -> str:
+        """What the model is, in a few words, behind the number of classes."""
+        raise NotImplementedError
+
+    @property
+    def clusters(self) -> dict[str, int]:
+        """How many clusters there are, by the model's answers; `main` first."""
+        return {"main": self.classes}
+
+    def optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        """What takes the steps, of which an epoch has so many."""
+        # Epsilon as in the published runs.
+        return Adam(self.scheduled_rate(steps), epsilon=1e-8)
+
+    def scheduled_rate(self, steps: int) -> Any:
+        """The rate, or its course over all steps."""
+        if self.schedule == "constant":
+            return self.rate
+        return keras.optimizers.schedules.CosineDecay(self.rate, steps * self.epochs)
+
+    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+        """Keras callbacks that fit something before or after epochs, ahead of the evaluation."""
+        return []
+
+    def check_pairs(self, pairs: Any) -> None:
+        """Raise `InputError` where the pairs of training do not fit the method."""
+
+    def draw_results(self, run: Run, model: Any, fixed: NumberedBatches) -> list[str]:
+        """Draw what this method alone has to show of a finished run; names of the pictures."""
+        return []

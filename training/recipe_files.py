@@ -2,29 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from iic_tf.data.registry import SCENES, source_class
 from iic_tf.errors import InputError, expected
-from iic_tf.training.clustering_recipe import ClusteringRecipe
-from iic_tf.training.infoseg_recipe import InfoSegRecipe
+from iic_tf.training.methods.registry import method_of, recipe_class, recipe_of
 from iic_tf.training.recipe import Recipe
-from iic_tf.training.segmentation_recipe import SegmentationRecipe
-
-RECIPES: dict[str, type[Recipe]] = {
-    recipe().method: recipe for recipe in (SegmentationRecipe, InfoSegRecipe, ClusteringRecipe)
-}
-"""The kind of recipe of each method."""
-IIC, INFOSEG = "iic", "infoseg"
-METHODS = {
-    IIC: (SegmentationRecipe().method, ClusteringRecipe().method),
-    INFOSEG: (InfoSegRecipe().method,),
-}
-"""What people call a method, and what recipes do."""
+from iic_tf.training.run import Run
+from iic_tf.training.tasks.clustering import CLUSTERING
+from iic_tf.training.tasks.segmentation import SEGMENTATION
 
 
 def recipe_names() -> list[str]:
@@ -44,6 +35,11 @@ def load_recipe(name: str) -> Recipe:
         if not path.is_file():
             raise expected("the path of a recipe file", name, "recipe")
         return read_recipe(path.read_text(encoding="utf-8"), path.stem)
+    return _shipped(name)
+
+
+@cache
+def _shipped(name: str) -> Recipe:
     if name not in recipe_names():
         raise expected(
             f"a recipe file (*.yaml) or one of {', '.join(recipe_names())}", name, "recipe"
@@ -52,51 +48,85 @@ def load_recipe(name: str) -> Recipe:
     return read_recipe(file.read_text(encoding="utf-8"), name)
 
 
+def default_recipe(dataset: str, classes: int | None = None) -> str:
+    """The name of the recipe for a data set: its own one, where there is any.
+
+    Raises:
+        InputError: no such data set.
+    """
+    names = recipe_names()
+    kind = source_class(dataset).kind
+    own = (dataset, f"{dataset}-{classes or 3}", f"{dataset}-3", f"{dataset}-cpu")
+    fallback = "folder" if kind == SCENES else "images"
+    return next((name for name in own if name in names), fallback)
+
+
+def task_of_dataset(dataset: str) -> str:
+    """The task that a data set is for."""
+    return SEGMENTATION if source_class(dataset).kind == SCENES else CLUSTERING
+
+
 def recipe_for(name: str, method: str) -> Recipe:
-    """The recipe of a method that goes by `name`: itself, or its counterpart, as `infoseg-NAME`.
+    """The recipe of a method that goes by `name`.
+
+    That is itself; or its counterpart, as `infoseg-NAME` is of NAME; or, where there is none, the
+    method's own values with those of the recipe for all that is not the method's.
 
     Args:
         name: as `load_recipe`'s.
-        method: `iic` or `infoseg`.
+        method: a name of `iic-tf methods`.
 
     Raises:
-        InputError: an unknown name or method, or there is none of this method.
+        InputError: an unknown name or method, or a method that does not know the recipe's task.
     """
-    if method not in METHODS:
-        raise expected(f"one of {', '.join(METHODS)}", method, "method")
-    if name.endswith((".yaml", ".yml")):
-        candidates = [name]
-    else:
-        plain = name.removeprefix(f"{INFOSEG}-")
-        counterpart = plain if method == IIC else f"{INFOSEG}-{plain}"
-        candidates = [name, *({counterpart} & set(recipe_names()))]
-    for candidate in candidates:
-        recipe = load_recipe(candidate)
-        if recipe.method in METHODS[method]:
-            return recipe
-    there = [n for n in recipe_names() if load_recipe(n).method in METHODS[method]]
-    raise expected(
-        f"a recipe of method {method}: a file, {', '.join(there)} or the name of one of these "
-        f"without {INFOSEG}-",
-        name,
-        "recipe",
-    )
+    wanted = method_of(method)
+    recipe = load_recipe(name)
+    if recipe.method == method:
+        return recipe
+    plain = name.removeprefix(f"{recipe.method}-")
+    for candidate in (plain, f"{method}-{plain}"):
+        if candidate in recipe_names() and load_recipe(candidate).method == method:
+            return load_recipe(candidate)
+    if recipe.task not in wanted.recipes:
+        there = [n for n in recipe_names() if load_recipe(n).method == method]
+        raise expected(
+            f"a recipe of method {method} ({', '.join(there) or 'of its own'}) or one for "
+            f"{' or '.join(wanted.recipes)}",
+            name,
+            "recipe",
+        )
+    return _adapted(recipe, recipe_class(method, recipe.task))
+
+
+def _adapted(recipe: Recipe, kind: type[Recipe]) -> Recipe:
+    """The values of a recipe that are not its method's, beside the own ones of another method."""
+    task = next(c for c in kind.__mro__ if "task" in vars(c))
+    shared = {
+        field: getattr(recipe, field)
+        for field, info in task.model_fields.items()  # type: ignore[attr-defined]
+        if kind.model_fields[field].default == info.default
+    }
+    about = f"{method_of(kind.method).about} on the data of {recipe.name}"
+    return kind(**{**shared, "name": f"{kind.method}-{recipe.name}", "about": about})
 
 
 def read_recipe(text: str, name: str) -> Recipe:
     """Parse the text of a recipe file."""
     try:
-        values = yaml.safe_load(text)
+        values: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(f"Expected YAML in recipe '{name}'; received {error}.") from error
     if not isinstance(values, dict):
         raise expected(f"names and values in recipe '{name}'", type(values).__name__)
+    if "task" not in values and "dataset" in values:
+        values["task"] = task_of_dataset(str(values["dataset"]))
     return recipe_of({**values, "name": name})
 
 
-def recipe_of(values: Mapping[str, Any]) -> Recipe:
-    """The recipe of plain values; their `method` says which kind it is."""
-    method = values.get("method", SegmentationRecipe().method)
-    if method not in RECIPES:
-        raise expected(f"a method among {', '.join(RECIPES)}", method, "method")
-    return RECIPES[method]().replaced(**values)
+def run_recipe(run: Run) -> Recipe:
+    """The recipe of a run; what a version before it or after it had besides is left out.
+
+    Raises:
+        InputError: no such method, or values that do not fit.
+    """
+    return recipe_of(run.config()["recipe"], lenient=True)

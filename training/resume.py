@@ -7,14 +7,20 @@ from typing import Any
 
 import keras
 
+from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import InputError
 from iic_tf.training.checkpoints import Checkpoint
-from iic_tf.training.run import Run, plain_json
+from iic_tf.training.json_files import plain_json
+from iic_tf.training.recipe_files import run_recipe
+from iic_tf.training.run import Run
 
 
 def check_same(run: Run, config: dict[str, Any]) -> None:
     """Raise `InputError` where a run began with other values than those of `config`."""
     began, now = run.config(), json.loads(plain_json(config))
+    # A version that knows more values, or fewer, is no other value.
+    began["recipe"] = json.loads(plain_json(run_recipe(run).to_dict()))
+    began["source"] = json.loads(plain_json(source_from_dict(began.get("source", {})).to_dict()))
     different = []
     for key in ("recipe", "source"):
         old, new = began.get(key, {}), now[key]

@@ -15,21 +15,14 @@ RUN/
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 import shutil
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from iic_tf.errors import InputError, expected
-from iic_tf.training.recipe import Recipe
-from iic_tf.training.recipe_files import recipe_of
+from iic_tf.training.json_files import write_json
 
 
 @dataclass(frozen=True)
@@ -122,10 +115,6 @@ class Run:
                 f"Expected a readable configuration; received {self.config_file}: {error}."
             ) from error
 
-    def recipe(self) -> Recipe:
-        """The recipe's values of this run."""
-        return recipe_of(self.config()["recipe"])
-
     def load_best(self) -> Any:
         """The model of the epoch with the lowest unsupervised loss.
 
@@ -146,51 +135,3 @@ class Run:
             raise InputError(
                 f"Expected a readable model in {self.best}; received {error}."
             ) from error
-
-
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Write to a temporary file beside `path`, which replaces it only once it is whole.
-
-    The temporary name keeps the suffix: Keras chooses the format by it.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(
-        prefix=f".{path.stem}-", suffix="".join(path.suffixes[-1:]), dir=path.parent
-    )
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        yield temporary
-        open_to_all(temporary)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def open_to_all(path: Path) -> None:
-    """Give what mkstemp or mkdtemp made, which only its owner may read, the usual permissions."""
-    mask = os.umask(0)
-    os.umask(mask)
-    path.chmod((0o777 if path.is_dir() else 0o666) & ~mask)
-
-
-def write_json(path: Path, values: Any) -> None:
-    """Write JSON, whole or not at all."""
-    with replacing(path) as temporary:
-        temporary.write_text(plain_json(values), encoding="utf-8")
-
-
-def plain_json(values: Any) -> str:
-    """JSON of values that may be NumPy's or paths."""
-    return json.dumps(values, indent=2, default=_plain) + "\n"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    if isinstance(value, Path):
-        return str(value)
-    raise TypeError(f"{type(value).__name__} has no place in JSON")

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iic_tf.data.registry import load_source, located
+from iic_tf.data.registry import Source
 from iic_tf.data.scene import SceneSet
 from iic_tf.data.windows import windows
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import confusion_matrix
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.training.folds import Found, deal
-from iic_tf.training.infoseg import build_infoseg
-from iic_tf.training.infoseg_recipe import InfoSegRecipe
+from iic_tf.training.folds import FoldConfusions, split_folds
 from iic_tf.training.labellers import KMeansLabeller, Labeller, NetworkLabeller
-from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
-from iic_tf.training.scene_recipe import SceneRecipe
-from iic_tf.training.segmentation import build_model
-from iic_tf.training.segmentation_recipe import SegmentationRecipe
 
 WINDOW = 512
-
-BUILDERS: dict[type[Recipe], Callable[[Any, int, int], Any]] = {
-    SegmentationRecipe: build_model,
-    InfoSegRecipe: build_infoseg,
-}
-"""How the untrained model of a recipe is made, of channels and a seed."""
 
 
 class SegmentationScores:
@@ -39,8 +27,10 @@ class SegmentationScores:
 
     Args:
         run: a trained run.
-        places: where else to look, by the names of `Source`; what is left out stays as it was in
-            training.
+        served: gives the trained model, or that before training, as it is served.
+        clusters: how many, by the model's answers.
+        downscale: factor by which images are scaled down.
+        source: where the labelled images are.
         folds: how many.
 
     Raises:
@@ -50,20 +40,28 @@ class SegmentationScores:
     unit = "pixels"
     baselines = ("kmeans", "untrained")
 
-    def __init__(self, run: Run, places: Mapping[str, str], folds: int):
-        self.run = run
+    def __init__(
+        self,
+        run: Run,
+        served: Callable[[bool], ServedSegmenter],
+        clusters: dict[str, int],
+        downscale: int,
+        source: Source,
+        folds: int,
+    ):
+        self.served = served
+        self.clusters = clusters
+        self.downscale = downscale
         self.config = run.config()
-        recipe = run.recipe()
-        assert isinstance(recipe, SceneRecipe)
-        self.recipe = recipe
-        source = {**self.config["source"], "classes": recipe.classes, **places}
-        self.scenes = labelled_scenes(load_source(located(source)), self.config)
-        self.names = self.scenes.classes.names  # type: ignore[union-attr]
+        self.scenes = labelled_scenes(source.load(), self.config)
+        assert self.scenes.classes is not None
+        self.names = self.scenes.classes.names
         self.images = len(self.scenes.scenes)
-        self.fold_images = deal([s.name for s in self.scenes.scenes], folds, self.config["seed"])
+        names = [scene.name for scene in self.scenes.scenes]
+        self.fold_images = split_folds(names, folds, self.config["seed"])
         self.folds = len(self.fold_images)
 
-    def found(self, which: str) -> Found:
+    def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained`, `untrained` or `kmeans`."""
         return confusions(self._labeller(which), self.scenes, self.fold_images)
 
@@ -72,17 +70,10 @@ class SegmentationScores:
         return []
 
     def _labeller(self, which: str) -> Labeller:
-        recipe, config = self.recipe, self.config
         if which == "kmeans":
-            clusters = recipe.head_clusters
-            return KMeansLabeller(self.scenes, recipe.downscale, clusters, config["seed"])
-        model = (
-            self.run.load_best()
-            if which == "trained"
-            else BUILDERS[type(recipe)](recipe, config["channels"], config["seed"])
-        )
-        low, high = config["low"], config["high"]
-        return NetworkLabeller(ServedSegmenter(model, low, high, recipe.downscale, recipe.core))
+            seed = self.config["seed"]
+            return KMeansLabeller(self.scenes, self.downscale, self.clusters, seed)
+        return NetworkLabeller(self.served(which == "trained"))
 
 
 def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
@@ -100,10 +91,12 @@ def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
     return replace(labelled, low=low, high=high)
 
 
-def confusions(labeller: Labeller, scenes: SceneSet, parts: Sequence[Sequence[str]]) -> Found:
+def confusions(
+    labeller: Labeller, scenes: SceneSet, parts: Sequence[Sequence[str]]
+) -> FoldConfusions:
     """Go over all labelled scenes window by window."""
     fold_of = {name: i for i, part in enumerate(parts) for name in part}
-    found = Found([{} for _ in parts])
+    found = FoldConfusions([{} for _ in parts])
     for scene in scenes.scenes:
         fold = found.folds[fold_of[scene.name]]
         core = labeller.core or WINDOW

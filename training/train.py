@@ -16,7 +16,6 @@ import tensorflow as tf
 
 import iic_tf
 from iic_tf.errors import InputError, expected
-from iic_tf.models.adam import Adam
 from iic_tf.training.callbacks import (
     Evaluate,
     KeepBest,
@@ -26,14 +25,15 @@ from iic_tf.training.callbacks import (
     StopOnNonFiniteLoss,
     clock,
     lowest,
+    lowest_loss,
 )
 from iic_tf.training.checkpoints import Checkpoint, Checkpoints
 from iic_tf.training.look import DrawCurves
-from iic_tf.training.recipe import Recipe
+from iic_tf.training.recipe import LAST, Recipe
 from iic_tf.training.resume import check_same, load
 from iic_tf.training.run import Run
 from iic_tf.training.strategy import is_chief
-from iic_tf.training.task import Task
+from iic_tf.training.tasks.task import Task
 from iic_tf.views.distributed import distributed
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -53,7 +53,7 @@ def train(
     goes on from there and ends as if it had never been.
 
     Args:
-        task: what is trained on what, as `iic_tf.training.methods.task_of` makes it.
+        task: what is trained on what, as `iic_tf.training.tasks.registry.task_of` makes it.
         out: the run folder, new or empty.
         seed: of initial weights and of every draw.
         overwrite: replace an earlier run in `out`.
@@ -84,7 +84,7 @@ def train(
         model = task.model(seed) if checkpoint is None else load(checkpoint)
         if checkpoint is None:
             model.compile(
-                _optimizer(recipe, pairs.steps),
+                recipe.optimizer(pairs.steps),
                 jit_compile=recipe.jit,
                 micro_batches=recipe.micro_batches,
             )
@@ -92,7 +92,7 @@ def train(
     if not is_chief():
         work.fit([], Run(Path(out)))
         return Run(Path(out))
-    data, plan, *notes = task.greeting(pairs)
+    data, plan, *notes = task.describe(pairs)
     if run is None:
         run = Run.create(out, config, overwrite)
     with run.log_file.open("a", encoding="utf-8", buffering=1) as log:
@@ -107,7 +107,7 @@ def train(
             tell(note)
         if strategy.num_replicas_in_sync > 1:
             tell(f"on {strategy.num_replicas_in_sync} replicas, each with its share of a batch")
-        tell(f"losses are {task.losses}; run folder {run.folder}")
+        tell(f"losses are {recipe.losses}; run folder {run.folder}")
         if resume:
             tell(f"resumed behind epoch {work.first} of {recipe.epochs}")
         _carry_out(work, run, tell)
@@ -139,7 +139,8 @@ class _Work:
     def fit(self, callbacks: Sequence[Any], run: Run) -> None:
         """Take the epochs that are left, on this process's devices."""
         epochs, steps = self.task.recipe.epochs, self.pairs.steps
-        best = min((row["main_loss"] for row in self.rows), default=math.inf)
+        recipe = self.task.recipe
+        best = min((lowest_loss(row) for row in self.rows), default=math.inf)
         if self.first == epochs:
             return
         with _explained(run, self.pairs, self.fixed):
@@ -150,10 +151,12 @@ class _Work:
                 steps_per_epoch=steps,
                 callbacks=[
                     StopOnNonFiniteLoss(self.names_of, run),
+                    *recipe.fitting(self.pairs),
                     Evaluate(
                         distributed(self.fixed, self.strategy, 0, self.fixed.steps),
                         self.fixed.steps,
                         best,
+                        keep_last=recipe.keep == LAST,
                     ),
                     *callbacks,
                 ],
@@ -170,7 +173,7 @@ def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
     started = time.monotonic()
     epochs = work.task.recipe.epochs
     checkpoints = Checkpoints(run.checkpoints)
-    record = Record(run, work.model.turn_of, work.rows)
+    record = Record(run, work.model.phase_of, work.rows)
     own = work.task.callbacks(run, work.seed)
     if work.checkpoint is not None:
         checkpoints.delete_after(work.first)
@@ -193,13 +196,21 @@ def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
             f"iic-tf train --resume --out {run.folder}"
         )
         raise
-    best = min(record.rows, key=lambda row: row["main_loss"])
-    tell(
-        f"done in {clock(time.monotonic() - started)}: best epoch {best['epoch']} by the "
-        f"unsupervised loss {best['main_loss']:.4f} {lowest(best['main_bound'])}"
-    )
-    found = [str(run.pictures / name) for name in work.task.look(run)]
+    tell(f"done in {clock(time.monotonic() - started)}: {_kept(work.task.recipe, record.rows)}")
+    found = [str(run.pictures / name) for name in work.task.draw_results(run)]
     tell(f"model {run.best}; look at {', '.join([*found, str(run.pictures / 'losses.png')])}")
+
+
+def _kept(recipe: Recipe, rows: list[dict[str, Any]]) -> str:
+    """Which epoch's model is kept."""
+    if recipe.keep == LAST:
+        return f"the model of the last epoch, {rows[-1]['epoch']}, is kept"
+    best = min(rows, key=lowest_loss)
+    bound = next(value for name, value in best.items() if name.endswith("_bound"))
+    return (
+        f"best epoch {best['epoch']} by the unsupervised loss {lowest_loss(best):.4f} "
+        f"{lowest(bound)}"
+    )
 
 
 def _check_shares(recipe: Recipe, strategy: tf.distribute.Strategy) -> None:
@@ -235,19 +246,11 @@ def _explained(run: Run, *pairs: NumberedBatches) -> Iterator[None]:
         raise InputError(said) from error
 
 
-def _optimizer(recipe: Recipe, steps: int) -> keras.optimizers.Optimizer:
-    rate: Any = recipe.rate
-    if recipe.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(recipe.rate, steps * recipe.epochs)
-    # Epsilon as in the published runs.
-    return Adam(rate, epsilon=1e-8)
-
-
 def _config(task: Task, seed: int) -> dict[str, Any]:
     return {
         "recipe": task.recipe.to_dict(),
         "seed": seed,
-        **task.facts(),
+        **task.data_config(),
         "versions": {
             "iic_tf": iic_tf.__version__,
             "tensorflow": tf.__version__,

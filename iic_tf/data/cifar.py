@@ -16,6 +16,7 @@ from the file, so that smaller copies in the same form are read, too.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from numpy.typing import NDArray
 
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.original_files import existing_folder, inside
+from iic_tf.data.prepared import Kept
+from iic_tf.data.published import Published
+from iic_tf.data.registry import IMAGES, dataset
 from iic_tf.data.safe_pickle import read_pickle
 from iic_tf.errors import DataMissingError, InputError
 
@@ -223,3 +227,27 @@ def _binary(path: Path, bytes_before: int) -> Part:
 
 def _images(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return pixels.reshape(-1, 3, _SIDE, _SIDE).transpose(0, 2, 3, 1)
+
+
+@dataset("cifar10", IMAGES, "photographs, 60,000 of 32 x 32, 10 classes")
+@dataclass(frozen=True, kw_only=True)
+class Cifar10(Published):
+    """CIFAR-10; see `load_cifar10`."""
+
+    kept = Kept("cifar10", CIFAR10_NAMES)
+    fetch = FETCH["cifar10"]
+
+    def read(self, folder: str) -> ImageSet:
+        return load_cifar10(folder)
+
+
+@dataset("cifar100-20", IMAGES, "photographs, 60,000 of 32 x 32, the 20 superclasses of CIFAR-100")
+@dataclass(frozen=True, kw_only=True)
+class Cifar100By20(Published):
+    """CIFAR-100 by its superclasses; see `load_cifar100_20`."""
+
+    kept = Kept("cifar100", CIFAR100_20_NAMES, label="coarse_label")
+    fetch = FETCH["cifar100-20"]
+
+    def read(self, folder: str) -> ImageSet:
+        return load_cifar100_20(folder)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from iic_tf.data.classes import load_classes
@@ -12,6 +13,7 @@ from iic_tf.data.mask_code import MaskCode
 from iic_tf.data.mask_survey import check_classes, infer_classes
 from iic_tf.data.pairing import looks_like_mask, pair
 from iic_tf.data.raster import Raster
+from iic_tf.data.registry import SCENES, FileSource, dataset, option
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import DataMissingError, InputError
 
@@ -170,3 +172,37 @@ def _named(base: Path, files: Sequence[Path]) -> dict[str, Path]:
             )
         named[name] = file
     return named
+
+
+@dataset(
+    "folder",
+    SCENES,
+    "your own PNG, JPEG or TIFF images, 1 to 16 channels, 8 or 16 bits; with or without masks",
+)
+@dataclass(frozen=True, kw_only=True)
+class Folder(FileSource):
+    """Your own images, with or without masks; see `load_folder`."""
+
+    masks: str | None = option(None, help="folder of masks (scores only)", metavar="DIR", path=True)
+    class_file: str | None = option(
+        None, help="what the masks' colours or numbers mean", metavar="YAML", path=True
+    )
+    image_glob: str | None = option(
+        None, help="images in --data, as '*/images/*.jpg'", metavar="PATTERN"
+    )
+    mask_glob: str | None = option(None, help="masks, as '*/masks/*.png'", metavar="PATTERN")
+    stretch: tuple[float, float] | None = option(
+        None,
+        help="percentiles of each band that become black and white, as 2 98",
+        metavar=("LOW", "HIGH"),
+    )
+
+    def load(self) -> SceneSet:
+        return load_folder(
+            self.folder,
+            masks=self.masks,
+            classes=self.class_file,
+            stretch=self.stretch,
+            image_glob=self.image_glob,
+            mask_glob=self.mask_glob,
+        )

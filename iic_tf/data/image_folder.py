@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from iic_tf.data.folder import SUFFIXES
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.original_files import existing_folder, inside
 from iic_tf.data.raster import Raster
+from iic_tf.data.registry import IMAGES, FileSource, dataset
 from iic_tf.errors import InputError, expected
 
 FETCH = (
@@ -111,3 +113,23 @@ def read_square(raster: Raster, side: int) -> NDArray[np.uint8]:
         scaled = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR, box))
         out[..., band] = np.rint(scaled) if wide else scaled
     return out
+
+
+@dataset(
+    "images",
+    IMAGES,
+    "your own PNG, JPEG or TIFF images, 1 to 16 channels, 8 or 16 bits, each clustered as a whole; "
+    "sub-folders, where there are any, are classes for scoring only",
+)
+@dataclass(frozen=True, kw_only=True)
+class Images(FileSource):
+    """Your own small images; see `load_image_folder`."""
+
+    side: int = 96
+
+    def load(self) -> ImageSet:
+        if self.data is None:
+            raise InputError(
+                f"Expected --data with the folder of your images; received none. {FETCH}"
+            )
+        return load_image_folder(self.data, self.side)

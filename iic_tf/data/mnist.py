@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,9 @@ from numpy.typing import NDArray
 
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.original_files import existing_folder, first_file, inside
+from iic_tf.data.prepared import Kept
+from iic_tf.data.published import Published
+from iic_tf.data.registry import IMAGES, dataset
 from iic_tf.errors import DataMissingError, InputError, expected
 
 _FILES = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")
@@ -144,3 +148,27 @@ def read_idx(path: Path, rank: int) -> NDArray[np.uint8]:
 
 def _start(stored: bytes) -> str:
     return f"0x{stored[:4].hex()}" if stored else "nothing"
+
+
+@dataset("mnist", IMAGES, "handwritten digits, 70,000 of 28 x 28, grey, 10 classes")
+@dataclass(frozen=True, kw_only=True)
+class Mnist(Published):
+    """MNIST; see `load_mnist`."""
+
+    kept = Kept("mnist", CLASS_NAMES["mnist"])
+    fetch = FETCH["mnist"]
+
+    def read(self, folder: str) -> ImageSet:
+        return load_mnist(folder)
+
+
+@dataset("fashion_mnist", IMAGES, "clothes, 70,000 of 28 x 28, grey, 10 classes")
+@dataclass(frozen=True, kw_only=True)
+class FashionMnist(Published):
+    """Fashion-MNIST; see `load_mnist`."""
+
+    kept = Kept("fashion_mnist", CLASS_NAMES["fashion_mnist"])
+    fetch = FETCH["fashion_mnist"]
+
+    def read(self, folder: str) -> ImageSet:
+        return load_mnist(folder, "fashion_mnist")

@@ -29,12 +29,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from iic_tf.data.file_scene import FileScene, build_set
 from iic_tf.data.mask_code import ClassCode, MaskCode, make_mask_code
 from iic_tf.data.raster import Raster
+from iic_tf.data.registry import SCENES, FileSource, dataset, option
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import DataMissingError, expected
 
@@ -140,3 +142,21 @@ def _missing(folder: Path, bands: str, found: Tiles) -> DataMissingError:
         f"ISPRS Commission II (registration needed): {_FOLDERS[bands]} and, for scoring, "
         f"5_Labels_all or 5_Labels_all_noBoundary; unpack them into that folder.{hint}"
     )
+
+
+@dataset(
+    "potsdam",
+    SCENES,
+    "ISPRS Potsdam, RGBIR, RGB or IRRG tiles in their own folders and names; 3 or 6 classes",
+)
+@dataclass(frozen=True, kw_only=True)
+class Potsdam(FileSource):
+    """Potsdam-3 or Potsdam-6; see `load_potsdam`."""
+
+    classes: int = 3
+    bands: Bands = option("RGBIR", help="bands of the tiles")
+
+    def load(self) -> SceneSet:
+        if self.classes not in _CLASSES:
+            raise expected("3 or 6 classes for data set 'potsdam'", self.classes, "classes")
+        return load_potsdam(self.folder, self.classes, self.bands)

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iic_tf.data import cifar, mnist, stl10
 from iic_tf.data.image_set import ImageSet
+from iic_tf.data.registry import IMAGES, dataset_names, source_class
 from iic_tf.errors import DataMissingError, InputError, expected
 
 PATIENCE = 5.0
@@ -28,30 +28,21 @@ PATIENCE = 5.0
 
 
 @dataclass(frozen=True)
-class _Kept:
-    """How tensorflow-datasets calls a data set and its parts."""
+class Kept:
+    """How tensorflow-datasets calls a data set and its parts.
+
+    Attributes:
+        builder: its name there.
+        class_names: where none were stored with the data.
+        label: the feature that is the class.
+        labelled, extra: the parts with labels, and those without.
+    """
 
     builder: str
+    class_names: tuple[str, ...]
     label: str = "label"
     labelled: str = "train+test"
     extra: str | None = None
-
-
-_KEPT = {
-    "mnist": _Kept("mnist"),
-    "fashion_mnist": _Kept("fashion_mnist"),
-    "cifar10": _Kept("cifar10"),
-    "cifar100-20": _Kept("cifar100", "coarse_label"),
-    "stl10": _Kept("stl10", extra="unlabelled"),
-}
-_CLASS_NAMES = {
-    **mnist.CLASS_NAMES,
-    "cifar10": cifar.CIFAR10_NAMES,
-    "cifar100-20": cifar.CIFAR100_20_NAMES,
-    "stl10": stl10.CLASS_NAMES,
-}
-PREPARED = tuple(_KEPT)
-"""Names of the data sets that tensorflow-datasets knows."""
 
 
 def load_prepared(
@@ -63,7 +54,7 @@ def load_prepared(
     each time. Everything is read into memory: with its unlabelled part, STL-10 takes 3.2 GB.
 
     Args:
-        name: one of `PREPARED`.
+        name: of a data set that has `kept`.
         data_dir: the folder of tensorflow-datasets. None: its own default, the environment variable
             TFDS_DATA_DIR or else `~/tensorflow_datasets`.
         download: let tensorflow-datasets download and prepare the data set there, if it has not.
@@ -73,9 +64,10 @@ def load_prepared(
             `PATIENCE` seconds.
         InputError: another name, or the prepared files cannot be read.
     """
-    if name not in _KEPT:
-        raise expected(f"one of {', '.join(PREPARED)}", name, "name")
-    kept = _KEPT[name]
+    known = {n: k for n in dataset_names(IMAGES) if (k := getattr(source_class(n), "kept", None))}
+    if name not in known:
+        raise expected(f"one of {', '.join(known)}", name, "name")
+    kept: Kept = known[name]
     root = default_data_dir() if data_dir is None else Path(data_dir).expanduser()
     if newest_version(root, kept.builder) is None:
         if not download:
@@ -139,7 +131,7 @@ def answers(url: str, patience: float = PATIENCE) -> str | None:
     return outcome[0] if outcome else f"no answer within {patience:g} s"
 
 
-def _download(name: str, kept: _Kept, root: Path) -> None:
+def _download(name: str, kept: Kept, root: Path) -> None:
     with _quiet():
         import tensorflow_datasets as tfds
 
@@ -160,7 +152,7 @@ def _download(name: str, kept: _Kept, root: Path) -> None:
     )
 
 
-def _read(name: str, kept: _Kept, version: Path) -> ImageSet:
+def _read(name: str, kept: Kept, version: Path) -> ImageSet:
     import tensorflow_datasets as tfds
 
     builder: Any = tfds.builder_from_directory(str(version))
@@ -169,13 +161,13 @@ def _read(name: str, kept: _Kept, version: Path) -> ImageSet:
     extra = None
     if kept.extra is not None and kept.extra in builder.info.splits:
         extra, _ = _part(builder, kept.extra, None)
-    return ImageSet(name, images, labels, _names(name, label.names), extra)
+    return ImageSet(name, images, labels, _names(kept, label.names), extra)
 
 
-def _names(name: str, stored: list[str]) -> tuple[str, ...]:
+def _names(kept: Kept, stored: list[str]) -> tuple[str, ...]:
     # Where names were not stored with the data, tensorflow-datasets gives numbers for them.
     numbers = all(entry.isdigit() for entry in stored)
-    return _CLASS_NAMES[name] if numbers else tuple(stored)
+    return kept.class_names if numbers else tuple(stored)
 
 
 def _part(

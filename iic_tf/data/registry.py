@@ -1,100 +1,160 @@
-"""The data sets by name: how each is loaded, and what it takes."""
+"""The data sets by name. Each registers itself, in its own file, with its own options::
+
+    @dataset("potsdam", SCENES, "ISPRS Potsdam, ...")
+    @dataclass(frozen=True, kw_only=True)
+    class Potsdam(FileSource):
+        classes: int = 3
+        bands: Bands = option("RGBIR", help="bands of the tiles")
+
+        def load(self) -> SceneSet: ...
+
+What a data set has is said by `Source`, what an option may be by `option`.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import cache
+from typing import Any, TypeVar
 
-from iic_tf.data.folder import load_folder
-from iic_tf.data.potsdam import Bands, load_potsdam
-from iic_tf.data.scene import SceneSet
-from iic_tf.data.scenes import load_scenes
+from iic_tf.data.source import (
+    FileSource,
+    Option,
+    Source,
+    absolute,
+    field_names,
+    option,
+    options_of,
+)
 from iic_tf.errors import InputError, expected
 
+__all__ = [
+    "IMAGES",
+    "SCENES",
+    "FileSource",
+    "Option",
+    "Source",
+    "absolute",
+    "check_options",
+    "dataset",
+    "dataset_names",
+    "option",
+    "options",
+    "source_class",
+    "source_from_dict",
+]
 
-@dataclass(frozen=True)
-class Source:
-    """Where a data set comes from: everything needed to load it again.
+SCENES, IMAGES = "scenes", "images"
+"""Kinds of data: scenes that crops are cut from, and small images that are taken whole."""
 
-    Attributes:
-        dataset: `scenes`, `folder` or `potsdam`.
-        data: its folder; not used by `scenes`.
-        classes: clusters wanted; chooses between Potsdam-3 and Potsdam-6, for instance.
-        masks, class_file, image_glob, mask_glob, stretch: of `folder`, see `load_folder`.
-        bands: of `potsdam`, see `load_potsdam`.
-        count, size, data_seed: of `scenes`, see `load_scenes`.
-    """
-
-    dataset: str
-    data: str | None = None
-    classes: int = 3
-    masks: str | None = None
-    class_file: str | None = None
-    image_glob: str | None = None
-    mask_glob: str | None = None
-    stretch: tuple[float, float] | None = None
-    bands: Bands = "RGBIR"
-    count: int = 24
-    size: int = 256
-    data_seed: int = 0
+S = TypeVar("S", bound=type[Source])
+_REGISTERED: dict[str, type[Source]] = {}
 
 
-ABOUT = {
-    "folder": (
-        "your own PNG, JPEG or TIFF images, 1 to 16 channels, 8 or 16 bits; with or without masks. "
-        "--data FOLDER [--masks FOLDER --class-file classes.yaml --image-glob '*/images/*.jpg' "
-        "--mask-glob '*/masks/*.png' --stretch 2 98]"
-    ),
-    "potsdam": (
-        "ISPRS Potsdam, RGBIR, RGB or IRRG tiles in their own folders and names. "
-        "--data FOLDER [--bands RGBIR], 3 or 6 classes"
-    ),
-    "scenes": (
-        "made on the spot from a seed: aerial scenes of red, green, blue and infrared in which "
-        "texture matters; 3 or 6 classes. Needs no files"
-    ),
-}
+def dataset(name: str, kind: str, about: str) -> Callable[[S], S]:
+    """Register a data set: a class decorator, outside `dataclass`.
 
-
-def load_source(source: Source) -> SceneSet:
-    """Load a data set.
+    Args:
+        name: as on the command line.
+        kind: `SCENES`, whose `load` gives a `SceneSet`, or `IMAGES`, whose gives an `ImageSet`.
+        about: what it holds, in a line.
 
     Raises:
-        InputError: an unknown name, or something missing or unfit in the files.
+        ValueError: there is another data set of this name.
     """
-    if source.dataset not in ABOUT:
-        raise expected(f"a data set among {', '.join(sorted(ABOUT))}", source.dataset, "dataset")
-    if source.dataset == "scenes":
-        if source.classes not in (3, 6):
-            raise expected("3 or 6 classes for data set 'scenes'", source.classes, "classes")
-        return load_scenes(source.count, source.size, source.data_seed, source.classes)
-    if source.data is None:
-        raise InputError(
-            f"Expected --data with the folder of data set '{source.dataset}'; received none."
-        )
-    if source.dataset == "potsdam":
-        if source.classes not in (3, 6):
-            raise expected("3 or 6 classes for data set 'potsdam'", source.classes, "classes")
-        return load_potsdam(source.data, source.classes, source.bands)
-    return load_folder(
-        source.data,
-        masks=source.masks,
-        classes=source.class_file,
-        stretch=source.stretch,
-        image_glob=source.image_glob,
-        mask_glob=source.mask_glob,
-    )
+
+    def register(source: S) -> S:
+        if name in _REGISTERED:
+            raise ValueError(f"Expected one data set called '{name}'; received another one.")
+        source.name, source.kind, source.about = name, kind, about
+        _REGISTERED[name] = source
+        return source
+
+    return register
 
 
-def located(source: dict[str, Any]) -> Source:
-    """A source from its plain values as a run keeps them."""
-    values = dict(source)
-    if values.get("stretch") is not None:
-        values["stretch"] = tuple(values["stretch"])
-    return Source(**values)
+@cache
+def _import_all() -> None:
+    """Import every module of this folder, so that its data sets are registered."""
+    # Only when names are asked for: the modules of data sets import this one.
+    package = __name__.rpartition(".")[0]
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
 
 
-def absolute(path: str | None) -> str | None:
-    """An absolute path, so that a run finds its data from any folder."""
-    return None if path is None else str(Path(path).expanduser().resolve())
+def dataset_names(kind: str | None = None) -> list[str]:
+    """The names of all data sets, or of those of one kind; sorted within their kind."""
+    _import_all()
+    found = [c for c in _REGISTERED.values() if kind in (None, c.kind)]
+    return [c.name for c in sorted(found, key=lambda c: (c.kind, c.name))]
+
+
+def source_class(name: str, kind: str | None = None) -> type[Source]:
+    """The class of a data set.
+
+    Args:
+        name: the data set's.
+        kind: what kind of data it must be, or None for any.
+
+    Raises:
+        InputError: there is none of this name and kind.
+    """
+    if name not in dataset_names(kind):
+        raise expected(f"a data set among {', '.join(dataset_names(kind))}", name, "dataset")
+    return _REGISTERED[name]
+
+
+def source_from_dict(values: Mapping[str, Any], kind: str | None = None) -> Source:
+    """A source from plain values, as a run's config.json and a command line hold them.
+
+    Args:
+        values: the data set's name under `dataset` (none: folder), and values of data sets. Those
+            that only other data sets know are left out: older run folders hold the values of all.
+        kind: what kind of data it must be, or None for any.
+
+    Raises:
+        InputError: an unknown data set or one of another kind, a name that no data set knows, or a
+            value that doesn't fit.
+    """
+    rest = dict(values)
+    source = source_class(rest.pop("dataset", "folder"), kind)
+    known = {field for name in dataset_names() for field in field_names(source_class(name))}
+    for name, value in rest.items():
+        if name not in known:
+            raise expected(f"a value of a data set among {', '.join(sorted(known))}", value, name)
+    return source(**{name: rest[name] for name in field_names(source) if name in rest})
+
+
+def options(name: str | None = None) -> list[Option]:
+    """The options of all data sets, or of one, each with the names of all sets that know it.
+
+    Raises:
+        InputError: there is no data set of this name.
+    """
+    found: dict[str, Option] = {}
+    for source in map(source_class, dataset_names()):
+        for its in options_of(source):
+            other = found.get(its.name, its)
+            found[its.name] = replace(other, datasets=(*other.datasets, source.name))
+    wanted = None if name is None else source_class(name).name
+    return [o for o in found.values() if wanted is None or wanted in o.datasets]
+
+
+def check_options(name: str, given: Iterable[str]) -> None:
+    """Refuse options that other data sets know, but this one doesn't.
+
+    Args:
+        name: the data set's.
+        given: names of options, as `image_glob`; what is no option of any data set is passed over.
+
+    Raises:
+        InputError: names the first such option, and who knows it; or an unknown data set.
+    """
+    source, names = source_class(name), set(given)
+    for its in options():
+        if its.name in names and source.name not in its.datasets:
+            sets = f"data set{'s' * (len(its.datasets) > 1)} {', '.join(its.datasets)}"
+            raise InputError(f"Expected {its.flag} only with {sets}; received it with {name}.")

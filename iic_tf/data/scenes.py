@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from iic_tf.data.registry import SCENES, Source, dataset, option
 from iic_tf.data.scene import IGNORE, ClassTable, SceneSet
 from iic_tf.data.scene_painter import paint_scene
 from iic_tf.errors import InputError, expected
@@ -211,3 +212,24 @@ def load_scenes(
         high=np.full(4, 255, dtype=np.float32),
         classes=THREE_CLASSES if classes == 3 else SIX_CLASSES,
     )
+
+
+@dataset(
+    "scenes",
+    SCENES,
+    "made on the spot from a seed: aerial scenes of red, green, blue and infrared in which texture "
+    "matters; 3 or 6 classes. Needs no files",
+)
+@dataclass(frozen=True, kw_only=True)
+class Scenes(Source):
+    """Generated scenes; see `load_scenes`."""
+
+    classes: int = 3
+    count: int = option(24, help="how many scenes to make", metavar="N")
+    size: int = option(256, help="side of a scene that is made", metavar="PIXELS")
+    data_seed: int = option(0, help="what scenes are made from", metavar="SEED")
+
+    def load(self) -> SceneSet:
+        if self.classes not in (3, 6):
+            raise expected("3 or 6 classes for data set 'scenes'", self.classes, "classes")
+        return load_scenes(self.count, self.size, self.data_seed, self.classes)

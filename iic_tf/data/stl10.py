@@ -13,6 +13,7 @@ from 1 to 10.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,9 @@ from numpy.typing import NDArray
 
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.original_files import existing_folder, inside
+from iic_tf.data.prepared import Kept
+from iic_tf.data.published import Published
+from iic_tf.data.registry import IMAGES, dataset
 from iic_tf.errors import DataMissingError, InputError, expected
 
 FETCH = (
@@ -109,3 +113,20 @@ def _labels(path: Path, count: int) -> NDArray[np.int32]:
             f"labels from 1 to {len(CLASS_NAMES)} in '{path}'", f"{stored.min()} to {stored.max()}"
         )
     return stored - 1
+
+
+@dataset(
+    "stl10",
+    IMAGES,
+    "photographs, 13,000 of 96 x 96, 10 classes, and 100,000 unlabelled ones for the "
+    "overclustering head",
+)
+@dataclass(frozen=True, kw_only=True)
+class Stl10(Published):
+    """STL-10; see `load_stl10`."""
+
+    kept = Kept("stl10", CLASS_NAMES, extra="unlabelled")
+    fetch = FETCH
+
+    def read(self, folder: str) -> ImageSet:
+        return load_stl10(folder)

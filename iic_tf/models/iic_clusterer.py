@@ -11,18 +11,15 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb
 from iic_tf.losses.information import information
+from iic_tf.models.clusterer import NETWORKS, Clusterer
 from iic_tf.models.two_heads import TwoHeads
-from iic_tf.networks.network_a import NetworkA
-from iic_tf.networks.network_b import NetworkB
 from iic_tf.networks.vector_head import VectorHead
 from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
-from iic_tf.views.inputs import check_inputs, input_channels, network_input
-
-NETWORKS: dict[str, Any] = {"A": NetworkA, "B": NetworkB}
+from iic_tf.views.inputs import check_inputs
 
 
 @keras.saving.register_keras_serializable("iic_tf")
-class IICClusterer(TwoHeads):
+class IICClusterer(TwoHeads, Clusterer):
     """Network A or B with a main and an overclustering head, trained by mutual information.
 
     Xu Ji, João Henriques, Andrea Vedaldi: Invariant Information Clustering for Unsupervised Image
@@ -102,45 +99,8 @@ class IICClusterer(TwoHeads):
         self.add_heads(VectorHead, heads, default if turns is None else turns)
         self.build((None, size, size, channels))
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        self._check_shape(input_shape)
-        inside = (*input_shape[:-1], input_channels(self.channels, self.inputs))
-        self.trunk.build(inside)
-        for head in self.heads.values():
-            head.build(self.trunk.compute_output_shape(inside))
-        self.built = True
-
-    def call(self, x: Any, training: bool = False) -> Any:
-        """Main-head probabilities of the chosen sub-head.
-
-        Args:
-            x: images `[batch, size, size, channels]` in 0 to 1.
-            training: whether BatchNormalization uses the batch's own statistics.
-
-        Returns:
-            float32 `[batch, classes]`.
-        """
-        return self.of_chosen(self.probabilities(x, MAIN, training))
-
-    def probabilities(self, x: Any, head: str = MAIN, training: bool = False) -> list[Any]:
-        """Probabilities of every sub-head of a head, each float32 `[batch, k]`."""
-        probabilities: list[Any] = self.heads[head](self.features(x, training))
-        return probabilities
-
-    def features(self, x: Any, training: bool = False) -> Any:
-        """What the heads see: `[batch, size, size, channels]` → `[batch, features]`."""
-        self._check_shape(tuple(x.shape))
-        x = ops.cast(x, self.compute_dtype)
-        return self.trunk(network_input(x, self.inputs), training=training)
-
-    def _check_shape(self, shape: tuple[int | None, ...]) -> None:
-        if len(shape) != 4:
-            raise expected("images [batch, size, size, channels]", shape, "shape")
-        if shape[-1] != self.channels:
-            raise expected(f"images of {self.channels} channels", shape[-1], "channels")
-        if any(s not in (None, self.size) for s in shape[1:3]):
-            wanted = f"images of {self.size}×{self.size} pixels, the model's size"
-            raise expected(wanted, f"{shape[1]}×{shape[2]}", "size")
+    def answer(self, probabilities: Sequence[Any]) -> Any:
+        return self.of_chosen(probabilities)
 
     def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
         """Joints of all r·m pairs, for every head asked for float32 `[sub_heads, 1, k, k]`.

@@ -166,6 +166,10 @@ class InfoSeg(SumsModel, Segmenter):
         # Files of before 0.2 hold the number of a chosen sub-head, of which there is one.
         super().load_own_variables({})
 
+    def phase_of(self, epoch: int) -> str:
+        """`main` in every epoch: there is one head."""
+        return MAIN
+
     def parts(self) -> dict[str, list[Any]]:
         return {"network": self.trainable_variables}
 

@@ -66,6 +66,11 @@ class SelfSupervised(keras.Model):  # type: ignore[misc]
     clusters: dict[str, int]
     micro_batches: int = 1
 
+    @property
+    def sub_head(self) -> int:
+        """Which of the sub-heads of the main answer counts."""
+        return 0
+
     # --- what a model provides
 
     def features(self, x: Any, training: bool = False) -> Any:

@@ -84,6 +84,10 @@ class TwoHeads(SumsModel):
         # The head whose turn it is not keeps its weights and moments untouched.
         return (TRUNK, *self.monitors_in(phase))
 
+    @property
+    def sub_head(self) -> int:
+        return int(self.chosen)
+
     def settle(self, monitors: Mapping[str, Monitor]) -> None:
         """Answer with the main head's sub-head of the lowest loss."""
         self.chosen.assign(monitors[MAIN].chosen)

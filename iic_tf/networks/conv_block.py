@@ -7,7 +7,6 @@ from typing import Any
 import keras
 
 from iic_tf.networks.batch_norm import BatchNorm
-from iic_tf.networks.conv import Conv
 
 BN_MOMENTUM = 0.9
 BN_EPSILON = 1e-5
@@ -54,7 +53,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
             if padded
             else None
         )
-        self.conv = Conv(
+        self.conv = keras.layers.Conv2D(
             filters,
             kernel_size,
             strides=stride,
@@ -86,7 +85,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         """
         if self.pad is not None:
             x = self.pad(x)
-        x = self.conv(x, training=training)
+        x = self.conv(x)
         if self.norm is not None:
             x = self.norm(x, training=training)
         return keras.ops.relu(x) if self.activate else x

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from keras import ops
@@ -27,6 +27,9 @@ class Geometry:
         shear: degrees, likewise.
         scale: smallest and largest factor.
     """
+
+    # No other names where plain values are made into one.
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     flip: float = 0.5
     upside_down: float = 0.0

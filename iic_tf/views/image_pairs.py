@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from iic_tf.data.image_set import ImageSet
 from iic_tf.errors import expected
 from iic_tf.turns import MAIN, OVERCLUSTERING, check_turns
+from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView
 from iic_tf.views.numbered_batches import WHOLE, Batch, NumberedBatches, Part, rows_of
@@ -106,6 +107,10 @@ class ImagePairs(NumberedBatches):
         orders = {number: self._order(widely, number) for number in np.unique(rounds).tolist()}
         chosen = [orders[r][w] for r, w in zip(rounds.tolist(), within.tolist(), strict=True)]
         return np.asarray(chosen, np.int32)
+
+    def plain_views(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor | None]]:
+        """The central view x of every ordinary image, in the order of their numbers."""
+        return ((views, None) for views in central_views(self.images, self.x))
 
     def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
         """The images of one batch as stored, beside the draws of their views, not yet applied."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -43,6 +43,9 @@ class ImageView:
     Raises:
         InputError: a value outside its range.
     """
+
+    # No other names where plain values are made into one.
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     crops: tuple[int, ...] = (20,)
     size: int = 32

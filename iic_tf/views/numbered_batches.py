@@ -5,7 +5,7 @@ That is what resuming, several devices and two readers at once need.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -113,6 +113,15 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         options.autotune.enabled = False
         batches = batches.apply(tf.data.experimental.assert_cardinality(count))
         return batches.with_options(options)
+
+    def plain_views(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor | None]]:
+        """What is learnt from in an epoch, seen plainly, float32 `[n, size, size, channels]` each.
+
+        All together in the order of the numbers that batches carry, for methods that fit something
+        to their features before an epoch. Beside them what is valid, float32 `[n, size, size]`, or
+        None for all.
+        """
+        raise NotImplementedError
 
     def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
         """The images of (a part of) one batch as NumPy arrays beside the draws of their views."""

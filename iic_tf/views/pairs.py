@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,8 @@ class Pairs(NumberedBatches):
     - `valid`: valid pixels of x, float32 `[batch, size, size]`, 0 to 1; only there with
       `masks=True` or where a scene is smaller than a crop;
     - `epoch`: int32 `[batch]`, the epoch, by which heads are trained in turns;
-    - `scene`: int32 `[batch]`, the number of the scene that each pair was cut from.
+    - `scene`: int32 `[batch]`, the number of the scene that each pair was cut from;
+    - `number`: int32 `[batch]`, the number of each pair within its epoch.
 
     Args:
         scenes: the data set.
@@ -85,6 +87,13 @@ class Pairs(NumberedBatches):
         self.steps = steps or math.ceil(len(self.grid or ()) / batch)
         self.has_valid = masks or self.crops.padded
 
+    def plain_views(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor | None]]:
+        """The crops of an epoch as they are, without any draw of colours."""
+        for step in range(self.steps):
+            drawn = self.drawn(epoch, step)
+            valid = tf.convert_to_tensor(drawn["valid"]) if self.has_valid else None
+            yield tf.convert_to_tensor(drawn["image"]), valid
+
     def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
         """Crops of one batch as NumPy arrays beside the draws of their views, not yet applied."""
         count = self.steps * self.batch if self.grid is None else len(self.grid)
@@ -105,6 +114,7 @@ class Pairs(NumberedBatches):
             "colour": np.stack([self.photometry.draw(rng) for rng in photometry]),
             "epoch": np.full(len(read), epoch, np.int32),
             "scene": np.asarray([place[0] for place in places], np.int32),
+            "number": np.asarray(indices, np.int32),
         }
         if self.jitter_x:
             drawn["colour_x"] = np.stack([self.photometry.draw(rng) for rng in photometry])
@@ -128,7 +138,7 @@ class Pairs(NumberedBatches):
         gx = jitter(apply(x, drawn["g"], self.geometry.affine), drawn["colour"])
         if self.jitter_x:
             x = jitter(x, drawn["colour_x"])
-        batch = {"x": x, "gx": gx, "epoch": drawn["epoch"], "scene": drawn["scene"]}
+        batch = {"x": x, "gx": gx} | {key: drawn[key] for key in ("epoch", "scene", "number")}
         batch["affine" if self.geometry.affine else "flip"] = drawn["g"]
         if self.has_valid:
             batch["valid"] = drawn["valid"]
@@ -142,6 +152,7 @@ class Pairs(NumberedBatches):
             "colour": tf.TensorSpec((None, 4), tf.float32),
             "epoch": tf.TensorSpec((None,), tf.int32),
             "scene": tf.TensorSpec((None,), tf.int32),
+            "number": tf.TensorSpec((None,), tf.int32),
         }
         if self.jitter_x:
             specs["colour_x"] = specs["colour"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import tensorflow as tf
@@ -22,6 +23,9 @@ class Photometry:
         brightness, contrast, saturation: a factor is drawn from 1 − v to 1 + v.
         hue: a shift is drawn from −v to v, in turns (0.5 is half the colour circle).
     """
+
+    # No other names where plain values are made into one.
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     brightness: float = 0.1
     contrast: float = 0.1

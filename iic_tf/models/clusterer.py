@@ -1,0 +1,77 @@
+"""What the models for clustering have in common: a label for each image of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from keras import ops
+
+from iic_tf.errors import expected
+from iic_tf.models.self_supervised import SelfSupervised
+from iic_tf.networks.network_a import NetworkA
+from iic_tf.networks.network_b import NetworkB
+from iic_tf.turns import MAIN
+from iic_tf.views.inputs import input_channels, network_input
+
+NETWORKS: dict[str, Any] = {"A": NetworkA, "B": NetworkB}
+
+
+class Clusterer(SelfSupervised):
+    """A trunk that makes a vector of an image, with heads that give it probabilities.
+
+    A model sets `channels`, `size`, `inputs`, `trunk` and `heads`.
+    """
+
+    batch_source: ClassVar[str] = "iic_tf.ImagePairs"
+    size: int
+    inputs: str
+    heads: dict[str, Any]
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        self._check_shape(input_shape)
+        inside = (*input_shape[:-1], input_channels(self.channels, self.inputs))
+        self.trunk.build(inside)
+        for head in self.heads.values():
+            head.build(self.trunk.compute_output_shape(inside))
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Probabilities of the classes.
+
+        Args:
+            x: images `[batch, size, size, channels]` in 0 to 1.
+            training: whether BatchNormalization uses the batch's own statistics.
+
+        Returns:
+            float32 `[batch, classes]`.
+        """
+        return self.answer(self.probabilities(x, MAIN, training))
+
+    def answer(self, probabilities: Sequence[Any]) -> Any:
+        """Of the probabilities by all sub-heads of the main head those that count."""
+        return probabilities[0]
+
+    def probabilities(self, x: Any, head: str = MAIN, training: bool = False) -> list[Any]:
+        """Probabilities of every sub-head of a head, each float32 `[batch, k]`."""
+        return self.answers(self.features(x, training), head)
+
+    def answers(self, features: Any, head: str = MAIN) -> list[Any]:
+        """The same of what the heads see, `[batch, features]`."""
+        found: list[Any] = self.heads[head](features)
+        return found
+
+    def features(self, x: Any, training: bool = False) -> Any:
+        """What the heads see: `[batch, size, size, channels]` → `[batch, features]`."""
+        self._check_shape(tuple(x.shape))
+        x = ops.cast(x, self.compute_dtype)
+        return self.trunk(network_input(x, self.inputs), training=training)
+
+    def _check_shape(self, shape: tuple[int | None, ...]) -> None:
+        if len(shape) != 4:
+            raise expected("images [batch, size, size, channels]", shape, "shape")
+        if shape[-1] != self.channels:
+            raise expected(f"images of {self.channels} channels", shape[-1], "channels")
+        if any(s not in (None, self.size) for s in shape[1:3]):
+            wanted = f"images of {self.size}×{self.size} pixels, the model's size"
+            raise expected(wanted, f"{shape[1]}×{shape[2]}", "size")

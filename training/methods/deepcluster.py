@@ -1,0 +1,99 @@
+"""DeepCluster: a network learns the clusters that k-means finds in its own features."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import keras
+from pydantic import Field
+
+from iic_tf.models.deepcluster import DeepClusterClusterer, DeepClusterSegmenter
+from iic_tf.models.fitting import Fit
+from iic_tf.training.methods.registry import method
+from iic_tf.training.recipe import LAST
+from iic_tf.training.tasks.clustering import ClusteringRecipe
+from iic_tf.training.tasks.segmentation import SegmentationRecipe
+from iic_tf.training.values import Real, Values, Whole
+from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.views.numbered_batches import NumberedBatches
+
+ABOUT = "a classifier learns the clusters that k-means finds in its own features, again and again"
+PAPER = "Caron, Bojanowski, Joulin, Douze: Deep Clustering, ECCV 2018"
+
+
+class _DeepCluster(Values):
+    """What both kinds of data have in common; the defaults are the authors'."""
+
+    keep: ClassVar[str] = LAST
+
+    if TYPE_CHECKING:
+        classes: int
+        width: float
+        inputs: str
+        precision: str
+
+        def scheduled_rate(self, steps: int) -> Any: ...
+
+    rate: Real = Field(0.05, gt=0, description="learning rate, at the beginning")
+    overclusters_per_class: Whole = Field(10, ge=1, description="pseudo-labels for each class")
+    components: Whole = Field(256, ge=1, description="principal components of the features")
+    sample: Whole = Field(200_000, ge=2, description="features that k-means is fitted to")
+
+    @property
+    def clusters(self) -> dict[str, int]:
+        return {MAIN: self.classes, OVERCLUSTERING: self.overclusters_per_class * self.classes}
+
+    @property
+    def losses(self) -> str:
+        return (
+            "mean squared distances of whitened features to the nearest centre, from 4 down to 0; "
+            "they choose nothing: the last epoch is kept"
+        )
+
+    def optimizer(self, steps: int) -> keras.optimizers.Optimizer:
+        rate = self.scheduled_rate(steps)
+        return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=1e-5)
+
+    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+        return [Fit(pairs)]
+
+    def _common(self, channels: int) -> dict[str, Any]:
+        return {
+            "classes": self.classes,
+            "overclusters": self.clusters[OVERCLUSTERING],
+            "channels": channels,
+            "width": self.width,
+            "inputs": self.inputs,
+            "components": self.components,
+            "sample": self.sample,
+            "dtype": self.precision,
+        }
+
+
+@method("deepcluster", ABOUT, PAPER)
+class DeepClusterSegmentation(_DeepCluster, SegmentationRecipe):
+    """DeepCluster of the pixels of scenes."""
+
+    model_class = DeepClusterSegmenter
+
+    def build(self, channels: int) -> DeepClusterSegmenter:
+        return DeepClusterSegmenter(**self._common(channels))
+
+    def describe_model(self) -> str:
+        return f"{self.clusters[OVERCLUSTERING]} pseudo-labels"
+
+
+@method("deepcluster", ABOUT, PAPER)
+class DeepClusterClustering(_DeepCluster, ClusteringRecipe):
+    """DeepCluster of whole images."""
+
+    model_class = DeepClusterClusterer
+
+    def build(self, channels: int) -> DeepClusterClusterer:
+        return DeepClusterClusterer(
+            size=self.x.size, network=self.network, **self._common(channels)
+        )
+
+    def describe_model(self) -> str:
+        pseudo = self.clusters[OVERCLUSTERING]
+        return f"network {self.network}, {self.classes} classes, {pseudo} pseudo-labels"

@@ -1,0 +1,145 @@
+"""Invariant Information Clustering, of pixels and of whole images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field, field_validator
+
+from iic_tf.errors import expected
+from iic_tf.models.iic_clusterer import IICClusterer
+from iic_tf.models.iic_segmenter import IICSegmenter
+from iic_tf.training.cluster_pictures import draw_joint
+from iic_tf.training.methods.registry import method
+from iic_tf.training.run import Run
+from iic_tf.training.tasks.clustering import ClusteringRecipe
+from iic_tf.training.tasks.segmentation import SegmentationRecipe
+from iic_tf.training.values import Flag, Names, Real, Values, Whole
+from iic_tf.turns import MAIN, OVERCLUSTERING, check_turns
+from iic_tf.views.numbered_batches import NumberedBatches
+
+ABOUT = "mutual information of the classes of paired views, with an overclustering head"
+PAPER = "Ji, Henriques, Vedaldi: Invariant Information Clustering, ICCV 2019"
+
+
+class _IIC(Values):
+    """What both kinds of data have in common."""
+
+    if TYPE_CHECKING:
+        classes: int
+
+    overclusters: Whole = Field(
+        0, ge=0, description="clusters of the overclustering head; 0: so many for each class"
+    )
+    overclusters_per_class: Whole = Field(5, ge=1, description="how many")
+    sub_heads: Whole = Field(1, ge=1, description="sub-heads of each head")
+    lamb: Real = Field(1.0, ge=0, allow_inf_nan=False, description="λ of the main head")
+    overclustering_lamb: Real = Field(
+        1.0, ge=0, allow_inf_nan=False, description="λ of the overclustering head"
+    )
+    turns: Names = Field(
+        (OVERCLUSTERING, MAIN), description="heads trained in epoch 0, 1, ..., repeated; or both"
+    )
+
+    @field_validator("overclusters")
+    @classmethod
+    def _check_overclusters(cls, value: int) -> int:
+        if value == 1:
+            raise expected("at least 2 overclusters", value, "overclusters")
+        return value
+
+    @field_validator("turns")
+    @classmethod
+    def _check_turns(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return check_turns(value)
+
+    @property
+    def losses(self) -> str:
+        return "−I in nats, from 0 down to −ln k (−(2λ − 1) ln k where λ is not 1)"
+
+    @property
+    def clusters(self) -> dict[str, int]:
+        overclusters = self.overclusters or self.overclusters_per_class * self.classes
+        return {MAIN: self.classes, OVERCLUSTERING: overclusters}
+
+
+@method("iic", ABOUT, PAPER)
+class IICSegmentation(_IIC, SegmentationRecipe):
+    """IIC of the pixels of scenes."""
+
+    model_class = IICSegmenter
+
+    radius: Whole = Field(
+        10, ge=0, description="half the side of the window of displacements, pixels, scaled down"
+    )
+    collapsed: Flag = Field(
+        False, description="one information of the joints summed over displacements"
+    )
+
+    def build(self, channels: int) -> IICSegmenter:
+        return IICSegmenter(
+            classes=self.classes,
+            overclusters=self.clusters[OVERCLUSTERING],
+            channels=channels,
+            width=self.width,
+            sub_heads=self.sub_heads,
+            inputs=self.inputs,
+            radius=self.radius,
+            lamb=self.lamb,
+            overclustering_lamb=self.overclustering_lamb,
+            collapsed=self.collapsed,
+            turns=self.turns,
+            dtype=self.precision,
+        )
+
+    def describe_model(self) -> str:
+        return f"{self.clusters[OVERCLUSTERING]} overclusters"
+
+    @property
+    def reach(self) -> int | None:
+        return self.radius
+
+
+@method("iic", ABOUT, PAPER)
+class IICClustering(_IIC, ClusteringRecipe):
+    """IIC of whole images."""
+
+    model_class = IICClusterer
+
+    sub_heads: Whole = Field(5, ge=1, description="sub-heads of each head")
+    overclustering: Flag = Field(True, description="whether there is an overclustering head")
+
+    @property
+    def clusters(self) -> dict[str, int]:
+        both = super().clusters
+        return both if self.overclustering else {MAIN: both[MAIN]}
+
+    def build(self, channels: int) -> IICClusterer:
+        return IICClusterer(
+            classes=self.classes,
+            overclusters=self.clusters.get(OVERCLUSTERING, 0),
+            channels=channels,
+            size=self.x.size,
+            network=self.network,
+            width=self.width,
+            sub_heads=self.sub_heads,
+            inputs=self.inputs,
+            lamb=self.lamb,
+            overclustering_lamb=self.overclustering_lamb,
+            turns=self.turns,
+            dtype=self.precision,
+        )
+
+    def describe_model(self) -> str:
+        overclusters = self.clusters.get(OVERCLUSTERING, "no")
+        return (
+            f"network {self.network}, {self.classes} classes, {overclusters} overclusters, "
+            f"{self.sub_heads} sub-heads each"
+        )
+
+    @property
+    def wide_turns(self) -> tuple[str, ...]:
+        return self.turns
+
+    def draw_results(self, run: Run, model: Any, fixed: NumberedBatches) -> list[str]:
+        return draw_joint(run, model, fixed)

@@ -1,0 +1,57 @@
+"""What an evaluation asks of a kind of data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from iic_tf.training.folds import FoldConfusions
+
+
+class Scored(Protocol):
+    """What there is to score of a run."""
+
+    @property
+    def unit(self) -> str:
+        """What is counted: `pixels` or `images`."""
+        ...
+
+    @property
+    def baselines(self) -> tuple[str, ...]:
+        """Which of `evaluate.BASELINES` there are."""
+        ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the classes."""
+        ...
+
+    @property
+    def images(self) -> int:
+        """How many are labelled."""
+        ...
+
+    @property
+    def folds(self) -> int:
+        """Into how many folds they are split."""
+        ...
+
+    @property
+    def fold_images(self) -> Sequence[Sequence[str]] | None:
+        """The names in each, where they are few enough to be told."""
+        ...
+
+    def found(self, which: str) -> FoldConfusions:
+        """The confusion matrices of `trained` or a baseline."""
+        ...
+
+    def draw(self, mapping: NDArray[np.integer]) -> list[str]:
+        """Draw what the chosen sub-head found; the names of the pictures.
+
+        Args:
+            mapping: integers `[classes]`, the class of each cluster of the main head.
+        """
+        ...

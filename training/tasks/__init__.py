@@ -1,0 +1,1 @@
+"""The kinds of data: what is the same for all methods that learn from them."""

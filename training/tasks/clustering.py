@@ -1,0 +1,171 @@
+"""Clustering: whole images, a label for each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from iic_tf.data.image_set import ImageSet
+from iic_tf.data.registry import IMAGES
+from iic_tf.errors import InputError, expected
+from iic_tf.models.served_clusterer import ServedClusterer
+from iic_tf.training.circle import DrawCircle
+from iic_tf.training.cluster_pictures import draw_clusters
+from iic_tf.training.clustering_scores import ClusteringScores
+from iic_tf.training.recipe import Recipe
+from iic_tf.training.run import Run
+from iic_tf.training.scored import Scored
+from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, fresh_model, source_of
+from iic_tf.training.values import Text, Whole
+from iic_tf.turns import MAIN
+from iic_tf.views.image_pairs import ImagePairs
+from iic_tf.views.image_view import ImageView
+from iic_tf.views.photometry import Photometry
+
+CLUSTERING = "clustering"
+COPIES = ImageView(flip=0.5, photometry=Photometry(0.4, 0.4, 0.4, 0.125))
+
+
+def _view(value: Any) -> Any:
+    return ImageView.of(value) if isinstance(value, Mapping) else value
+
+
+View = Annotated[ImageView, BeforeValidator(_view)]
+
+
+class ClusteringRecipe(Recipe):
+    """Values of a run on whole images; each method adds its own."""
+
+    task: ClassVar[str] = CLUSTERING
+
+    dataset: Text = Field("images", description="data set it was made for; folder or images: any")
+    classes: Whole = Field(10, ge=2, description="classes to find")
+    batch: Whole = Field(140, ge=1, description="images in a step")
+    inputs: Text = Field("sobel", description="what the network sees: bands, bands+sobel, sobel")
+    network: Literal["A", "B"] = Field(
+        "A", description="A, a ResNet34 for small images, or B, four convolutions for digits"
+    )
+    repeats: Whole = Field(5, ge=1, description="transformed copies of each image in a batch, r")
+    x: View = Field(ImageView(), description="what views x are drawn from")
+    gx: View = Field(COPIES, description="what their copies gx are drawn from")
+    side: Whole = Field(96, ge=2, description="of data set images: what they are scaled to, pixels")
+
+    @model_validator(mode="after")
+    def _check_sizes(self) -> ClusteringRecipe:
+        if self.x.size != self.gx.size:
+            raise expected(f"views of one size, x's {self.x.size} pixels", self.gx.size, "gx.size")
+        return self
+
+    @property
+    def wide_turns(self) -> tuple[str, ...]:
+        """Whose turn each epoch is: those of the overclustering head alone see extra images."""
+        return (MAIN,)
+
+
+class ClusteringTask(Task):
+    """A recipe and the images it is trained on.
+
+    Raises:
+        InputError: anything unfit in the data set, or views that do not fit its images.
+    """
+
+    name = CLUSTERING
+    recipe: ClusteringRecipe
+
+    def __init__(self, recipe: ClusteringRecipe, place: Mapping[str, Any]):
+        self.recipe = recipe
+        self.source = source_of(place, IMAGES, side=recipe.side)
+        self.images: ImageSet = self.source.load()
+
+    @property
+    def channels(self) -> int:
+        return self.images.channels
+
+    def pairs(self, seed: int) -> ImagePairs:
+        pairs = self._pairs(seed, self.recipe.steps, self.recipe.wide_turns)
+        self.recipe.check_pairs(pairs)
+        return pairs
+
+    def fixed_pairs(self, seed: int) -> ImagePairs:
+        # Of ordinary images only, whoever's turn it is.
+        return self._pairs(seed + EVALUATION_SEED_OFFSET, self.recipe.evaluation_steps, (MAIN,))
+
+    def _pairs(self, seed: int, steps: int, turns: tuple[str, ...]) -> ImagePairs:
+        return ImagePairs(
+            self.images,
+            batch=self.recipe.batch,
+            repeats=self.recipe.repeats,
+            x=self.recipe.x,
+            gx=self.recipe.gx,
+            seed=seed,
+            steps=steps or None,
+            turns=turns,
+        )
+
+    def names(self, drawn: dict[str, Any]) -> list[str]:
+        files = self.images.files
+        return [
+            files[i] if files is not None and i < len(files) else f"number {i}"
+            for i in drawn["image"]
+        ]
+
+    def data_config(self) -> dict[str, Any]:
+        images = self.images
+        return {
+            "source": self.source.to_dict(),
+            "channels": images.channels,
+            "height": images.height,
+            "width": images.width,
+            "images": len(images),
+            "class_names": list(images.class_names) if images.class_names else None,
+        }
+
+    def describe(self, pairs: Any) -> list[str]:
+        images, recipe = self.images, self.recipe
+        extra = images.pool(extra=True) - len(images)
+        return [
+            f"{images.name}: {len(images)} images of {images.height}×{images.width}, "
+            f"{images.channels} channels"
+            + (f", {extra} more for the overclustering head" if extra else "")
+            + (", labels used for scores only" if images.labelled else ", no labels"),
+            f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} images with "
+            f"{recipe.repeats} copies each, views of {recipe.x.size}×{recipe.x.size}; "
+            f"{recipe.describe_model()}",
+        ]
+
+    def callbacks(self, run: Run, seed: int) -> list[Any]:
+        return [DrawCircle(run, self.images, self.recipe.x, seed)]
+
+    def draw_results(self, run: Run) -> list[str]:
+        model = run.load_best()
+        found = draw_clusters(run, model, self.images, self.recipe.x)
+        found += self.recipe.draw_results(run, model, self.fixed_pairs(run.config()["seed"]))
+        return [*found, "circle.gif"]
+
+    @classmethod
+    def scored(cls, run: Run, recipe: Recipe, places: Mapping[str, str], folds: int) -> Scored:
+        assert isinstance(recipe, ClusteringRecipe)
+        config = run.config()
+
+        def model(trained: bool) -> Any:
+            if trained:
+                return run.load_best()
+            return fresh_model(recipe, config["channels"], config["seed"])
+
+        place = {**config["source"], **{k: v for k, v in places.items() if k == "data"}}
+        source = source_of(place, IMAGES)
+        return ClusteringScores(run, model, recipe.clusters, recipe.x, source, folds)
+
+    @classmethod
+    def served(cls, run: Run, model: Any, recipe: Recipe) -> ServedClusterer:
+        assert isinstance(recipe, ClusteringRecipe)
+        config = run.config()
+        try:
+            side = min(config["height"], config["width"])
+        except KeyError as error:
+            raise InputError(
+                f"Expected height and width in {run.config_file}; received none."
+            ) from error
+        return ServedClusterer(model, recipe.x, side)

@@ -1,0 +1,27 @@
+"""The tasks by name, and that of a recipe."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from iic_tf.training.recipe import Recipe
+from iic_tf.training.tasks.clustering import ClusteringTask
+from iic_tf.training.tasks.segmentation import SegmentationTask
+from iic_tf.training.tasks.task import Task
+
+TASKS: dict[str, type[Task]] = {task.name: task for task in (SegmentationTask, ClusteringTask)}
+
+
+def task_of(recipe: Recipe, place: Mapping[str, Any]) -> Task:
+    """A recipe with its data at hand.
+
+    Args:
+        recipe: all values of the run.
+        place: the data set, plain values: `dataset` and what its options are called. What other
+            data sets alone know is left out.
+
+    Raises:
+        InputError: anything unfit in the values or files.
+    """
+    return TASKS[recipe.task](recipe, place)

@@ -1,0 +1,158 @@
+"""Segmentation: crops of scenes, a label for each pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from iic_tf.data.registry import SCENES
+from iic_tf.data.scene import SceneSet
+from iic_tf.errors import InputError
+from iic_tf.models.served import ServedSegmenter
+from iic_tf.training.dim_images import dim_note
+from iic_tf.training.look import draw_found
+from iic_tf.training.recipe import Recipe
+from iic_tf.training.run import Run
+from iic_tf.training.scored import Scored
+from iic_tf.training.segmentation_scores import SegmentationScores
+from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, fresh_model, source_of
+from iic_tf.training.values import Flag, Whole
+from iic_tf.views.geometry import Geometry
+from iic_tf.views.pairs import Pairs
+from iic_tf.views.photometry import Photometry
+
+SEGMENTATION = "segmentation"
+
+
+class SegmentationRecipe(Recipe):
+    """Values of a run on crops of scenes; each method adds its own."""
+
+    task: ClassVar[str] = SEGMENTATION
+
+    downscale: Whole = Field(1, ge=1, description="scale images to 1/F first")
+    crop: Whole = Field(200, ge=2, description="side of a crop, pixels, scaled down")
+    geometry: Geometry = Field(Geometry(), description="what g is drawn from: flips, warps")
+    photometry: Photometry = Field(Photometry(), description="what g's colours are drawn from")
+    jitter_x: Flag = Field(False, description="draw colours for x, too")
+    masks: Flag = Field(False, description="leave pixels of no class out of training")
+
+    @property
+    def reach(self) -> int | None:
+        """How far apart pixels are compared, scaled down; None where only each with itself is."""
+        return None
+
+    @property
+    def core(self) -> int | None:
+        """Side of the windows that scenes are labelled in, raw pixels; None where any will do."""
+        return None
+
+
+class SegmentationTask(Task):
+    """A recipe and the scenes it is trained on; its class count goes before the data set's.
+
+    Raises:
+        InputError: a crop not larger than the radius, or anything unfit in the data set.
+    """
+
+    name = SEGMENTATION
+    recipe: SegmentationRecipe
+
+    def __init__(self, recipe: SegmentationRecipe, place: Mapping[str, Any]):
+        if recipe.reach is not None and recipe.reach >= recipe.crop:
+            raise InputError(
+                f"Expected a crop larger than the radius; received crop={recipe.crop}, "
+                f"radius={recipe.reach}."
+            )
+        self.recipe = recipe
+        self.source = source_of(place, SCENES, classes=recipe.classes)
+        self.scenes: SceneSet = self.source.load()
+
+    @property
+    def channels(self) -> int:
+        return self.scenes.channels
+
+    def pairs(self, seed: int) -> Pairs:
+        pairs = self._pairs(seed, self.recipe.steps)
+        self.recipe.check_pairs(pairs)
+        return pairs
+
+    def fixed_pairs(self, seed: int) -> Pairs:
+        return self._pairs(seed + EVALUATION_SEED_OFFSET, self.recipe.evaluation_steps)
+
+    def _pairs(self, seed: int, steps: int) -> Pairs:
+        recipe = self.recipe
+        return Pairs(
+            self.scenes,
+            crop=recipe.crop,
+            batch=recipe.batch,
+            steps=steps or None,
+            seed=seed,
+            downscale=recipe.downscale,
+            geometry=recipe.geometry,
+            photometry=recipe.photometry,
+            jitter_x=recipe.jitter_x,
+            masks=recipe.masks,
+        )
+
+    def names(self, drawn: dict[str, Any]) -> list[str]:
+        return [self.scenes.scenes[i].name for i in drawn["scene"]]
+
+    def data_config(self) -> dict[str, Any]:
+        scenes = self.scenes
+        return {
+            "source": self.source.to_dict(),
+            "channels": scenes.channels,
+            "low": scenes.low,
+            "high": scenes.high,
+            "images": len(scenes.scenes),
+            "class_names": list(scenes.classes.names) if scenes.classes else None,
+        }
+
+    def describe(self, pairs: Any) -> list[str]:
+        scenes, recipe, labelled = self.scenes, self.recipe, self.scenes.labelled
+        return [
+            f"{scenes.name}: {len(scenes.scenes)} images of {scenes.channels} channels, "
+            f"{len(labelled.scenes) if labelled else 0} with masks (used for scores only"
+            + (", and to leave pixels of no class out of training)" if recipe.masks else ")"),
+            f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} pairs of "
+            f"{recipe.crop}×{recipe.crop}, scale 1/{recipe.downscale}; {recipe.classes} classes, "
+            f"{recipe.describe_model()}",
+            *self._notes(),
+        ]
+
+    def _notes(self) -> list[str]:
+        # Files of a folder alone can be stretched.
+        stretched = getattr(self.source, "stretch", ())
+        return dim_note(self.scenes) if stretched is None else []
+
+    def draw_results(self, run: Run) -> list[str]:
+        model = run.load_best()
+        draw_found(run, self.served(run, model, self.recipe), self.scenes)
+        own = self.recipe.draw_results(run, model, self.fixed_pairs(run.config()["seed"]))
+        return ["found.png", *own]
+
+    @classmethod
+    def scored(cls, run: Run, recipe: Recipe, places: Mapping[str, str], folds: int) -> Scored:
+        assert isinstance(recipe, SegmentationRecipe)
+
+        def served(trained: bool) -> ServedSegmenter:
+            config = run.config()
+            fresh = fresh_model(recipe, config["channels"], config["seed"])
+            return cls.served(run, run.load_best() if trained else fresh, recipe)
+
+        source = source_of({**run.config()["source"], **places}, SCENES, classes=recipe.classes)
+        return SegmentationScores(run, served, recipe.clusters, recipe.downscale, source, folds)
+
+    @classmethod
+    def served(cls, run: Run, model: Any, recipe: Recipe) -> ServedSegmenter:
+        assert isinstance(recipe, SegmentationRecipe)
+        config = run.config()
+        try:
+            low, high = config["low"], config["high"]
+        except KeyError as error:
+            raise InputError(
+                f"Expected low and high in {run.config_file}; received none."
+            ) from error
+        return ServedSegmenter(model, low, high, recipe.downscale, recipe.core)
