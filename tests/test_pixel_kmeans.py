@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from iic_tf.errors import InputError
 from iic_tf.metrics import PixelKMeans, pixel_kmeans
@@ -41,6 +42,21 @@ def test_same_seed_same_centres() -> None:
     assert two.centres is not None
     assert np.array_equal(one.centres, two.centres)
     assert one.inertia == two.inertia
+
+
+def test_threads_do_not_change_the_centres() -> None:
+    # So many that scikit-learn's threads, left to themselves, end in another order each time.
+    pixels = np.random.default_rng(3).random((30_000, 4))
+    one = PixelKMeans(8, seed=5, restarts=1).fit(pixels).centres
+    with threadpool_limits(8):
+        others = [PixelKMeans(8, seed=5, restarts=1).fit(pixels).centres for _ in range(3)]
+    assert one is not None
+    assert all(np.array_equal(one, other) for other in others if other is not None)
+
+
+def test_numbers_beyond_float32_are_refused() -> None:
+    with pytest.raises(InputError, match="finite"):
+        PixelKMeans(1, seed=0).fit(np.array([[1e300], [0.0]]))
 
 
 def test_global_random_state_is_neither_used_nor_changed() -> None:

@@ -1,4 +1,4 @@
-"""The plain baseline: k-means on the values of single pixels."""
+"""The plain baseline: k-means on the values of single pixels, by scikit-learn."""
 
 from __future__ import annotations
 
@@ -6,24 +6,22 @@ import warnings
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans2, vq
 
 from iic_tf.errors import InputError, expected
 
 _CHUNK = 1 << 16
-_BLOCK = 10
 
 
 class PixelKMeans:
     """Cluster pixels by value alone, with no look at their surroundings.
 
-    Seeded by k-means++ (Arthur and Vassilvitskii 2007), refined by Lloyd's iterations, started
-    several times; the start with the lowest inertia wins. The same pixels and seed give the same
-    centres.
+    Seeded by k-means++ (Arthur and Vassilvitskii 2007), refined by Lloyd's iterations until
+    nothing moves, started several times; the start with the lowest inertia wins. The same pixels
+    and seed give the same centres, whatever the number of processors.
 
     Attributes:
         k, seed, restarts, iterations: as given.
-        centres: float64 `[k, channels]` after `fit`; fewer rows where the pixels have fewer than
+        centres: float32 `[k, channels]` after `fit`; fewer rows where the pixels have fewer than
             `k` distinct values, each of which is then a centre.
         inertia: after `fit`, the sum of squared distances of the pixels to their centres.
     """
@@ -52,14 +50,14 @@ class PixelKMeans:
         self.seed = seed
         self.restarts = restarts
         self.iterations = iterations
-        self.centres: NDArray[np.float64] | None = None
+        self.centres: NDArray[np.float32] | None = None
         self.inertia: float | None = None
 
     def fit(self, pixels: NDArray[np.generic]) -> PixelKMeans:
         """Find the centres.
 
         Args:
-            pixels: finite values `[m, channels]` of a sample of pixels; held once as float64.
+            pixels: finite values `[m, channels]` of a sample of pixels; held once as float32.
 
         Raises:
             InputError: there are no pixels or channels, or a value is not finite.
@@ -68,18 +66,10 @@ class PixelKMeans:
         if data.ndim != 2 or 0 in data.shape:
             raise expected("pixels [m, channels], at least one", data.shape, "pixels.shape")
         distinct = _few_distinct(data, self.k)
-        if distinct is not None:
-            self.centres, self.inertia = distinct, 0.0
-            return self
-        rng = np.random.default_rng(self.seed)
-        best: tuple[float, NDArray[np.float64]] | None = None
-        for _ in range(self.restarts):
-            centres = self._start(data, rng)
-            inertia = _inertia(data, centres)
-            if best is None or inertia < best[0]:
-                best = inertia, centres
-        assert best is not None  # There is at least one start.
-        self.inertia, self.centres = best
+        self.centres = self._centres(data) if distinct is None else distinct
+        # Not scikit-learn's, which is a sum in float32.
+        away = data - self.centres[self.predict(data)]
+        self.inertia = float(np.square(away).sum(dtype=np.float64))
         return self
 
     def predict(self, pixels: NDArray[np.generic]) -> NDArray[np.int32]:
@@ -94,6 +84,8 @@ class PixelKMeans:
         Raises:
             InputError: not fitted, another number of channels, or a value is not finite.
         """
+        from sklearn.metrics import pairwise_distances_argmin
+
         if self.centres is None:
             raise InputError("Expected centres from fit before predict; received none.")
         values = np.asarray(pixels)
@@ -102,50 +94,47 @@ class PixelKMeans:
             raise expected(f"pixels [..., {channels}]", values.shape, "pixels.shape")
         flat = values.reshape(-1, channels)
         labels = np.empty(len(flat), np.int32)
-        # By chunk, so that a large image is never held whole as float64.
         for at in range(0, len(flat), _CHUNK):
-            labels[at : at + _CHUNK] = vq(_values(flat[at : at + _CHUNK]), self.centres)[0]
+            # By chunk, so that a large image is never held whole as float32.
+            part = _values(flat[at : at + _CHUNK])
+            labels[at : at + _CHUNK] = pairwise_distances_argmin(part, self.centres)
         return labels.reshape(values.shape[:-1])
 
-    def _start(self, data: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-        with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-            # An emptied cluster keeps its place, which is sound; SciPy would warn each time.
-            warnings.simplefilter("ignore", UserWarning)
-            centres, _ = kmeans2(data, self.k, iter=1, minit="++", rng=rng, check_finite=False)
-            left = self.iterations - 1
-            # In blocks, as SciPy's loop does not stop when the centres have come to rest.
-            while left > 0:
-                steps = min(left, _BLOCK)
-                moved, _ = kmeans2(data, centres, iter=steps, minit="matrix", check_finite=False)
-                if np.array_equal(moved, centres):
-                    break
-                centres = moved
-                left -= steps
-        return np.asarray(centres, np.float64)
+    def _centres(self, data: NDArray[np.float32]) -> NDArray[np.float32]:
+        # Here, not above: it takes most of a second, and only the baselines need it.
+        from sklearn.cluster import KMeans
+        from sklearn.exceptions import ConvergenceWarning
+        from threadpoolctl import threadpool_limits
+
+        model = KMeans(
+            self.k,
+            n_init=self.restarts,
+            max_iter=self.iterations,
+            tol=0.0,
+            random_state=self.seed,
+        )
+        # One thread: several add up their parts in the order in which they end, so that the same
+        # seed would not give the same centres.
+        with threadpool_limits(1, user_api="openmp"), warnings.catch_warnings():
+            # A cluster that ends up empty keeps its place, which is sound.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            return np.asarray(model.fit(data).cluster_centers_, np.float32)
 
 
-def _values(pixels: NDArray[np.generic]) -> NDArray[np.float64]:
-    # float64 for the sums over millions of pixels, which drift in float32.
-    data = np.ascontiguousarray(pixels, dtype=np.float64)
+def _values(pixels: NDArray[np.generic]) -> NDArray[np.float32]:
+    # What float32 cannot hold becomes infinite, and is told below.
+    with np.errstate(over="ignore"):
+        data = np.ascontiguousarray(pixels, dtype=np.float32)
     if not np.isfinite(data).all():
         raise InputError("Expected finite pixel values; received NaN or infinity.")
     return data
 
 
-def _few_distinct(data: NDArray[np.float64], k: int) -> NDArray[np.float64] | None:
+def _few_distinct(data: NDArray[np.float32], k: int) -> NDArray[np.float32] | None:
     """The distinct pixels where there are at most k, else None."""
-    found = np.empty((0, data.shape[1]))
-    # By chunk: real imagery shows more than k values at once, and the rest is not looked at.
-    for at in range(0, len(data), _CHUNK):
-        found = np.unique(np.concatenate([found, data[at : at + _CHUNK]]), axis=0)
+    # Real imagery shows more than k values at once, and the rest is not looked at.
+    for part in (data[:_CHUNK], data):
+        found = np.unique(part, axis=0)
         if len(found) > k:
             return None
     return found
-
-
-def _inertia(data: NDArray[np.float64], centres: NDArray[np.float64]) -> float:
-    total = 0.0
-    for at in range(0, len(data), _CHUNK):
-        distances = vq(data[at : at + _CHUNK], centres, check_finite=False)[1]
-        total += float(np.square(distances).sum())
-    return total
