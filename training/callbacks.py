@@ -97,7 +97,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
             f"epoch {done:>3}/{self.epochs}  {told}  shares {bars(shares)} "
             f"(largest {max(shares):.2f})  {clock(spent)}, {clock(left)} left"
         )
-        self.say(line + ("  best so far" if logs.get("is_best") else ""))
+        self.say(line + ("  best so far" if logs.get("is_lowest") else ""))
         for name, monitor in monitors.items():
             largest = max(monitor.shares[monitor.chosen])
             if largest > COLLAPSE:
@@ -116,7 +116,9 @@ def bars(shares: Sequence[float]) -> str:
 
 def lowest(bound: float) -> str:
     """`of −1.10`, to stand behind a loss: the lowest that it can be."""
-    return f"of −{-bound:.2f}" if math.isfinite(bound) else "(no lowest value)"
+    if not math.isfinite(bound):
+        return "(no lowest value)"
+    return f"of −{-bound:.2f}" if bound < 0 else f"of {bound + 0:.2f}"
 
 
 def lowest_loss(row: dict[str, Any]) -> float:
@@ -140,7 +142,7 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
 
     It adds to the epoch's logs, for the callbacks behind it, `monitors`, what the model says of
     the evaluation by name (`iic_tf.models.self_supervised.Monitor`), and `is_best`, whether the
-    epoch is the one to keep so far.
+    epoch is the one to keep so far, and `is_lowest`, whether its loss says so.
 
     Args:
         pairs: the fixed pairs.
@@ -173,7 +175,8 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
         logs["monitors"] = monitors
         first = next(iter(monitors.values()))
         lowest_loss = min(first.losses)
-        logs["is_best"] = self.keep_last or lowest_loss < self.best
+        logs["is_lowest"] = not self.keep_last and lowest_loss < self.best
+        logs["is_best"] = self.keep_last or logs["is_lowest"]
         self.best = min(self.best, lowest_loss)
 
 

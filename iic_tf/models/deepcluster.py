@@ -66,18 +66,20 @@ class DeepCluster(SumsModel):
     sample: int
     inputs: str
 
-    def add_clustering(self, layer: Any, features: int) -> None:
-        """Make whitening, centres and classifier.
+    def add_clustering(self, layer: Any, shape: tuple[int | None, ...]) -> None:
+        """Make whitening, centres and classifier, and build all.
 
         Args:
-            layer: the classifier, of `clusters` outputs.
-            features: of the trunk.
+            layer: the classifier, of `overclusters` outputs.
+            shape: of a batch of images.
         """
         if self.sample < 2:
             raise expected("a sample of at least 2 features", self.sample, "sample")
         if self.components < 1:
             raise expected("at least 1 component", self.components, "components")
         self.clusters = {MAIN: self.classes, OVERCLUSTERING: self.overclusters}
+        inside = (*shape[:-1], input_channels(self.channels, self.inputs))
+        features = self.trunk.compute_output_shape(inside)[-1]
         self.whitening = Whitening(min(self.components, features), name="whitening")
         self.heads = {name: Centroids(k, name=name) for name, k in self.clusters.items()}
         self.classifier = layer
@@ -89,6 +91,7 @@ class DeepCluster(SumsModel):
         )
         self._targets: Any = None
         self._graph: Any = None
+        self.build(shape)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         inside = (*input_shape[:-1], input_channels(self.channels, self.inputs))
@@ -183,7 +186,7 @@ class DeepCluster(SumsModel):
             self._targets = tf.Variable(labels, trainable=False)
             self._weights = tf.Variable(weights, trainable=False)
             # Steps traced before hold the old ones.
-            self.train_function = None
+            self.make_train_function(force=True)
         else:
             self._targets.assign(labels)
             self._weights.assign(weights)
@@ -285,8 +288,7 @@ class DeepClusterClusterer(DeepCluster, Clusterer):
         self.sample = sample
         self.trunk = NETWORKS[network](width, name="trunk", dtype=self.dtype_policy)
         layer = keras.layers.Dense(overclusters, name=CLASSIFIER, dtype=self.dtype_policy)
-        self.add_clustering(layer, self.trunk.features)
-        self.build((None, size, size, channels))
+        self.add_clustering(layer, (None, size, size, channels))
 
     def answers(self, features: Any, head: str = MAIN) -> list[Any]:
         found: list[Any] = self.heads[head](self.whitening(features))
@@ -342,8 +344,7 @@ class DeepClusterSegmenter(DeepCluster, Segmenter):
         self.sample = sample
         self.trunk = NetworkC(width, name="trunk", dtype=self.dtype_policy)
         layer = keras.layers.Conv2D(overclusters, 1, name=CLASSIFIER, dtype=self.dtype_policy)
-        self.add_clustering(layer, self.trunk.features)
-        self.build((None, None, None, channels))
+        self.add_clustering(layer, (None, None, None, channels))
 
     def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
         found: list[Any] = self.heads[head](self.whitening(features))

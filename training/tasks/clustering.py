@@ -17,7 +17,7 @@ from iic_tf.training.clustering_scores import ClusteringScores
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.scored import Scored
-from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, fresh_model, source_of
+from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, source_of, untrained_model
 from iic_tf.training.values import Text, Whole
 from iic_tf.turns import MAIN
 from iic_tf.views.image_pairs import ImagePairs
@@ -150,9 +150,7 @@ class ClusteringTask(Task):
         config = run.config()
 
         def model(trained: bool) -> Any:
-            if trained:
-                return run.load_best()
-            return fresh_model(recipe, config["channels"], config["seed"])
+            return run.load_best() if trained else untrained_model(recipe, cls, place, run)
 
         place = {**config["source"], **{k: v for k, v in places.items() if k == "data"}}
         source = source_of(place, IMAGES)

@@ -17,7 +17,7 @@ from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.scored import Scored
 from iic_tf.training.segmentation_scores import SegmentationScores
-from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, fresh_model, source_of
+from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, source_of, untrained_model
 from iic_tf.training.values import Flag, Whole
 from iic_tf.views.geometry import Geometry
 from iic_tf.views.pairs import Pairs
@@ -138,11 +138,11 @@ class SegmentationTask(Task):
         assert isinstance(recipe, SegmentationRecipe)
 
         def served(trained: bool) -> ServedSegmenter:
-            config = run.config()
-            fresh = fresh_model(recipe, config["channels"], config["seed"])
-            return cls.served(run, run.load_best() if trained else fresh, recipe)
+            model = run.load_best() if trained else untrained_model(recipe, cls, place, run)
+            return cls.served(run, model, recipe)
 
-        source = source_of({**run.config()["source"], **places}, SCENES, classes=recipe.classes)
+        place = {**run.config()["source"], **places}
+        source = source_of(place, SCENES, classes=recipe.classes)
         return SegmentationScores(run, served, recipe.clusters, recipe.downscale, source, folds)
 
     @classmethod

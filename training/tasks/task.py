@@ -92,6 +92,17 @@ def fresh_model(recipe: Recipe, channels: int, seed: int) -> SelfSupervised:
     return recipe.build(channels)
 
 
+def untrained_model(recipe: Recipe, task: type[Task], place: Mapping[str, Any], run: Run) -> Any:
+    """The model of a run before its training, with what its method fits fitted."""
+    config = run.config()
+    model = fresh_model(recipe, config["channels"], config["seed"])
+    if type(recipe).fitting is not Recipe.fitting:
+        for callback in recipe.fitting(task(recipe, place).pairs(config["seed"])):
+            callback.set_model(model)
+            callback.on_epoch_end(0)
+    return model
+
+
 def source_of(place: Mapping[str, Any], kind: str, **fixed: Any) -> Source:
     """The data set at a place, of this kind, with what the recipe says of it."""
     return source_from_dict({**place, **fixed}, kind)
