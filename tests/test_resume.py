@@ -260,9 +260,9 @@ def test_the_last_good_checkpoint_is_named_with_a_loss_that_is_not_finite(
     run = tmp_path / "run"
     train_phase = IICClusterer.train_phase
 
-    def broken(self, data, turn):
-        logs = train_phase(self, data, turn)
-        return {**logs, "loss": logs["loss"] * (float("nan") if turn == "main" else 1.0)}
+    def broken(self, data, phase):
+        logs = train_phase(self, data, phase)
+        return {**logs, "loss": logs["loss"] * (float("nan") if phase == "main" else 1.0)}
 
     monkeypatch.setattr(IICClusterer, "train_phase", broken)
     assert main(given(images, run)) == 2

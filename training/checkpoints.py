@@ -30,6 +30,9 @@ KEPT = 2
 
 PREFIX = "epoch-"
 
+FORM = 2
+"""Of what is written: since 2 each part of a model has an optimiser of its own."""
+
 
 @dataclass(frozen=True)
 class Checkpoint:
@@ -39,6 +42,7 @@ class Checkpoint:
     epoch: int
     rows: list[dict[str, Any]]
     arrays: dict[str, NDArray[Any]]
+    form: int
 
     @property
     def model(self) -> Path:
@@ -70,7 +74,7 @@ class Checkpoints:
             temporary.mkdir()
             save_model(temporary / "model.keras")
             np.savez(temporary / "arrays.npz", **dict[str, Any](arrays))
-            state = {"epoch": epoch, "rows": rows}
+            state = {"form": FORM, "epoch": epoch, "rows": rows}
             (temporary / "state.json").write_text(plain_json(state), encoding="utf-8")
             sums = {file.name: _sum_of(file) for file in sorted(temporary.iterdir())}
             (temporary / "sums.json").write_text(plain_json(sums), encoding="utf-8")
@@ -111,7 +115,7 @@ def _read(folder: Path) -> Checkpoint:
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     with np.load(folder / "arrays.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    return Checkpoint(folder, int(state["epoch"]), state["rows"], arrays)
+    return Checkpoint(folder, int(state["epoch"]), state["rows"], arrays, int(state.get("form", 1)))
 
 
 def _sum_of(file: Path) -> str:

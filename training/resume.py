@@ -9,7 +9,7 @@ import keras
 
 from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import InputError
-from iic_tf.training.checkpoints import Checkpoint
+from iic_tf.training.checkpoints import FORM, Checkpoint
 from iic_tf.training.json_files import plain_json
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
@@ -42,6 +42,12 @@ def load(checkpoint: Checkpoint) -> Any:
     """The model of a checkpoint, compiled, with its optimiser's state."""
     import iic_tf  # noqa: F401 (registers the classes)
 
+    if checkpoint.form != FORM:
+        raise InputError(
+            f"Expected a checkpoint of form {FORM}, in which each head's optimiser counts its own "
+            f"steps; received {checkpoint.folder} of form {checkpoint.form}, which iic_tf 0.1 of "
+            "before commit db528dd resumes. Predicting, evaluating and exporting work here."
+        )
     try:
         return keras.models.load_model(checkpoint.model)
     except (ValueError, OSError, KeyError, TypeError) as error:

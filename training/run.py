@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,11 @@ class Run:
                 f"Expected a trained model in {self.best}; received none: no epoch was finished."
             )
         try:
-            return keras.models.load_model(self.best)
+            with warnings.catch_warnings():
+                # Files of before each part had an optimiser hold another state, which nobody needs
+                # of a finished model.
+                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+                return keras.models.load_model(self.best)
         except (ValueError, OSError, KeyError) as error:
             raise InputError(
                 f"Expected a readable model in {self.best}; received {error}."

@@ -1,0 +1,114 @@
+"""What `iic-tf train` may be told, and the plan of a run that is made of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from iic_tf.errors import InputError
+from iic_tf.options import Given, Option, from_field, from_source
+
+SHORTCUTS = {
+    **{"classes": "K", "overclusters": "K", "epochs": "N", "steps": "N", "batch": "N"},
+    **{"crop": "PIXELS", "downscale": "F", "rate": "R", "width": "W", "precision": "P"},
+    **{"jit": None, "micro_batches": "N"},
+}
+"""Values of recipes with an option of their own, and what stands for them; --set has the others."""
+
+
+def train_options() -> list[Option]:
+    """The options of data sets, of a run and of recipes, under these headings."""
+    from iic_tf.data.registry import options
+
+    none = "the recipe's own, else folder"
+    data = [Option("dataset", str, "see: iic-tf datasets", "NAME", default=none)]
+    data += [from_source(option) for option in options()]
+    run = [
+        Option("out", str, "run folder, new or empty", "RUN", required=True),
+        Option("seed", int, "of initial weights and of every draw", "N", default=0),
+        Option("overwrite", bool, "replace an earlier run"),
+        Option("resume", bool, "go on with the run in --out; begin it where there is none"),
+        Option("devices", str, "GPUs to spread each batch over", "N|all|GPU:0,GPU:2", default=1),
+        Option("ray_workers", int, "spread each batch over N Ray workers (extra: ray)", "N"),
+    ]
+    recipe = [
+        Option("method", str, "see: iic-tf methods", "M", default="the recipe's own"),
+        Option("recipe", str, "see: iic-tf recipes; or mine.yaml", "R", default="the data set's"),
+        *_recipe_options(),
+        Option("set", list[str], "any other value of a recipe; again for more", "NAME=VALUE"),
+    ]
+    groups = {"data": data, "run": run, "recipe (goes before the recipe's own values)": recipe}
+    return [replace(option, group=name) for name, many in groups.items() for option in many]
+
+
+def _recipe_options() -> list[Option]:
+    fields = _recipe_fields()
+    found = [
+        from_field(name, fields[name], metavar)
+        for name, metavar in SHORTCUTS.items()
+        if name in fields
+    ]
+    # Shorter than the precisions' names in Keras; --masks is the folder of the data.
+    found = [replace(o, kind=str) if o.name == "precision" else o for o in found]
+    return [*found, Option("use_masks", bool, "train only where a class is known")]
+
+
+def _recipe_fields() -> dict[str, Any]:
+    """The fields of all methods' recipes by name, each as the first one has it."""
+    from iic_tf.training.methods.registry import methods
+
+    recipes = [recipe for method in methods().values() for recipe in method.recipes.values()]
+    return {n: f for recipe in reversed(recipes) for n, f in recipe.model_fields.items()}
+
+
+def plan(given: Given) -> tuple[Any, dict[str, Any], int]:
+    """The recipe, where the images are, and the seed: as given, or those of the run to resume."""
+    from iic_tf.data.registry import absolute, check_options, options
+    from iic_tf.training.recipe_files import default_recipe, load_recipe, recipe_for, run_recipe
+    from iic_tf.training.run import Run
+
+    if given.get("resume") and not set(given) - _OF_RUN:
+        run = Run.open(given["out"])
+        config = run.config()
+        return run_recipe(run), config["source"], given.get("seed", config["seed"])
+    name = given.get("recipe") or default_recipe(
+        given.get("dataset", "folder"), given.get("classes")
+    )
+    recipe = recipe_for(name, given["method"]) if "method" in given else load_recipe(name)
+    recipe = recipe.replaced(**_overrides(given))
+    known = {option.name: option for option in options()}
+    place = {key: value for key, value in given.items() if key in known}
+    # A recipe made for one data set knows it.
+    dataset = given.get("dataset", recipe.dataset)
+    check_options(dataset, place)
+    paths = {key: absolute(value) for key, value in place.items() if known[key].path}
+    return recipe, {**place, **paths, "dataset": dataset}, given.get("seed", 0)
+
+
+_OF_RUN = {"out", "seed", "overwrite", "resume", "devices", "ray_workers"}
+"""Options that say nothing of what is learned, or from what."""
+
+
+def _overrides(given: Given) -> dict[str, Any]:
+    """Values that go before the recipe's own."""
+    values = {key: value for key, value in given.items() if key in SHORTCUTS}
+    if given.get("precision") in ("bfloat16", "float16"):
+        # As Keras calls it: bfloat16 alone would have weights in it, too.
+        values["precision"] = f"mixed_{given['precision']}"
+    if "use_masks" in given:
+        values["masks"] = given["use_masks"]
+    for pair in given.get("set", ()):
+        values |= _setting(pair)
+    return values
+
+
+def _setting(text: str) -> dict[str, Any]:
+    import yaml
+
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"Expected --set NAME=VALUE; received {text!r}.")
+    try:
+        return {name.strip(): yaml.safe_load(value)}
+    except yaml.YAMLError as error:
+        raise InputError(f"Expected a value after {name}=; received {value!r}.") from error
