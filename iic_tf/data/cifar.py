@@ -11,6 +11,10 @@ from Tiny Images, 2009). The publisher hands them out as pickles and as binary f
 An image is 3072 bytes: the red, green and blue plane, row by row. In binary files its labels stand
 before it: one byte, or coarse and fine label of CIFAR-100. How many images a file holds is told
 from the file, so that smaller copies in the same form are read, too.
+
+They are read here because tensorflow-datasets 4.9.10 takes only the packed binary version, by its
+checksum, and writes copies of it; a folder that is unpacked sends it to the network. Its own reader
+knows no pickles, and each of the files must be there.
 """
 
 from __future__ import annotations

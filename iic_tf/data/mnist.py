@@ -9,6 +9,10 @@ training and 10,000 for testing, 28 x 28 pixels, grey, 10 classes. The files, gz
 
 An idx file is a big-endian magic number (0x801 for labels, 0x803 for images), the number of items
 and, for images, rows and columns, each of four bytes, then the bytes themselves.
+
+They are read here because tensorflow-datasets 4.9.10 takes no others than the publisher's own .gz
+files by their checksums (one that is packed anew is refused, and unpacked ones send it to the
+network), needs exactly 60,000 and 10,000 images, and writes 75 MB beside MNIST's 11 MB.
 """
 
 from __future__ import annotations
