@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.export.servable import LABELS, PROBABILITIES, ExportError, Servable
+from iic_tf.training.progress import track
 
 CLOSE = 10
 """Where the two likeliest clusters are closer than so many tolerances, either label is right."""
@@ -32,7 +33,7 @@ def check(run_exported: Exported, served: Servable) -> float:
     rng = np.random.default_rng(0)
     span = served.high - served.low
     worst = 0.0
-    for example in served.examples:
+    for example in track(served.examples, "3/3  checking the export"):
         shape = (*example, served.model.channels)
         # A little beyond the range on both sides, where values are clipped.
         noise = rng.uniform(-0.05, 1.05, shape)

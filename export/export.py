@@ -11,6 +11,7 @@ from iic_tf.export.onnx_file import export_onnx
 from iic_tf.export.savedmodel import export_savedmodel
 from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
 from iic_tf.export.served_run import load_served
+from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
 
 
@@ -73,7 +74,8 @@ def export(
     kind = FORMATS[format]
     path = run.folder / "export" / kind.place if out is None else Path(out)
     _require_free(path, kind, overwrite)
-    served = load_served(run)
+    with progress("1/3  loading the model"):
+        served = load_served(run)
     difference = kind.write(served, path)
     say(f"written: {path}")
     for line in _describe(served):

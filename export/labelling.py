@@ -16,6 +16,7 @@ from iic_tf.data.windows import Window, windows
 from iic_tf.errors import InputError
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import to_rgb
+from iic_tf.training.progress import progress
 from iic_tf.turns import MAIN
 from iic_tf.views.inputs import BANDS
 
@@ -130,17 +131,19 @@ class Labelling:
             InputError: the image or the mask is damaged.
         """
         scene = self.scene
-        steps = self.predictor.windows(scene, self.factor)
-        for _, group in itertools.groupby(steps, key=lambda window: window.top):
-            row = list(group)
-            strip = np.empty((row[0].height, scene.width), np.uint8)
-            for window, pixels in zip(row, _read(scene, row), strict=True):
-                labels, confidence = self.predictor(pixels)
-                inner = window.inner
-                strip[:, window.left : window.left + window.width] = labels[inner]
-                self._render(window, pixels[inner], labels[inner], confidence[inner])
-            self.counts += np.bincount(strip.ravel(), minlength=len(self.counts))
-            yield strip
+        steps = list(self.predictor.windows(scene, self.factor))
+        with progress(scene.name, len(steps)) as bar:
+            for _, group in itertools.groupby(steps, key=lambda window: window.top):
+                row = list(group)
+                strip = np.empty((row[0].height, scene.width), np.uint8)
+                for window, pixels in zip(row, _read(scene, row), strict=True):
+                    labels, confidence = self.predictor(pixels)
+                    inner = window.inner
+                    strip[:, window.left : window.left + window.width] = labels[inner]
+                    self._render(window, pixels[inner], labels[inner], confidence[inner])
+                    bar.advance()
+                self.counts += np.bincount(strip.ravel(), minlength=len(self.counts))
+                yield strip
 
     def _render(
         self,

@@ -23,6 +23,7 @@ from iic_tf.export.servable import (
     signature,
 )
 from iic_tf.training.atomic import replacing
+from iic_tf.training.progress import progress
 
 OPSET = 18
 """The highest that tf2onnx 1.17 writes."""
@@ -45,7 +46,8 @@ def export_onnx(served: Servable, path: Path) -> float:
     import onnx
 
     with replacing(path) as temporary:
-        model = convert(served)
+        with progress("2/3  converting to ONNX"):
+            model = convert(served)
         try:
             onnx.checker.check_model(model, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

@@ -25,6 +25,7 @@ from iic_tf.export.sheet import choose, make_row, write_sheet
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import confidence_image, overlay
 from iic_tf.training.atomic import replacing
+from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 from iic_tf.turns import MAIN, OVERCLUSTERING
 
@@ -80,7 +81,7 @@ def predict(
     legend = make_legend(predictor, shown, scenes.classes)
     rows = {}
     broken: list[str] = []
-    for number, scene in enumerate(scenes.scenes, 1):
+    for number, scene in enumerate(track(scenes.scenes, "images"), 1):
         started = time.monotonic()
         try:
             labelling = Labelling(predictor, scenes, scene, with_mask=scene in shown)

@@ -24,6 +24,7 @@ from iic_tf.export.shares import largest_shares
 from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.pictures import confident_sheet
 from iic_tf.training.atomic import replacing
+from iic_tf.training.progress import progress, track
 from iic_tf.training.run import Run
 from iic_tf.turns import OVERCLUSTERING
 
@@ -143,7 +144,7 @@ def _read(files: dict[str, Path], served: ServedClusterer, say: Callable[[str], 
     pixels = np.empty((len(files), served.side, served.side, channels), np.uint8)
     names: list[str] = []
     broken: list[str] = []
-    for name, file in files.items():
+    for name, file in track(files.items(), "reading images"):
         try:
             raster = Raster(file)
             if raster.channels != channels:
@@ -172,10 +173,12 @@ def _probabilities(
 
     spec = tf.TensorSpec((None, served.side, served.side, served.model.channels), tf.float32)
     graph = tf.function(label, input_signature=[spec])
-    parts = [
-        np.asarray(graph(tf.constant(pixels[first : first + BATCH].astype(np.float32))))
-        for first in range(0, len(pixels), BATCH)
-    ]
+    parts = []
+    with progress("labelling", len(pixels)) as bar:
+        for first in range(0, len(pixels), BATCH):
+            raw = pixels[first : first + BATCH].astype(np.float32)
+            parts.append(np.asarray(graph(tf.constant(raw))))
+            bar.advance(len(raw))
     return np.concatenate(parts)
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from iic_tf.export.check import check
 from iic_tf.export.servable import INPUT, Servable, signature
 from iic_tf.training.atomic import replacing
+from iic_tf.training.progress import progress
 
 SIGNATURE = "serving_default"
 
@@ -32,10 +33,11 @@ def export_savedmodel(served: Servable, folder: Path) -> float:
         ExportError: the exported model computes something else; nothing is left behind.
     """
     with replacing(folder) as temporary:
-        archive = ExportArchive()
-        archive.track(served.model)
-        archive.add_endpoint(SIGNATURE, signature(served))
-        archive.write_out(temporary, verbose=False)
+        with progress("2/3  writing a SavedModel"):
+            archive = ExportArchive()
+            archive.track(served.model)
+            archive.add_endpoint(SIGNATURE, signature(served))
+            archive.write_out(temporary, verbose=False)
         return check(runner(temporary), served)
 
 

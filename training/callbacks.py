@@ -1,11 +1,10 @@
-"""What happens beside the steps: progress, records, keeping the best model, stopping in time."""
+"""What happens beside the steps: records, keeping the best model, stopping in time."""
 
 from __future__ import annotations
 
 import csv
 import math
 import shutil
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -18,12 +17,7 @@ from iic_tf.training.atomic import replacing
 from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.run import Run
 
-COLLAPSE = 0.95
-"""A cluster above this share for a whole epoch counts as collapse."""
-
 _ADVICE = "A lower --rate or float32 precision usually helps."
-
-_BARS = " ▁▂▃▄▅▆▇█"
 
 
 class NonFiniteLossError(InputError):
@@ -63,64 +57,6 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
         return f"The last good checkpoint is {newest.folder}, the best model {self.run.best}. "
 
 
-class Progress(keras.callbacks.Callback):  # type: ignore[misc]
-    """A line an epoch, and within it, on a terminal, the step that is being done."""
-
-    def __init__(self, say: Callable[[str], None], epochs: int, steps: int, first: int = 0):
-        super().__init__()
-        self.say = say
-        self.epochs = epochs
-        self.steps = steps
-        self.first = first
-        self.started = time.monotonic()
-
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        if sys.stderr.isatty():
-            loss = float((logs or {}).get("loss", math.nan))
-            print(f"\r  step {batch + 1}/{self.steps}  loss {loss:.4f} ", end="", file=sys.stderr)
-
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        if sys.stderr.isatty():
-            print("\r" + " " * 48 + "\r", end="", file=sys.stderr)
-        logs = logs or {}
-        done = epoch + 1
-        spent = time.monotonic() - self.started
-        left = spent / (done - self.first) * (self.epochs - done)
-        monitors = logs["monitors"]
-        told = "  ".join(
-            f"{name} {min(monitor.losses):.3f} {lowest(monitor.bound)}"
-            for name, monitor in monitors.items()
-        )
-        first = next(iter(monitors.values()))
-        shares = first.shares[first.chosen]
-        line = (
-            f"epoch {done:>3}/{self.epochs}  {told}  shares {bars(shares)} "
-            f"(largest {max(shares):.2f})  {clock(spent)}, {clock(left)} left"
-        )
-        self.say(line + ("  best so far" if logs.get("is_lowest") else ""))
-        for name, monitor in monitors.items():
-            largest = max(monitor.shares[monitor.chosen])
-            if largest > COLLAPSE:
-                self.say(
-                    f"  warning: one cluster of the {name} head holds "
-                    f"{largest:.0%} of everything (collapse). A larger lamb, "
-                    "a larger batch or a lower rate usually helps."
-                )
-
-
-def bars(shares: Sequence[float]) -> str:
-    """Cluster shares as a row of little bars; a full bar is the whole image."""
-    top = len(_BARS) - 1
-    return "".join(_BARS[max(1, min(top, round(s * top)))] for s in shares)
-
-
-def lowest(bound: float) -> str:
-    """`of −1.10`, to stand behind a loss: the lowest that it can be."""
-    if not math.isfinite(bound):
-        return "(no lowest value)"
-    return f"of −{-bound:.2f}" if bound < 0 else f"of {bound + 0:.2f}"
-
-
 def lowest_loss(row: dict[str, Any]) -> float:
     """The loss that decides, of a row of `metrics.csv`: that of the first monitor."""
     return float(
@@ -130,11 +66,6 @@ def lowest_loss(row: dict[str, Any]) -> float:
             if name.endswith("_loss") and name != "training_loss"
         )
     )
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, `3:07`."""
-    return f"{int(seconds) // 60}:{int(seconds) % 60:02d}"
 
 
 class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]

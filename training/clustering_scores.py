@@ -16,6 +16,7 @@ from iic_tf.errors import InputError, expected
 from iic_tf.metrics import PixelKMeans, confusion_matrix
 from iic_tf.training.cluster_pictures import draw_matched
 from iic_tf.training.folds import FoldConfusions
+from iic_tf.training.progress import progress, track
 from iic_tf.training.run import Run
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
@@ -105,18 +106,22 @@ class ClusteringScores:
 
     def _labels(self, which: str) -> Labels:
         if which in ("trained", "untrained"):
-            return self._of_network(self.model(which == "trained"))
+            return self._of_network(self.model(which == "trained"), which)
         if which == "kmeans":
-            return self._of_kmeans(lambda views: tf.reshape(views, (views.shape[0], -1)))
+            return self._of_kmeans(lambda views: tf.reshape(views, (views.shape[0], -1)), which)
         model = self.model(False)
         return self._of_kmeans(
-            tf.function(lambda views: tf.cast(model.features(views), tf.float32))
+            tf.function(lambda views: tf.cast(model.features(views), tf.float32)), which
         )
 
-    def _views(self) -> Iterator[tf.Tensor]:
-        return central_views(self.set, self.view)
+    def _views(self, what: str) -> Iterator[tf.Tensor]:
+        """Views of all images, under a bar."""
+        with progress(what, len(self.set)) as bar:
+            for views in central_views(self.set, self.view):
+                yield views
+                bar.advance(len(views))
 
-    def _of_network(self, model: Any) -> Labels:
+    def _of_network(self, model: Any, which: str) -> Labels:
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
         def clusters(views: tf.Tensor) -> Any:
             features = model.features(views)
@@ -125,7 +130,7 @@ class ClusteringScores:
                 for head in model.clusters
             }
 
-        found = [clusters(views) for views in self._views()]
+        found = [clusters(views) for views in self._views(f"scoring {which}")]
         return {
             head: [
                 np.concatenate([batch[head][i] for batch in found])
@@ -134,24 +139,25 @@ class ClusteringScores:
             for head in self.clusters
         }
 
-    def _of_kmeans(self, values_of: Callable[[tf.Tensor], tf.Tensor]) -> Labels:
+    def _of_kmeans(self, values_of: Callable[[tf.Tensor], tf.Tensor], which: str) -> Labels:
         """k-means of some values of each view, fitted on `SAMPLE` images drawn from all."""
         seed = self.config["seed"]
         drawn = generator(seed, 0, 0, "kmeans").permutation(len(self.set))[:SAMPLE]
         picked = np.zeros(len(self.set), bool)
         picked[drawn] = True
         sample, first = [], 0
-        for views in self._views():
+        for views in self._views(f"sampling for {which}"):
             here = picked[first : first + len(views)]
             first += len(views)
             if here.any():
                 sample.append(np.asarray(values_of(views))[here])
+        values = np.concatenate(sample)
         fits = {
-            head: PixelKMeans(self.clusters[head], seed, restarts=2).fit(np.concatenate(sample))
-            for head in self.clusters
+            head: PixelKMeans(self.clusters[head], seed, restarts=2).fit(values)
+            for head in track(self.clusters, f"fitting {which}")
         }
         found: dict[str, list[Any]] = {head: [] for head in self.clusters}
-        for views in self._views():
+        for views in self._views(f"scoring {which}"):
             values = np.asarray(values_of(views))
             for head, fit in fits.items():
                 found[head].append(fit.predict(values))

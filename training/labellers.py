@@ -12,6 +12,7 @@ from iic_tf.data.crops import box_mean
 from iic_tf.data.scene import IGNORE, SceneSet
 from iic_tf.metrics import PixelKMeans
 from iic_tf.models.served import ServedSegmenter
+from iic_tf.training.progress import track
 from iic_tf.turns import MAIN
 
 Labels = dict[str, list[NDArray[np.integer]]]
@@ -99,7 +100,8 @@ def _sample(scenes: SceneSet, downscale: int, size: int, seed: int) -> NDArray[n
     area = np.asarray([s.height * s.width for s in scenes.scenes], np.float64)
     picked = []
     side = 16
-    for scene, share in zip(scenes.scenes, area / area.sum(), strict=True):
+    shares = zip(scenes.scenes, area / area.sum(), strict=True)
+    for scene, share in track(shares, "drawing pixels for k-means", len(area)):
         patches = max(1, round(size * share / side**2 * 1.5))
         reach = side * downscale
         for _ in range(patches):

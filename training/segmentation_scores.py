@@ -17,6 +17,7 @@ from iic_tf.metrics import confusion_matrix
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.folds import FoldConfusions, split_folds
 from iic_tf.training.labellers import KMeansLabeller, Labeller, NetworkLabeller
+from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 
 WINDOW = 512
@@ -63,7 +64,7 @@ class SegmentationScores:
 
     def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained`, `untrained` or `kmeans`."""
-        return confusions(self._labeller(which), self.scenes, self.fold_images)
+        return confusions(self._labeller(which), self.scenes, self.fold_images, f"scoring {which}")
 
     def draw(self, mapping: NDArray[np.integer]) -> list[str]:
         """Nothing beside the confusion pictures."""
@@ -92,27 +93,31 @@ def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
 
 
 def confusions(
-    labeller: Labeller, scenes: SceneSet, parts: Sequence[Sequence[str]]
+    labeller: Labeller, scenes: SceneSet, parts: Sequence[Sequence[str]], what: str = "scoring"
 ) -> FoldConfusions:
-    """Go over all labelled scenes window by window."""
+    """Go over all labelled scenes window by window, under a bar called `what`."""
     fold_of = {name: i for i, part in enumerate(parts) for name in part}
     found = FoldConfusions([{} for _ in parts])
-    for scene in scenes.scenes:
+    core = labeller.core or WINDOW
+    places = [
+        (scene, window)
+        for scene in scenes.scenes
+        for window in windows(scene.height, scene.width, core, labeller.margin, labeller.align)
+    ]
+    for scene, window in track(places, what):
         fold = found.folds[fold_of[scene.name]]
-        core = labeller.core or WINDOW
-        for window in windows(scene.height, scene.width, core, labeller.margin, labeller.align):
-            labels = labeller.labels(scene.read(*window.outer))
-            truth = scene.read_mask(window.top, window.left, window.height, window.width)
-            for head in labeller.clusters:
-                for i, map_ in enumerate(labels[head]):
-                    matrix = confusion_matrix(
-                        truth,
-                        map_[window.inner],
-                        len(scenes.classes),  # type: ignore[arg-type]
-                        labeller.clusters[head],
-                    )
-                    maps = fold.setdefault(head, [])
-                    if len(maps) == i:
-                        maps.append(np.zeros_like(matrix))
-                    maps[i] += matrix
+        labels = labeller.labels(scene.read(*window.outer))
+        truth = scene.read_mask(window.top, window.left, window.height, window.width)
+        for head in labeller.clusters:
+            for i, map_ in enumerate(labels[head]):
+                matrix = confusion_matrix(
+                    truth,
+                    map_[window.inner],
+                    len(scenes.classes),  # type: ignore[arg-type]
+                    labeller.clusters[head],
+                )
+                maps = fold.setdefault(head, [])
+                if len(maps) == i:
+                    maps.append(np.zeros_like(matrix))
+                maps[i] += matrix
     return found

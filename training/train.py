@@ -19,16 +19,15 @@ from iic_tf.errors import InputError, expected
 from iic_tf.training.callbacks import (
     Evaluate,
     KeepBest,
-    Progress,
     Record,
     SaveCheckpoint,
     StopOnNonFiniteLoss,
-    clock,
-    lowest,
     lowest_loss,
 )
 from iic_tf.training.checkpoints import Checkpoint, Checkpoints
+from iic_tf.training.epoch_progress import Progress, lowest
 from iic_tf.training.look import DrawCurves
+from iic_tf.training.progress import clock
 from iic_tf.training.recipe import LAST, Recipe
 from iic_tf.training.resume import check_same, load
 from iic_tf.training.run import Run
@@ -179,16 +178,18 @@ def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
         checkpoints.delete_after(work.first)
         for one in own:
             one.restore(work.checkpoint.arrays)
+    progress = Progress(tell, epochs, work.pairs.steps, work.first)
     callbacks = [
         KeepBest(run),
         record,
         DrawCurves(run, record),
         *own,
         SaveCheckpoint(checkpoints, record, own),
-        Progress(tell, epochs, work.pairs.steps, work.first),
+        progress,
     ]
     try:
-        work.fit(callbacks, run)
+        with contextlib.closing(progress):
+            work.fit(callbacks, run)
     except KeyboardInterrupt:
         done = len(record.rows)
         tell(
