@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.crops import box_mean
 from iic_tf.data.scene import IGNORE
+from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.segmentation import build_model
 from iic_tf.training.segmentation_recipe import SegmentationRecipe
@@ -53,7 +54,7 @@ def main() -> int:
 
 def row(folder: Path) -> list[str]:
     run = Run.open(folder)
-    recipe = run.recipe()
+    recipe = run_recipe(run)
     if not isinstance(recipe, SegmentationRecipe):
         raise SystemExit(f"Expected an IIC run on scenes at '{folder}'; received {recipe.method}.")
     found = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))

@@ -35,6 +35,9 @@ class Recipe(Values):
     keep: ClassVar[str] = LOWEST
     """Which epoch is kept; where targets change each epoch the lowest loss tells nothing."""
 
+    replicas_differ: ClassVar[str] = ""
+    """Why several replicas do not equal one device; empty where they do."""
+
     name: Text = Field("unnamed", description="the recipe's name, that of its file")
     about: Text = Field("", description="its card: paper, command, time, memory, expected score")
     dataset: Text = Field("folder", description="data set it was made for; folder or images: any")

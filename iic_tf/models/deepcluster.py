@@ -123,7 +123,7 @@ class DeepCluster(SumsModel):
 
         The classifier begins anew, as N(0, 0.01²), and so does its optimiser.
         """
-        if not int(self.fitted):
+        if not int(ops.convert_to_numpy(self.fitted)):
             self._fit(pairs, epoch, seed=0)
         found = [(self._nearest(z), kept) for z, kept in self._plain_features(pairs, epoch)]
         self._learn(

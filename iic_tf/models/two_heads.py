@@ -86,7 +86,7 @@ class TwoHeads(SumsModel):
 
     @property
     def sub_head(self) -> int:
-        return int(self.chosen)
+        return int(ops.convert_to_numpy(self.chosen))
 
     def settle(self, monitors: Mapping[str, Monitor]) -> None:
         """Answer with the main head's sub-head of the lowest loss."""

@@ -23,6 +23,7 @@ class InfoSegSegmentation(SegmentationRecipe):
     """InfoSeg of the pixels of scenes; the defaults are the paper's (section 5.1)."""
 
     model_class = InfoSeg
+    replicas_differ = "different images are paired within a replica"
 
     batch: Whole = Field(64, ge=1, description="crops in a step")
     features: Whole = Field(1024, ge=1, description="P, dimensions of local and global features")
