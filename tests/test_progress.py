@@ -71,7 +71,10 @@ def test_count_time_spent_and_time_left_are_shown(terminal, monkeypatch):
             bar.advance()
         bar.note("loss 1.5000")
         refresh()
-        assert terminal.screen()[-1].endswith("4/10  1:20, 2:00 left loss 1.5000")
+        assert terminal.screen()[-1].endswith("4/10  1:20, 2:00 left  loss 1.5000")
+        bar.advance(6)
+        refresh()
+        assert terminal.screen()[-1].endswith("10/10  1:20  loss 1.5000")
 
 
 def test_without_a_total_the_time_spent_is_shown(terminal):

@@ -100,14 +100,14 @@ def terminal() -> Console | None:
 
 
 class _Figures(rich_progress.ProgressColumn):
-    """`12/100  0:07, 0:52 left`, as far as it is known."""
+    """`12/100  0:07, 0:52 left  loss 1.2`, as far as it is known."""
 
     def render(self, task: rich_progress.Task) -> Text:
         counted = "" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}  "
-        # Both are None where nothing was done yet.
-        spent, left = task.elapsed, task.time_remaining
+        # Unknown until two steps are done: the first, in which TensorFlow compiles, does not count.
+        left = None if task.finished else task.time_remaining
         time_left = "" if left is None else f", {clock(left)} left"
-        return Text(f"{counted}{clock(spent or 0)}{time_left}")
+        return Text(f"{counted}{clock(task.elapsed or 0)}{time_left}  {task.fields['note']}")
 
 
 _shown: rich_progress.Progress | None = None
@@ -129,7 +129,6 @@ def _display() -> Iterator[rich_progress.Progress | None]:
         rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(bar_width=24),
         _Figures(),
-        rich_progress.TextColumn("{task.fields[note]}", markup=False),
         console=console,
         transient=True,
         refresh_per_second=4,
