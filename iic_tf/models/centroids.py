@@ -79,7 +79,9 @@ def whitening(
 
     few = min(components, *features.shape)
     fitted = PCA(few, svd_solver="full" if len(features) < features.shape[1] else "covariance_eigh")
-    fitted.fit(np.asarray(features, np.float64))
+    # Features that are all alike have no variance to take shares of.
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fitted.fit(np.asarray(features, np.float64))
     variance = fitted.explained_variance_
     kept = variance > LEAST_VARIANCE * max(float(variance[0]), 1e-30)
     projection = np.zeros((features.shape[1], components))

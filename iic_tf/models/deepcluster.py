@@ -134,9 +134,11 @@ class DeepCluster(SumsModel):
         for variable in self.classifier.trainable_variables:
             shape = tuple(variable.shape)
             variable.assign(rng.normal(0, 0.01, shape) if len(shape) > 1 else np.zeros(shape))
-        # In place: new ones would be traced anew.
-        for variable in self.other_optimizers[CLASSIFIER].variables:
-            variable.assign(ops.zeros_like(variable))
+        # In place: new ones would be traced anew. A scale of losses is nothing that was learnt.
+        optimizer = self.other_optimizers[CLASSIFIER]
+        for variable in getattr(optimizer, "inner_optimizer", optimizer).variables:
+            if variable.name != "learning_rate":
+                variable.assign(ops.zeros_like(variable))
 
     def after_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
         """Fit whitening and centres to what the features have become."""
