@@ -27,9 +27,9 @@ from iic_tf.data.crops import box_mean
 from iic_tf.data.scene import IGNORE
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
-from iic_tf.training.segmentation import build_model
-from iic_tf.training.segmentation_recipe import SegmentationRecipe
 from iic_tf.training.segmentation_scores import SegmentationScores
+from iic_tf.training.tasks.segmentation import SegmentationRecipe, SegmentationTask
+from iic_tf.training.tasks.task import fresh_model
 
 CELLS = 90_000
 """How many cells of the feature maps are used of a set labelled throughout; else as many fewer."""
@@ -56,12 +56,12 @@ def row(folder: Path) -> list[str]:
     run = Run.open(folder)
     recipe = run_recipe(run)
     if not isinstance(recipe, SegmentationRecipe):
-        raise SystemExit(f"Expected an IIC run on scenes at '{folder}'; received {recipe.method}.")
+        raise SystemExit(f"Expected a run on scenes at '{folder}'; received one of {recipe.task}.")
     found = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-    scores = SegmentationScores(run, {}, found["folds"])
+    scores = SegmentationTask.scored(run, recipe, {}, found["folds"])
     seed = scores.config["seed"]
     accuracies = [found["overclustering"]["accuracy"]]
-    for model in (run.load_best(), build_model(recipe, scores.config["channels"], seed)):
+    for model in (run.load_best(), fresh_model(recipe, scores.config["channels"], seed)):
         cells = labelled_cells(scores, model, recipe.downscale, seed)
         accuracies += [accuracy(*cells, hidden, seed) for hidden in (0, 128)]
     return [f"{a:.3f}" for a in accuracies]

@@ -19,7 +19,7 @@ from iic_tf.export.labelling import Labelling, Predictor
 from iic_tf.export.legend import Legend, make_legend
 from iic_tf.export.overclusters import overclustering_sub_head
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.served_run import load_served
+from iic_tf.export.served_run import load_served_as
 from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import choose, make_row, write_sheet
 from iic_tf.models.served import ServedSegmenter
@@ -72,7 +72,7 @@ def predict(
         InputError: no images, other channels than the run's, or no trained model, before anything
             is written; or damaged images, after all others are done.
     """
-    served = load_served(run)
+    served = load_served_as(run, ServedSegmenter)
     scenes = _load(run, served, images, masks, class_file, image_glob, mask_glob, say)
     written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS} | {"sheet.png"}
     folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
@@ -121,7 +121,7 @@ def _load(
 ) -> SceneSet:
     source = run.config().get("source", {})
     if images == source.get("dataset") and not Path(images).exists():
-        scenes = source_from_dict(source).load()
+        scenes: SceneSet = source_from_dict(source).load()
     else:
         scenes = load_folder(images, masks, class_file, image_glob=image_glob, mask_glob=mask_glob)
     channels = served.model.channels

@@ -19,7 +19,7 @@ from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import DataMissingError, InputError
 from iic_tf.export.overclusters import overclustering_sub_head
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.served_run import load_served
+from iic_tf.export.served_run import load_served_as
 from iic_tf.export.shares import largest_shares
 from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.pictures import confident_sheet
@@ -70,7 +70,7 @@ def predict_images(
         InputError: no images, none with the run's channels, or no trained model, before anything
             is written; or damaged images, after all others are done.
     """
-    served = load_served(run)
+    served = load_served_as(run, ServedClusterer)
     sub_head = overclustering_sub_head(run, served.model) if overclusters else None
     dataset = run.config().get("source", {}).get("dataset")
     place, folder = Path(images).expanduser(), Path(out).expanduser()

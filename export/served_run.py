@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+from iic_tf.errors import InputError
 from iic_tf.export.best_model import best_model
 from iic_tf.export.servable import Servable
-from iic_tf.training.recipe import Recipe
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.registry import TASKS
 
+S = TypeVar("S")
 
-def load_served(run: Run, recipe: Recipe | None = None) -> Servable:
+
+def load_served(run: Run) -> Servable:
     """The best model of a run in float32, with its preprocessing.
 
     Args:
         run: a trained run.
-        recipe: its recipe, if it is at hand.
 
     Raises:
         InputError: no finished epoch, or damaged files.
     """
-    recipe = recipe or run_recipe(run)
-    return TASKS[recipe.task].served(run, best_model(run, recipe.model_class), recipe)
+    recipe = run_recipe(run)
+    served: Servable = TASKS[recipe.task].served(run, best_model(run, recipe.model_class), recipe)
+    return served
+
+
+def load_served_as(run: Run, kind: type[S]) -> S:
+    """The same of a run that must be of the task that such models are served for.
+
+    Raises:
+        InputError: a run of another task, no finished epoch, or damaged files.
+    """
+    served = load_served(run)
+    if not isinstance(served, kind):
+        raise InputError(
+            f"Expected a run that is served as {kind.__name__}; received {run.folder}, served as "
+            f"{type(served).__name__}."
+        )
+    return served

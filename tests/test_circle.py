@@ -121,7 +121,7 @@ def test_film_grows_by_an_epoch_and_stays_short(
 
     monkeypatch.setattr(circle, "circle_projection", noted)
     film = circle.DrawCircle(Run(tmp_path), _set(10), ImageView(crops=(8,), size=8), 0)
-    model = SimpleNamespace(chosen=0)
+    model = SimpleNamespace(sub_head=0)
     film.set_model(model)
     film.on_train_begin()
     for epoch in range(start, start + epochs):
@@ -134,7 +134,7 @@ def test_film_grows_by_an_epoch_and_stays_short(
     assert titles == [f"epoch {at}" for at in range(start, start + epochs + 1)]
     assert [at for at, _ in film.frames][-1] == start + epochs
     # Once another sub-head is chosen all frames are of that one.
-    model.chosen = 1
+    model.sub_head = 1
     film.on_epoch_begin(start + epochs)
     film.on_epoch_end(start + epochs)
     assert {chosen for _, chosen in film.frames} == {1}

@@ -119,7 +119,7 @@ def test_batches_that_are_not_pairs_are_refused():
         model.fit(images, verbose=0)
     batch = dict(noise_pairs()[0])
     del batch["flip"]
-    with pytest.raises(InputError, match=r"received \['epoch', 'gx', 'scene', 'x'\]"):
+    with pytest.raises(InputError, match=r"received \['epoch', 'gx', 'number', 'scene', 'x'\]"):
         model.train_step(batch)
     with pytest.raises(InputError, match="batches of pairs"):
         model.test_step(images)

@@ -87,11 +87,28 @@ def test_shapes_types_and_ranges_of_a_batch():
         "valid": ((5, 10, 10), "float32"),
         "epoch": ((5,), "int32"),
         "scene": ((5,), "int32"),
+        "number": ((5,), "int32"),
     }
     for name in ("x", "gx", "valid"):
         assert float(tf.reduce_min(batch[name])) >= 0
         assert float(tf.reduce_max(batch[name])) <= 1
     assert "valid" not in Pairs(scenes(), crop=10, batch=5)[0]
+
+
+@pytest.mark.parametrize("masks", [False, True])
+def test_plain_views_come_in_the_order_of_the_numbers(masks):
+    """Of an epoch, whatever part of it a batch is."""
+    pairs = Pairs(scenes(), crop=10, batch=5, masks=masks, photometry=STILL)
+    views, valid = zip(*pairs.plain_views(2), strict=True)
+    views = np.concatenate(views)
+    pairs.epoch = 2
+    for step in range(len(pairs)):
+        batch = pairs[step]
+        assert batch["number"].numpy().tolist() == list(range(5 * step, 5 * step + len(batch["x"])))
+        np.testing.assert_array_equal(views[batch["number"]], batch["x"])
+        if masks:
+            np.testing.assert_array_equal(np.concatenate(valid)[batch["number"]], batch["valid"])
+    assert masks or set(valid) == {None}
 
 
 def test_a_grid_gives_every_crop_once_an_epoch_in_an_order_of_its_own():

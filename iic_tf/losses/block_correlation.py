@@ -110,8 +110,8 @@ def correlation_by_blocks(p: Any, q: Any, reach: tuple[int, int]) -> Any:
         joints, spectra = plan.forward(p, q)
 
         def gradient(*arguments: Any, upstream: Any = None) -> Any:
-            (slope,) = arguments or (upstream,)
-            return plan.backward(p, q, slope, spectra)
+            (gradient,) = arguments or (upstream,)
+            return plan.backward(p, q, gradient, spectra)
 
         return joints, gradient
 
@@ -151,16 +151,16 @@ class BlockCorrelation:
         joints = ops.reshape(ops.transpose(joints, (0, 2, 1)), (-1, k, k))
         return joints, spectra
 
-    def backward(self, p: Any, q: Any, slope: Any, spectra: Any) -> tuple[Any, Any]:
+    def backward(self, p: Any, q: Any, gradient: Any, spectra: Any) -> tuple[Any, Any]:
         """dL/dp and dL/dq from dL/dP."""
-        slope = self.stripes_of_slope(slope)
+        gradient = self.stripes_of_gradient(gradient)
         if spectra is not None:
-            of_p, of_q = self.slopes(0, slope, *spectra)
+            of_p, of_q = self.gradients(0, gradient, *spectra)
         else:
             of_p, of_q = self.in_parts(
-                lambda i, slope, *stripes: self.slopes(i, slope, *self.spectra(*stripes)),
-                (slope, self.stripes_of_p(p), self.stripes_of_q(q)),
-                self.no_slopes(ops.shape(p)[0]),
+                lambda i, gradient, *stripes: self.gradients(i, gradient, *self.spectra(*stripes)),
+                (gradient, self.stripes_of_p(p), self.stripes_of_q(q)),
+                self.no_gradients(ops.shape(p)[0]),
             )
         of_q = self.x.overlap_add(of_q, 4)
         return self.map_of(of_p, (0, 0)), self.map_of(of_q, (self.y.reach, self.x.reach))
@@ -238,26 +238,28 @@ class BlockCorrelation:
 
     # --- and back
 
-    def stripes_of_slope(self, slope: Any) -> Any:
+    def stripes_of_gradient(self, gradient: Any) -> Any:
         """Spectra along x of dL/dP, `[frequencies, k², (2, window_y)]`."""
         y, x, k = self.y, self.x, self.k
-        slope = ops.transpose(ops.reshape(slope, (y.window, x.window, k * k)), (0, 2, 1))
-        slope = ops.matmul(slope, self._tensor(self.real_to[: x.window].reshape(x.window, -1)))
-        slope = ops.reshape(slope, (y.window, k * k, 2, self.frequencies))
-        slope = ops.transpose(slope, (3, 1, 2, 0))
-        return ops.reshape(slope, (self.frequencies, k * k, 2 * y.window))
+        gradient = ops.transpose(ops.reshape(gradient, (y.window, x.window, k * k)), (0, 2, 1))
+        gradient = ops.matmul(
+            gradient, self._tensor(self.real_to[: x.window].reshape(x.window, -1))
+        )
+        gradient = ops.reshape(gradient, (y.window, k * k, 2, self.frequencies))
+        gradient = ops.transpose(gradient, (3, 1, 2, 0))
+        return ops.reshape(gradient, (self.frequencies, k * k, 2 * y.window))
 
-    def slopes(self, i: Any, slope: Any, p: Any, q: Any) -> tuple[Any, Any]:
+    def gradients(self, i: Any, gradient: Any, p: Any, q: Any) -> tuple[Any, Any]:
         """What part i adds to dL/dp and dL/dq, in blocks.
 
         `[n, k, rows, block_y, columns, block_x]` and `[n, k, rows', block_y, columns, long_x]`.
         """
         y, x, k = self.y, self.x, self.k
-        slope = ops.matmul(slope, self._tensor(y.complex_to(y.window)))
-        slope = ops.reshape(slope, (self.part, k, k, 2, y.long))
-        slope = ops.transpose(slope, (3, 0, 4, 1, 2))
-        real, imaginary = slope[0], slope[1]
-        # Of p: conj(slope) q, summed over q's clusters; of q: slope p, summed over p's.
+        gradient = ops.matmul(gradient, self._tensor(y.complex_to(y.window)))
+        gradient = ops.reshape(gradient, (self.part, k, k, 2, y.long))
+        gradient = ops.transpose(gradient, (3, 0, 4, 1, 2))
+        real, imaginary = gradient[0], gradient[1]
+        # Of p: conj(gradient) q, summed over q's clusters; of q: gradient p, summed over p's.
         turned = ops.swapaxes(real, -1, -2), ops.swapaxes(imaginary, -1, -2)
         of_p = ops.matmul(q, _complex(turned[0], -turned[1]))
         of_p = self._back_y(of_p, y.block)
@@ -280,8 +282,8 @@ class BlockCorrelation:
         s = ops.matmul(s, self._tensor(y.complex_back(length)))
         return ops.reshape(s, (*_shape(s)[:-1], 2, length))
 
-    def no_slopes(self, batch: Any) -> list[Any]:
-        """Zeros to add the parts' slopes to."""
+    def no_gradients(self, batch: Any) -> list[Any]:
+        """Zeros to add the parts' gradients to."""
         y, x = self.y, self.x
         rows = y.blocks + -(-y.long // y.block) - 1
         shapes = (

@@ -21,14 +21,14 @@ def direct_correlation(p: Any, q: Any, reach: tuple[int, int]) -> Any:
     @ops.custom_gradient  # type: ignore[untyped-decorator]
     def correlate(p: Any, q: Any) -> Any:
         def gradient(*arguments: Any, upstream: Any = None) -> Any:
-            (slope,) = arguments or (upstream,)
-            slope = ops.reshape(slope, (*window, k, k))
+            (gradient,) = arguments or (upstream,)
+            gradient = ops.reshape(gradient, (*window, k, k))
             return (
-                ops.conv(q, ops.transpose(slope, (0, 1, 3, 2)), padding="same"),
-                ops.conv(p, ops.flip(slope, (0, 1)), padding="same"),
+                ops.conv(q, ops.transpose(gradient, (0, 1, 3, 2)), padding="same"),
+                ops.conv(p, ops.flip(gradient, (0, 1)), padding="same"),
             )
 
-        # [y, x, c', c]: q is the convolution's input, p the slope of its output.
+        # [y, x, c', c]: q is the convolution's input, p the gradient of its output.
         joints = tf.raw_ops.Conv2DBackpropFilter(
             input=q,
             filter_sizes=(*window, k, k),

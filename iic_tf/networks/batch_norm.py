@@ -26,6 +26,8 @@ class BatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
     Takes `[batch, height, width, channels]`; arguments as Keras'.
     """
 
+    momentum: Any
+
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         """A tensor of the same shape, in the layer's compute type."""
         if not (training and self.trainable and mask is None and self._plain(inputs)):

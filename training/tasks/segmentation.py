@@ -15,7 +15,6 @@ from iic_tf.training.dim_images import dim_note
 from iic_tf.training.look import draw_found
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
-from iic_tf.training.scored import Scored
 from iic_tf.training.segmentation_scores import SegmentationScores
 from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, source_of, untrained_model
 from iic_tf.training.values import Flag, Whole
@@ -134,7 +133,9 @@ class SegmentationTask(Task):
         return ["found.png", *own]
 
     @classmethod
-    def scored(cls, run: Run, recipe: Recipe, places: Mapping[str, str], folds: int) -> Scored:
+    def scored(
+        cls, run: Run, recipe: Recipe, places: Mapping[str, str], folds: int
+    ) -> SegmentationScores:
         assert isinstance(recipe, SegmentationRecipe)
 
         def served(trained: bool) -> ServedSegmenter:
