@@ -75,7 +75,7 @@ class Predictor:
         return windows(scene.height, scene.width, core, self.served.margin, align)
 
     def require_size(self, scene: Scene) -> None:
-        """Refuse what is too small for Sobel slopes, which mirror the image at its border."""
+        """Refuse what is too small for Sobel gradients, which mirror the image at its border."""
         least = 1 if self.served.model.inputs == BANDS else self.served.downscale + 1
         if min(scene.height, scene.width) < least:
             raise InputError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import errno
+import hashlib
+import json
 import os
 import shutil
 import signal
@@ -227,6 +229,41 @@ def test_other_values_are_refused(images, whole, tmp_path, capsys) -> None:
     assert "seed 7 (began with 0)" in said
     assert main(["train", "--resume", "--out", str(tmp_path / "none")]) == 2
     assert "the folder of a run" in capsys.readouterr().err
+
+
+def test_a_value_that_recipes_have_since_or_no_longer_have_stops_no_resuming(
+    whole, tmp_path, capsys
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    shutil.rmtree(run / "checkpoints" / f"epoch-{EPOCHS:04d}")
+    config = json.loads((run / "config.json").read_text())
+    del config["recipe"]["evaluation_steps"], config["recipe"]["task"]
+    config["recipe"] |= {"method": "iic-clustering", "given_up": 3}
+    config["source"] |= {"bands": "RGB"}
+    (run / "config.json").write_text(json.dumps(config))
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+    assert_same(run, whole)
+
+
+def test_a_checkpoint_of_before_heads_had_optimisers_says_what_resumes_it(
+    whole, tmp_path, capsys
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    for folder in (run / "checkpoints").glob("epoch-*"):
+        state = json.loads((folder / "state.json").read_text())
+        del state["form"]
+        (folder / "state.json").write_text(json.dumps(state))
+        sums = json.loads((folder / "sums.json").read_text())
+        sums["state.json"] = hashlib.sha256((folder / "state.json").read_bytes()).hexdigest()
+        (folder / "sums.json").write_text(json.dumps(sums))
+    before = sorted(run.rglob("*"))
+    capsys.readouterr()
+    assert main(["train", "--resume", "--out", str(run)]) == 2
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("iic-tf")]
+    assert "before commit db528dd resumes" in line
+    assert sorted(run.rglob("*")) == before
 
 
 def test_a_full_disk_leaves_the_earlier_checkpoint(

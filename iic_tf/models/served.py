@@ -57,7 +57,7 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
     @property
     def examples(self) -> tuple[tuple[int, int, int], ...]:
         """Batch, height and width of images that show what a runtime does: several, odd, small."""
-        # Sobel slopes mirror the image at its border, which takes two pixels.
+        # Sobel gradients mirror the image at its border, which takes two pixels.
         least = 2 * self.downscale
         sizes = ((1, 33, 47), (2, 64, 64), (1, 7, 5), (3, 100, 31))
         return tuple((n, max(height, least), max(width, least)) for n, height, width in sizes)
@@ -65,9 +65,9 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
     @property
     def margin(self) -> int:
         """How far, in raw pixels, what lies beside a pixel can change its label."""
-        # One more for where a box mean or an enlargement begins, one for the slopes.
-        slopes = self.model.inputs != BANDS
-        return int((self.model.trunk.receptive_radius + 1 + slopes) * self.downscale)
+        # One more for where a box mean or an enlargement begins, one for the gradients.
+        gradients = self.model.inputs != BANDS
+        return int((self.model.trunk.receptive_radius + 1 + gradients) * self.downscale)
 
     @property
     def align(self) -> int:

@@ -1,4 +1,4 @@
-"""What a network sees of an image: its bands, its slopes, or both."""
+"""What a network sees of an image: its bands, its gradients, or both."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sobel channels: the horizontal and vertical slope of an image's brightness."""
+"""Sobel channels: the horizontal and vertical gradient of an image's brightness."""
 
 from __future__ import annotations
 

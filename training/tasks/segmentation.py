@@ -134,10 +134,8 @@ class SegmentationTask(Task):
 
     @classmethod
     def scored(
-        cls, run: Run, recipe: Recipe, places: Mapping[str, str], folds: int
+        cls, run: Run, recipe: Any, places: Mapping[str, str], folds: int
     ) -> SegmentationScores:
-        assert isinstance(recipe, SegmentationRecipe)
-
         def served(trained: bool) -> ServedSegmenter:
             model = run.load_best() if trained else untrained_model(recipe, cls, place, run)
             return cls.served(run, model, recipe)
@@ -147,8 +145,7 @@ class SegmentationTask(Task):
         return SegmentationScores(run, served, recipe.clusters, recipe.downscale, source, folds)
 
     @classmethod
-    def served(cls, run: Run, model: Any, recipe: Recipe) -> ServedSegmenter:
-        assert isinstance(recipe, SegmentationRecipe)
+    def served(cls, run: Run, model: Any, recipe: Any) -> ServedSegmenter:
         config = run.config()
         try:
             low, high = config["low"], config["high"]

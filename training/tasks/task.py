@@ -76,12 +76,12 @@ class Task:
         raise NotImplementedError
 
     @classmethod
-    def scored(cls, run: Run, recipe: Recipe, places: Mapping[str, str], folds: int) -> Scored:
+    def scored(cls, run: Run, recipe: Any, places: Mapping[str, str], folds: int) -> Scored:
         """What there is to score of a run, found in other places than in training, if told so."""
         raise NotImplementedError
 
     @classmethod
-    def served(cls, run: Run, model: Any, recipe: Recipe) -> Any:
+    def served(cls, run: Run, model: Any, recipe: Any) -> Any:
         """A run's model as clients meet it, preprocessing included."""
         raise NotImplementedError
 
