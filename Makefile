@@ -69,7 +69,7 @@ speed: $(READY)
 	$(BIN)/python benchmarks/objective.py --out benchmarks
 
 lock:
-	$(BIN)/python -m pip freeze --exclude-editable | grep -v -i -E '^(rasterio|affine|click|click-plugins|cligj|torch|filelock|jinja2|mpmath|networkx|sympy)==' > requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v -i -E '^(torch|filelock|jinja2|mpmath|networkx|sympy)==' > requirements.lock
 
 clean:
 	rm -rf build dist *.egg-info

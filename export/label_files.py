@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import tifffile
 from numpy.typing import NDArray
 from PIL import Image
+from rasterio.windows import Window
 
-from iic_tf.export.georeference import georeferenced, write_geotiff
+from iic_tf.data.gdal import create_tiff
+from iic_tf.export.georeference import place_of
 from iic_tf.training.atomic import replacing
 
 LARGEST_PNG = 100_000_000
@@ -33,8 +35,8 @@ def write_labels(
     """Write `<name>_labels.png`, `<name>_labels.tif` or both; each whole or not at all.
 
     The PNG is left out above 100 megapixels, the TIFF below unless the image was one. Both hold
-    the indices, 8 bits each, and the colours as a palette. The TIFF is tiled and deflated; with
-    rasterio installed it takes over the image's georeference.
+    the indices, 8 bits each, and the colours as a palette. The TIFF is tiled and deflated, and
+    takes over the place on Earth of an image that was a TIFF.
 
     Args:
         folder: where to.
@@ -60,11 +62,9 @@ def write_labels(
         strips = iter([whole])
     if small and (source is None or not is_tiff(source)):
         return [png]
+    place = place_of(source) if source is not None and is_tiff(source) else {}
     with replacing(tiff) as temporary:
-        if source is not None and is_tiff(source) and georeferenced(source):
-            write_geotiff(temporary, regular(strips, TILE), size, colours, source, TILE)
-        else:
-            write_tiff(temporary, strips, size, colours)
+        write_tiff(temporary, strips, size, colours, place)
     return [png, tiff] if small else [tiff]
 
 
@@ -74,23 +74,39 @@ def is_tiff(path: Path) -> bool:
 
 
 def write_tiff(
-    path: Path, strips: Strips, size: tuple[int, int], colours: NDArray[np.uint8]
+    path: Path,
+    strips: Strips,
+    size: tuple[int, int],
+    colours: NDArray[np.uint8],
+    place: Mapping[str, Any],
 ) -> None:
-    """Write a tiled TIFF with a palette, holding a row of tiles in memory at a time."""
-    table = np.zeros((3, 256), np.uint16)
-    # 0 to 255 becomes 0 to 65535.
-    table[:, : len(colours)] = colours.T.astype(np.uint16) * 257
-    with tifffile.TiffWriter(path, bigtiff=size[0] * size[1] > 2**31) as writer:
-        writer.write(
-            _tiles(strips, size[1]),
-            shape=size,
-            dtype=np.uint8,
-            tile=(TILE, TILE),
-            compression="zlib",
-            photometric="palette",
-            colormap=table,
-            metadata=None,
-        )
+    """Write a tiled TIFF with a palette, holding a row of tiles in memory at a time.
+
+    Args:
+        path: the file.
+        strips: the labels.
+        size: height and width.
+        colours: uint8 `[k, 3]`, k at most 256.
+        place: rasterio's `transform` and `crs`, or neither.
+    """
+    height, width = size
+    with create_tiff(
+        path,
+        height,
+        width,
+        tiled=True,
+        blockxsize=TILE,
+        blockysize=TILE,
+        compress="deflate",
+        bigtiff="IF_SAFER",
+        **place,
+    ) as target:
+        table = {index: (*map(int, colour), 255) for index, colour in enumerate(colours)}
+        target.write_colormap(1, table)
+        top = 0
+        for strip in regular(strips, TILE):
+            target.write(strip, 1, window=Window(0, top, width, len(strip)))
+            top += len(strip)
 
 
 def regular(strips: Strips, rows: int) -> Strips:
@@ -109,10 +125,3 @@ def regular(strips: Strips, rows: int) -> Strips:
         kept, count = [joined[whole:]], count - whole
     if count:
         yield np.concatenate(kept)
-
-
-def _tiles(strips: Strips, width: int) -> Strips:
-    for strip in regular(strips, TILE):
-        for left in range(0, width, TILE):
-            tile = strip[:, left : left + TILE]
-            yield np.pad(tile, ((0, TILE - tile.shape[0]), (0, TILE - tile.shape[1])))

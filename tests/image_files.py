@@ -1,9 +1,11 @@
-"""Small files of image sets, laid out as their makers do."""
+"""Small files of image sets, laid out as their makers do, and images of unusual kinds."""
 
 import gzip
 import struct
+import zlib
 
 import numpy as np
+import rasterio
 import tifffile
 from PIL import Image
 
@@ -91,3 +93,33 @@ def save(path, values):
         tifffile.imwrite(path, values, photometric="minisblack", **contiguous)
     else:
         Image.fromarray(values).save(path)
+
+
+def gdal_tiff(path, values, **options):
+    """A TIFF with a place by GDAL, whose creation options these are, of `[h, w]` or `[h, w, c]`."""
+    values = values if values.ndim == 3 else values[..., None]
+    height, width, count = values.shape
+    place = {"crs": "EPSG:32633", "transform": rasterio.Affine(0.5, 0, 500000, 0, -0.5, 5800000)}
+    size = {"height": height, "width": width, "count": count, "dtype": values.dtype.name}
+    with rasterio.open(path, "w", driver="GTiff", **{**size, **place, **options}) as file:
+        file.write(values.transpose(2, 0, 1))
+
+
+def png(path, values, bits=16, packed=None):
+    """A PNG of 16 bits and 1 to 4 channels, or of rows packed by the caller into `bits` a pixel."""
+
+    def chunk(kind, data):
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
+    height, width, *channels = values.shape
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels[0] if channels else 1]
+    rows = values.astype(">u2") if packed is None else packed
+    stored = b"".join(b"\0" + row.tobytes() for row in rows)
+    path.write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0))
+        + chunk(b"IDAT", zlib.compress(stored))
+        + chunk(b"IEND", b"")
+    )

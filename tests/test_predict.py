@@ -3,6 +3,7 @@ import re
 
 import numpy as np
 import pytest
+import rasterio
 import tifffile
 from PIL import Image
 from tiny_run import make_run
@@ -239,7 +240,6 @@ def test_a_tiff_of_four_channels(tmp_path, monkeypatch):
 
 
 def test_a_georeference_is_handed_on(tmp_path):
-    rasterio = pytest.importorskip("rasterio")
     run = make_run(tmp_path)
     pixels = picture(270, 300)
     place = rasterio.Affine(0.5, 0, 500000, 0, -0.5, 5800000)

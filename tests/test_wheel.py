@@ -26,4 +26,4 @@ def test_metadata() -> None:
     scripts = metadata.entry_points(group="console_scripts", name="iic-tf")
     assert {s.value for s in scripts} == {"iic_tf.cli:main"}
     extras = metadata.metadata("iic_tf").get_all("Provides-Extra")
-    assert {"cuda", "geo", "serving", "dev"} <= set(extras)
+    assert {"cuda", "serving", "dev"} <= set(extras)

@@ -1,47 +1,29 @@
-"""Images in files, of which windows are read: PNG, JPEG and TIFF of 8 or 16 bits."""
+"""Images in files, of which windows are read: PNG, JPEG and TIFF of 8 or 16 bits.
+
+GDAL reads TIFF, through rasterio, and Pillow photographs; what each of them is told, and what the
+pixels of one format have of their own, stands in `tiff` and `whole`.
+"""
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from rasterio.errors import RasterioIOError
 
 from iic_tf.data.pixel_cache import set_cache_bytes
+from iic_tf.data.reading import MAX_CHANNELS, Palette, Reader, unreadable
+from iic_tf.data.tiff import TIFF_STARTS, TiffReader
+from iic_tf.data.whole import JPEG_START, PNG_START, WholeReader
 from iic_tf.errors import DataMissingError, InputError, expected
 
-__all__ = ["MAX_CHANNELS", "Palette", "Raster", "set_cache_bytes", "unreadable"]
+__all__ = ["MAX_CHANNELS", "Palette", "Raster", "set_cache_bytes"]
 
-MAX_CHANNELS = 16
 _BLOCK_PIXELS = 2**22
-
-Palette = Literal["rgb", "index"]
-"""How stored indices are read: `rgb` looks palettes up and makes 1-bit images 0 and 255, as for
-photographs; `index` keeps what is stored (palette indices, 0 and 1), as for class masks."""
-
-
-class Reader(Protocol):
-    """What reads one file format; made from the file's header alone."""
-
-    height: int
-    width: int
-    channels: int
-    dtype: np.dtype[np.generic]
-
-    def read(self, top: int, left: int, height: int, width: int) -> NDArray[np.generic]:
-        """Pixels `[height, width, channels]` of a window that lies inside the image."""
-        ...
-
-
-def unreadable(path: Path, reason: str) -> InputError:
-    """The error for a file that is not an image this package reads."""
-    return InputError(
-        f"Expected a PNG, JPEG or TIFF image of uint8 or uint16 with 1 to {MAX_CHANNELS} channels; "
-        f"received '{path}' ({reason})."
-    )
 
 
 class Raster:
@@ -116,12 +98,10 @@ class Raster:
             return reader.read(top, left, height, width)
         except InputError:
             raise
-        except FileNotFoundError as error:
-            raise _missing(self.path) from error
         except Exception as error:
             # Decoders raise almost anything (OSError, ValueError, struct.error, their own types)
             # on damaged files.
-            raise unreadable(self.path, _reason(error)) from error
+            raise _failed(self.path, error) from error
 
     def row_blocks(self) -> Iterator[NDArray[np.generic]]:
         """The whole image from top to bottom in blocks of full rows, about 4 megapixels each."""
@@ -140,10 +120,6 @@ class Raster:
 
 
 def _reader_for(path: Path, palette: Palette) -> Reader:
-    # Imported here because both modules need `unreadable` from this one.
-    from iic_tf.data.tiff import TIFF_STARTS, TiffReader
-    from iic_tf.data.whole import JPEG_START, PNG_START, WholeReader
-
     try:
         with path.open("rb") as file:
             start = file.read(8)
@@ -155,17 +131,16 @@ def _reader_for(path: Path, palette: Palette) -> Reader:
             return WholeReader(path, palette)
     except InputError:
         raise
-    except FileNotFoundError as error:
-        raise _missing(path) from error
     except Exception as error:
-        raise unreadable(path, _reason(error)) from error
+        raise _failed(path, error) from error
     raise unreadable(path, f"it starts with {start!r}")
 
 
-def _missing(path: Path) -> DataMissingError:
-    return DataMissingError(f"Expected an image file at '{path}'; received no such file.")
-
-
-def _reason(error: Exception) -> str:
+def _failed(path: Path, error: Exception) -> InputError:
+    if isinstance(error, FileNotFoundError | RasterioIOError) and not os.path.exists(path):
+        return DataMissingError(f"Expected an image file at '{path}'; received no such file.")
+    # What GDAL found is the cause of what rasterio says of it.
+    while isinstance(error.__cause__, Exception):
+        error = error.__cause__
     text = " ".join(str(error).split())
-    return f"damaged: {text[:120] or type(error).__name__}"
+    return unreadable(path, f"damaged: {text[:120] or type(error).__name__}")

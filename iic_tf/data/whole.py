@@ -6,15 +6,15 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
+from iic_tf.data.gdal import open_pixels
 from iic_tf.data.pixel_cache import SHARED
-from iic_tf.data.raster import Palette, unreadable
+from iic_tf.data.reading import Palette, unreadable
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 JPEG_START = b"\xff\xd8\xff"
@@ -45,7 +45,7 @@ class WholeReader:
             image = self._pillow(file)
             self.width, self.height = image.size
             mode = image.mode
-        # Pillow cuts colour PNGs of 16 bits down to 8, so those are decoded by imagecodecs.
+        # Pillow cuts colour PNGs of 16 bits down to 8, so those are decoded by GDAL.
         if self._depth == 16:
             self.channels = _PNG_CHANNELS[colour_type]
         elif mode in _CHANNELS:
@@ -76,12 +76,18 @@ class WholeReader:
 
     def _decode(self) -> NDArray[np.generic]:
         if self._depth == 16:
-            pixels: NDArray[np.generic] = imagecodecs.png_decode(self._path.read_bytes())
+            pixels = self._from_gdal()
         else:
             with self._path.open("rb") as file:
                 pixels = self._from_pillow(self._pillow(file))
         pixels = pixels.reshape(self.height, self.width, -1)[..., : self.channels]
         return np.ascontiguousarray(pixels)
+
+    def _from_gdal(self) -> NDArray[np.generic]:
+        with open_pixels(self._path, "PNG") as file:
+            pixels: NDArray[np.generic] = np.empty((self.height, self.width, file.count), np.uint16)
+            file.read(out=pixels.transpose(2, 0, 1))
+        return pixels
 
     def _from_pillow(self, image: Image.Image) -> NDArray[np.generic]:
         if image.mode in ("CMYK", "YCbCr"):
