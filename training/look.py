@@ -17,12 +17,19 @@ from iic_tf.training.run import Run
 
 
 class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
-    """Redraw `pictures/losses.png` and `pictures/<head>_shares.png` after every epoch."""
+    """Redraw `pictures/losses.png` and `pictures/<head>_shares.png` after every epoch.
 
-    def __init__(self, run: Run, record: Record):
+    Args:
+        run: where to write.
+        record: the figures so far.
+        label: what the losses are.
+    """
+
+    def __init__(self, run: Run, record: Record, label: str):
         super().__init__()
         self.run = run
         self.record = record
+        self.label = label
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         rows = self.record.rows
@@ -33,7 +40,7 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
         # Some losses have none.
         bounds = {head: bound for head, bound in bounds.items() if math.isfinite(bound)}
         with replacing(self.run.pictures / "losses.png") as temporary:
-            loss_curves(epochs, series, bounds).save(temporary)
+            loss_curves(epochs, series, bounds, self.label).save(temporary)
         for head in heads:
             names = [name for name in rows[-1] if name.startswith(f"{head}_share_")]
             shares = np.asarray([[row[name] for name in names] for row in rows])

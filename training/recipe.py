@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from iic_tf.errors import expected
 from iic_tf.models.adam import Adam
 from iic_tf.models.self_supervised import SelfSupervised
+from iic_tf.pictures.curves import LOSS
 from iic_tf.training.run import Run
 from iic_tf.training.values import Flag, Real, Text, Values, Whole
 from iic_tf.views.inputs import check_inputs
@@ -35,6 +36,8 @@ class Recipe(Values):
     keep: ClassVar[str] = LOWEST
     """Which epoch is kept; where targets change each epoch the lowest loss tells nothing."""
 
+    loss_label: ClassVar[str] = LOSS
+    """What stands beside the curves of the losses."""
     replicas_differ: ClassVar[str] = ""
     """Why several replicas do not equal one device; empty where they do."""
 

@@ -182,7 +182,7 @@ def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
     callbacks = [
         KeepBest(run),
         record,
-        DrawCurves(run, record),
+        DrawCurves(run, record, work.task.recipe.loss_label),
         *own,
         SaveCheckpoint(checkpoints, record, own),
         progress,

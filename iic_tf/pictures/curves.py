@@ -16,11 +16,14 @@ from iic_tf.pictures.colours import palette
 from iic_tf.pictures.figure import FAINT, GRID, INK, new_figure, tidy, to_image
 from iic_tf.pictures.text import literal, shorten
 
+LOSS = "loss in nats (0: nothing learned)"
+
 
 def loss_curves(
     epochs: Sequence[int],
     series: Mapping[str, Sequence[float]],
     bounds: Mapping[str, float],
+    label: str = LOSS,
 ) -> Image.Image:
     """Draw the loss of each head by epoch, with the least value that it can reach.
 
@@ -32,6 +35,7 @@ def loss_curves(
         series: for each head's name as many values as `epochs`; at least one head.
         bounds: the lowest loss possible (−ln k at λ = 1) by head's name, drawn dashed in the
             head's colour; heads may be missing.
+        label: what the losses are.
 
     Raises:
         InputError: nothing to draw, lengths differ, or a bound belongs to no head.
@@ -90,7 +94,7 @@ def loss_curves(
     axes.set_ylim(low - room, high + room)
     _scale_epochs(axes, epochs)
     axes.grid(axis="y", color=GRID, lw=0.8)
-    axes.set_ylabel("loss in nats (0: nothing learned)", color=INK)
+    axes.set_ylabel(label, color=INK)
     tidy(axes)
     figure.legend(
         lines, names, loc="outside upper center", ncols=min(4, len(names)), frameon=False,

@@ -25,6 +25,7 @@ class _DeepCluster(Values):
     """What both kinds of data have in common; the defaults are the authors'."""
 
     keep: ClassVar[str] = LAST
+    loss_label: ClassVar[str] = "mean squared distance to the nearest centre"
 
     if TYPE_CHECKING:
         classes: int
