@@ -42,8 +42,8 @@ class IICClusterer(TwoHeads, Clusterer):
         network: `A`, a ResNet34 for small images, or `B`, four 5×5 convolutions for digits.
         width: factor of the network's channel counts.
         sub_heads: sub-heads of each head.
-        inputs: what the network sees: `bands` (the image's own), `bands+sobel` (and the gradients dx
-            and dy of its brightness), or `sobel` (the gradients alone: no colour, no brightness).
+        inputs: what the network sees: `bands` (the image's own), `bands+sobel` (and the gradients
+            dx and dy of its brightness), or `sobel` (those alone: no colour, no brightness).
         lamb: λ of the main head.
         overclustering_lamb: λ of the overclustering head.
         turns: which heads are trained in epoch 0, 1, …, over and over: `overclustering`, `main`,

@@ -33,8 +33,8 @@ class IICSegmenter(TwoHeads, Segmenter):
         channels: bands of the images.
         width: factor of the network's channel counts.
         sub_heads: sub-heads of each head.
-        inputs: what the network sees: `bands` (the image's own), `bands+sobel` (and the gradients dx
-            and dy of its brightness), or `sobel` (the gradients alone: no colour, no brightness).
+        inputs: what the network sees: `bands` (the image's own), `bands+sobel` (and the gradients
+            dx and dy of its brightness), or `sobel` (those alone: no colour, no brightness).
         radius: T, half the side of the window of displacements, in pixels.
         lamb: λ of the main head.
         overclustering_lamb: λ of the overclustering head.
