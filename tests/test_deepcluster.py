@@ -12,12 +12,9 @@ from made_up import noise, noise_pairs, two_textures
 
 from iic_tf.data.image_set import ImageSet
 from iic_tf.errors import InputError
+from iic_tf.losses.deepcluster import balanced_weights
 from iic_tf.models.centroids import Centroids, Whitening
-from iic_tf.models.deepcluster import (
-    DeepClusterClusterer,
-    DeepClusterSegmenter,
-    balanced_weights,
-)
+from iic_tf.models.deepcluster import DeepClusterClusterer, DeepClusterSegmenter
 from iic_tf.models.fitting import Fit
 from iic_tf.views.geometry import Geometry
 from iic_tf.views.image_pairs import ImagePairs

@@ -64,6 +64,14 @@ def test_losses_are_those_of_the_best_epoch_by_the_main_head(tmp_path):
     assert best_losses(run) == {"main": [-0.5], "overclustering": []}
 
 
+def test_losses_are_those_of_the_epoch_that_is_kept_where_the_lowest_loss_is_not(tmp_path):
+    run = Run(tmp_path)
+    run.metrics_file.write_text(
+        "epoch,best,main_loss,main_loss_0\n1,1,0.5,0.5\n2,1,0.2,0.2\n3,1,0.4,0.4\n"
+    )
+    assert best_losses(run) == {"main": [0.4], "overclustering": []}
+
+
 def test_one_fold_is_refused(tmp_path):
     with pytest.raises(InputError, match="at least 2 folds; received folds=1"):
         evaluate(Run(tmp_path), folds=1)

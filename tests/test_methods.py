@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import subprocess
 import sys
@@ -134,6 +135,12 @@ def test_it_is_scored_beside_baselines(name: str, task: str, runs: Any, capsys: 
     shown = capsys.readouterr().out
     for word in ("trained, one to one", "k-means on pixels", "untrained network"):
         assert word in shown
+    result = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
+    kept = [row for row in rows(run) if row["best"] == "1"][-1]
+    losses = [float(v) for k, v in kept.items() if k.startswith("main_loss_")]
+    assert result["sub_heads"]["losses"] == losses
+    by = "the last epoch" if run_recipe(run).keep == LAST else "lowest unsupervised loss"
+    assert result["chosen_by"].startswith(by)
 
 
 @every

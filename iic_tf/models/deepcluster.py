@@ -23,6 +23,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
+from iic_tf.losses.deepcluster import balanced_weights, cross_entropy_sums
 from iic_tf.metrics.distance_meter import DistanceMeter
 from iic_tf.models.centroids import Centroids, Whitening
 from iic_tf.models.clusterer import NETWORKS, Clusterer
@@ -39,32 +40,38 @@ from iic_tf.views.numbered_batches import NumberedBatches
 CLASSIFIER = "classifier"
 
 
-def balanced_weights(counts: NDArray[np.integer]) -> NDArray[np.float64]:
-    """What an image of each cluster counts for, so that all clusters that are not empty are alike.
-
-    In expectation that is the authors' sampling: as many draws of each such cluster.
-
-    Args:
-        counts: how many images there are in each cluster, `[k]`.
-
-    Returns:
-        `[k]`, of mean 1 over the images; 0 for empty clusters.
-    """
-    filled = counts > 0
-    each = counts.sum() / max(1, filled.sum())
-    return np.where(filled, each / np.maximum(counts, 1), 0.0)
-
-
 class DeepCluster(SumsModel):
     """What both kinds of data have in common; see the module.
 
     A model sets `trunk`, then calls `add_clustering`.
     """
 
-    overclusters: int
-    components: int
-    sample: int
-    inputs: str
+    def __init__(
+        self,
+        classes: int,
+        overclusters: int,
+        channels: int,
+        width: float,
+        inputs: str,
+        components: int,
+        sample: int,
+        **kwargs: Any,
+    ):
+        super().__init__(**kwargs)
+        if channels < 1:
+            raise expected("at least 1 channel", channels, "channels")
+        if sample < 2:
+            raise expected("a sample of at least 2 features", sample, "sample")
+        if components < 1:
+            raise expected("at least 1 component", components, "components")
+        check_inputs(inputs)
+        self.classes = classes
+        self.overclusters = overclusters
+        self.channels = channels
+        self.width = width
+        self.inputs = inputs
+        self.components = components
+        self.sample = sample
 
     def add_clustering(self, layer: Any, shape: tuple[int | None, ...]) -> None:
         """Make whitening, centres and classifier, and build all.
@@ -73,10 +80,6 @@ class DeepCluster(SumsModel):
             layer: the classifier, of `overclusters` outputs.
             shape: of a batch of images.
         """
-        if self.sample < 2:
-            raise expected("a sample of at least 2 features", self.sample, "sample")
-        if self.components < 1:
-            raise expected("at least 1 component", self.components, "components")
         self.clusters = {MAIN: self.classes, OVERCLUSTERING: self.overclusters}
         inside = (*shape[:-1], input_channels(self.channels, self.inputs))
         features = self.trunk.compute_output_shape(inside)[-1]
@@ -228,13 +231,6 @@ class DeepCluster(SumsModel):
         return ops.cast(sums[0] / ops.maximum(sums[1], 1e-30), "float32")
 
 
-def cross_entropy_sums(logits: Any, labels: Any, weights: Any) -> Any:
-    """(Σ w CE, Σ [w > 0]) of logits `[n, k]`, labels and weights `[n]`; float64 `[2]`."""
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
-    weighted = tf.reduce_sum(tf.cast(losses * weights, tf.float64))
-    return tf.stack([weighted, tf.reduce_sum(tf.cast(weights > 0, tf.float64))])
-
-
 @keras.saving.register_keras_serializable("iic_tf")
 class DeepClusterClusterer(DeepCluster, Clusterer):
     """DeepCluster of whole images, by network A or B.
@@ -273,21 +269,13 @@ class DeepClusterClusterer(DeepCluster, Clusterer):
         sample: int = 200_000,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        if channels < 1:
-            raise expected("at least 1 channel", channels, "channels")
+        super().__init__(
+            *(classes, overclusters, channels, width, inputs, components, sample), **kwargs
+        )
         if network not in NETWORKS:
             raise expected(f"one of {', '.join(NETWORKS)}", network, "network")
-        check_inputs(inputs)
-        self.classes = classes
-        self.overclusters = overclusters
-        self.channels = channels
         self.size = size
         self.network = network
-        self.width = width
-        self.inputs = inputs
-        self.components = components
-        self.sample = sample
         self.trunk = NETWORKS[network](width, name="trunk", dtype=self.dtype_policy)
         layer = keras.layers.Dense(overclusters, name=CLASSIFIER, dtype=self.dtype_policy)
         self.add_clustering(layer, (None, size, size, channels))
@@ -333,17 +321,9 @@ class DeepClusterSegmenter(DeepCluster, Segmenter):
         sample: int = 200_000,
         **kwargs: Any,
     ):
-        super().__init__(**kwargs)
-        if channels < 1:
-            raise expected("at least 1 channel", channels, "channels")
-        check_inputs(inputs)
-        self.classes = classes
-        self.overclusters = overclusters
-        self.channels = channels
-        self.width = width
-        self.inputs = inputs
-        self.components = components
-        self.sample = sample
+        super().__init__(
+            *(classes, overclusters, channels, width, inputs, components, sample), **kwargs
+        )
         self.trunk = NetworkC(width, name="trunk", dtype=self.dtype_policy)
         layer = keras.layers.Conv2D(overclusters, 1, name=CLASSIFIER, dtype=self.dtype_policy)
         self.add_clustering(layer, (None, None, None, channels))

@@ -24,7 +24,7 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
     means, segmented, and the probabilities are enlarged to the size of the input.
 
     Args:
-        model: an `IICSegmenter` or `InfoSeg`.
+        model: a `Segmenter`, as `IICSegmenter` and `InfoSeg` are.
         low, high: raw values `[channels]` that become 0 and 1.
         downscale: whole factor.
         core: side, in raw pixels, of the windows whose labels a large scene should be put together

@@ -26,7 +26,7 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
     and their order of the training; values beyond are clipped.
 
     Args:
-        model: an `IICClusterer`.
+        model: a `Clusterer`, as `IICClusterer` is.
         view: x of the training.
         side: height and width of the images of the training, in pixels.
 

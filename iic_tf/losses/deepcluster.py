@@ -1,0 +1,32 @@
+"""DeepCluster's objective: the cross-entropy of pseudo-labels, all clusters counting alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+
+def balanced_weights(counts: NDArray[np.integer]) -> NDArray[np.float64]:
+    """What an image of each cluster counts for, so that all clusters that are not empty are alike.
+
+    In expectation that is the authors' sampling: as many draws of each such cluster.
+
+    Args:
+        counts: how many images there are in each cluster, `[k]`.
+
+    Returns:
+        `[k]`, of mean 1 over the images; 0 for empty clusters.
+    """
+    filled = counts > 0
+    each = counts.sum() / max(1, filled.sum())
+    return np.where(filled, each / np.maximum(counts, 1), 0.0)
+
+
+def cross_entropy_sums(logits: Any, labels: Any, weights: Any) -> Any:
+    """(Σ w CE, Σ [w > 0]) of logits `[n, k]`, labels and weights `[n]`; float64 `[2]`."""
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
+    weighted = tf.reduce_sum(tf.cast(losses * weights, tf.float64))
+    return tf.stack([weighted, tf.reduce_sum(tf.cast(weights > 0, tf.float64))])
