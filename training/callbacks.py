@@ -112,7 +112,7 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
-    """Save the best model by the unsupervised loss, whole or not at all."""
+    """Save the model of the epoch that is the one to keep so far, whole or not at all."""
 
     def __init__(self, run: Run):
         super().__init__()

@@ -23,6 +23,7 @@ from iic_tf.pictures import confusion_picture
 from iic_tf.training.atomic import replacing
 from iic_tf.training.folds import FoldConfusions
 from iic_tf.training.json_files import write_json
+from iic_tf.training.recipe import LAST, LOWEST
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.scored import Scored
@@ -34,6 +35,12 @@ BASELINES = {
     "kmeans_features": "k-means on untrained features",
     "untrained": "untrained network",
 }
+
+CHOSEN_BY = {
+    LOWEST: "lowest unsupervised loss of epoch and sub-head",
+    LAST: "the last epoch",
+}
+"""What chose the model, by `Recipe.keep`."""
 
 
 def evaluate(
@@ -82,7 +89,7 @@ def evaluate(
     }
     result |= {
         "sub_head": chosen,
-        "chosen_by": "lowest unsupervised loss of epoch and sub-head",
+        "chosen_by": CHOSEN_BY[recipe.keep],
         "images": scored.images,
         "folds": scored.folds,
         "fold_images": scored.fold_images,
@@ -112,10 +119,14 @@ def protocol(scored: Scored, overclusters: bool) -> str:
 
 
 def best_losses(run: Run) -> dict[str, list[float]]:
-    """The losses of each head's sub-heads in the best epoch; none where there is no such head."""
+    """The losses of each head's sub-heads in the best epoch; none where there is no such head.
+
+    It is the one whose model is kept: the last that was the best so far, by `KeepBest`.
+    """
     with run.metrics_file.open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    best = min(rows, key=lambda row: float(row["main_loss"]))
+    kept = [row for row in rows if row.get("best") == "1"]
+    best = kept[-1] if kept else min(rows, key=lambda row: float(row["main_loss"]))
     losses: dict[str, list[float]] = {}
     for head in (MAIN, OVERCLUSTERING):
         found = losses[head] = []

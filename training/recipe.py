@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import keras
 from pydantic import Field, field_validator, model_validator
 
-from iic_tf.errors import expected
+from iic_tf.errors import InputError, expected
 from iic_tf.models.adam import Adam
 from iic_tf.models.self_supervised import SelfSupervised
 from iic_tf.pictures.curves import LOSS
@@ -18,6 +18,9 @@ from iic_tf.views.numbered_batches import NumberedBatches
 
 LOWEST, LAST = "lowest", "last"
 """Which epoch's model is kept: that of the lowest unsupervised loss, or the last one."""
+
+
+MOST_CLUSTERS = 256
 
 
 class Recipe(Values):
@@ -48,11 +51,15 @@ class Recipe(Values):
     batch: Whole = Field(75, ge=1, description="images or crops in a step")
     steps: Whole = Field(0, ge=0, description="steps in an epoch; 0: everything once")
     epochs: Whole = Field(30, ge=1, description="epochs")
-    rate: Real = Field(1e-4, gt=0, description="learning rate, at the beginning")
+    rate: Real = Field(
+        1e-4, gt=0, allow_inf_nan=False, description="learning rate, at the beginning"
+    )
     schedule: Text = Field(
         "constant", description="of the rate: constant (the papers'), or cosine, falling to zero"
     )
-    width: Real = Field(1.0, gt=0, description="factor of the network's channel counts")
+    width: Real = Field(
+        1.0, gt=0, allow_inf_nan=False, description="factor of the network's channel counts"
+    )
     inputs: Text = Field("bands", description="what the network sees: bands, bands+sobel, sobel")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = Field(
         "float32", description="float32, bfloat16 or float16 (weights and losses stay float32)"
@@ -86,6 +93,12 @@ class Recipe(Values):
                 self.batch,
                 "batch",
             )
+        for name, count in self.clusters.items():
+            if count > MOST_CLUSTERS:
+                raise InputError(
+                    f"Expected at most {MOST_CLUSTERS} clusters in a head, which label files and "
+                    f"pictures have numbers and colours for; received {count} of the {name} head."
+                )
         return self
 
     def to_dict(self) -> dict[str, Any]:

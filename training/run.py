@@ -6,7 +6,8 @@ RUN/
   log.txt            what was shown on the screen
   events/            the same figures for TensorBoard
   checkpoints/       the last two epochs with all that the next one needs (`checkpoints.py`)
-  best.keras         the model of the epoch with the lowest unsupervised loss
+  best.keras         the model of the epoch with the lowest unsupervised loss, or the last
+                     epoch's, as its method says
   pictures/          losses and cluster shares by epoch; what the clusters look like: found.png of
                      scenes, or confident.png, bars.png, joint.png and circle.gif of whole images
   evaluation.json    scores, once `iic-tf evaluate` has run; with confusion pictures
@@ -117,7 +118,7 @@ class Run:
             ) from error
 
     def load_best(self) -> Any:
-        """The model of the epoch with the lowest unsupervised loss.
+        """The model that is kept: of the epoch with the lowest loss, or of the last one.
 
         Raises:
             InputError: training has not finished an epoch, or the file is damaged.

@@ -35,7 +35,9 @@ class _DeepCluster(Values):
 
         def scheduled_rate(self, steps: int) -> Any: ...
 
-    rate: Real = Field(0.05, gt=0, description="learning rate, at the beginning")
+    rate: Real = Field(
+        0.05, gt=0, allow_inf_nan=False, description="learning rate, at the beginning"
+    )
     overclusters_per_class: Whole = Field(10, ge=1, description="pseudo-labels for each class")
     components: Whole = Field(256, ge=1, description="principal components of the features")
     sample: Whole = Field(200_000, ge=2, description="features that k-means is fitted to")
