@@ -140,5 +140,7 @@ def test_optimizers_of_other_parts_are_refused() -> None:
         model.compile({"trunk": "sgd", "head": "sgd"})
     with pytest.raises(InputError, match="an optimiser for each of trunk, main, overclustering"):
         model.compile({"main": "sgd"})
+    with pytest.raises(InputError, match=r"received \['trunk'\]"):
+        model.compile({"trunk": "sgd"})
     with pytest.raises(InputError, match="an optimiser for each of a, b"):
         PartOptimizers(Adam(), {"a": [], "b": []}, {"c": Adam()})

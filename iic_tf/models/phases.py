@@ -47,12 +47,12 @@ class PartOptimizers:
         others: Mapping[str, Any] | None = None,
     ):
         names = list(parts)
-        if others and set(others) != set(names[1:]):
-            raise expected(f"an optimiser for each of {', '.join(names)}", sorted(others))
+        if others is not None and set(others) != set(names[1:]):
+            raise expected(f"an optimiser for each of {', '.join(names)}", [names[0], *others])
         self.names = names
         self.first = optimizer
         self.others = {
-            name: _like(optimizer, others[name]) if others else _following(optimizer)
+            name: _following(optimizer) if others is None else _like(optimizer, others[name])
             for name in names[1:]
         }
         for name, variables in parts.items():
