@@ -78,6 +78,23 @@ def test_own_file(tmp_path) -> None:
         read_recipe("a: [", "broken")
     with pytest.raises(InputError, match="path of a recipe file"):
         load_recipe(str(tmp_path / "other.yaml"))
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(InputError, match="text in UTF-8 in"):
+        load_recipe(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("1: 2", "names of settings in recipe 'odd'; received 1"),
+        ("method: [iic]", r"one of deepcluster, iic, infoseg; received method=\['iic'\]"),
+        ("task: [clustering]", r"a task, one of .*received task=\['clustering'\]"),
+        ("task: sorting", "a task, one of .*received task='sorting'"),
+    ],
+)
+def test_odd_files_are_refused_in_a_line(text: str, said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        read_recipe(text, "odd")
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,11 @@ def load_recipe(name: str) -> Recipe:
         path = Path(name)
         if not path.is_file():
             raise expected("the path of a recipe file", name, "recipe")
-        return read_recipe(path.read_text(encoding="utf-8"), path.stem)
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise InputError(f"Expected text in UTF-8 in {name}; received {error}.") from error
+        return read_recipe(text, path.stem)
     return _shipped(name)
 
 
@@ -118,6 +122,9 @@ def read_recipe(text: str, name: str) -> Recipe:
         raise InputError(f"Expected YAML in recipe '{name}'; received {error}.") from error
     if not isinstance(values, dict):
         raise expected(f"names and values in recipe '{name}'", type(values).__name__)
+    for key in values:
+        if not isinstance(key, str):
+            raise expected(f"names of settings in recipe '{name}'", key)
     if "task" not in values and "dataset" in values:
         values["task"] = task_of_dataset(str(values["dataset"]))
     return recipe_of({**values, "name": name})

@@ -68,7 +68,8 @@ def method_of(name: str) -> Method:
     Raises:
         InputError: there is none of that name.
     """
-    if name not in methods():
+    # A list, for all that a file may say.
+    if name not in list(methods()):
         raise expected(f"one of {', '.join(methods())}", name, "method")
     return methods()[name]
 
@@ -79,10 +80,13 @@ def recipe_class(name: str, task: str | None = None) -> type[Recipe]:
     Raises:
         InputError: an unknown method, or one that does not know this task.
     """
-    name, task = _OLD_NAMES.get(name, (name, task))
+    name, task = _OLD_NAMES.get(name, (name, task)) if isinstance(name, str) else (name, task)
     recipes = method_of(name).recipes
     if task is None:
         return next(iter(recipes.values()))
+    known_tasks = list(dict.fromkeys(t for other in methods().values() for t in other.recipes))
+    if task not in known_tasks:
+        raise expected(f"a task, one of {', '.join(known_tasks)}", task, "task")
     if task not in recipes:
         able = [other.name for other in methods().values() if task in other.recipes]
         raise expected(f"a method for {task}, one of {', '.join(able)}", name, "method")
