@@ -222,6 +222,16 @@ def test_resuming_begins_a_run_where_there_is_none(images, whole, tmp_path) -> N
     assert_same(run, whole)
 
 
+def test_another_card_is_no_other_value(images, whole, tmp_path) -> None:
+    """As when a version tells of a recipe in other words."""
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    config = json.loads((run / "config.json").read_text())
+    config["recipe"]["about"] = "told\nin other words"
+    (run / "config.json").write_text(json.dumps(config))
+    assert main(given(images, run, "--resume")) == 0
+
+
 def test_other_values_are_refused(images, whole, tmp_path, capsys) -> None:
     assert main(given(images, whole, "--resume", "--rate", "0.5", "--seed", "7")) == 2
     said = capsys.readouterr().err

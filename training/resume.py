@@ -14,6 +14,9 @@ from iic_tf.training.json_files import plain_json
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 
+_TOLD = {"about"}
+"""Of a recipe what is told of it and changes nothing: a version may say it in other words."""
+
 
 def check_same(run: Run, config: dict[str, Any]) -> None:
     """Raise `InputError` where a run began with other values than those of `config`."""
@@ -26,7 +29,7 @@ def check_same(run: Run, config: dict[str, Any]) -> None:
         old, new = began.get(key, {}), now[key]
         different += [
             f"{name} {new.get(name)} (began with {old.get(name)})"
-            for name in sorted({*old, *new})
+            for name in sorted({*old, *new} - _TOLD)
             if old.get(name) != new.get(name)
         ]
     if began.get("seed") != now["seed"]:
