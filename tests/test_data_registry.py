@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
 import pickle
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +28,7 @@ from iic_tf.data.registry import (
     source_from_dict,
 )
 from iic_tf.errors import InputError
+from iic_tf.options import Verb, command, from_source
 
 # As runs of before 0.2 keep them: the values of all data sets of a kind.
 OLD_SCENES = {"data": None, "classes": 3, "masks": None, "class_file": None, "image_glob": None}
@@ -156,13 +157,12 @@ def test_options_given_to_a_data_set_that_does_not_know_them():
 
 
 def test_a_command_line_is_made_of_the_options():
-    parser = argparse.ArgumentParser()
-    for its in options():
-        parser.add_argument(its.flag, **its.argument, default=argparse.SUPPRESS)
+    given: dict[str, Any] = {}
+    verb = Verb("load", "load data", given.update, lambda: [from_source(o) for o in options()])
     line = ["--data", "x", "--stretch", "2", "98", "--download", "--bands", "RGB", "--count", "3"]
-    given = vars(parser.parse_args(line))
+    command("iic-tf", "1", "", [verb], ["load", *line])()
     assert given == {
-        **{"data": "x", "stretch": [2.0, 98.0], "download": True, "bands": "RGB", "count": 3}
+        **{"data": "x", "stretch": (2.0, 98.0), "download": True, "bands": "RGB", "count": 3}
     }
     assert source_from_dict({"dataset": "folder", **given}).stretch == (2.0, 98.0)
     assert [o.name for o in options() if o.path] == ["data", "masks", "class_file"]

@@ -62,15 +62,6 @@ class Option:
         """How it is written on a command line."""
         return f"--{self.name.replace('_', '-')}"
 
-    @property
-    def argument(self) -> dict[str, Any]:
-        """Keyword arguments of `argparse`'s `add_argument`, besides the flag and the default."""
-        if self.type is bool:
-            return {"action": "store_true", "help": self.help}
-        how = {"type": self.type, "help": self.help, "nargs": self.parts}
-        how |= {"choices": self.choices or None, "metavar": self.metavar}
-        return {key: value for key, value in how.items() if value is not None}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
