@@ -143,6 +143,15 @@ def test_a_method_without_a_recipe_of_its_own_takes_the_data_of_the_one_named() 
     assert own.rate == 0.05  # its own, and not the recipe's
 
 
+def test_values_of_one_method_do_not_reach_another(tmp_path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text("method: deepcluster\ndataset: scenes\ncrop: 32\nrate: 0.1\n")
+    ours = recipe_for(str(path), "iic")
+    assert (ours.crop, ours.rate) == (32, 1e-4)
+    theirs = load_recipe("infoseg-cocostuff-3")
+    assert theirs.batch != recipe_for("infoseg-cocostuff-3", "iic").batch == 75
+
+
 def test_a_run_of_another_version_is_read() -> None:
     values = {**load_recipe("folder").to_dict(), "novelty": 3}
     with pytest.raises(InputError, match="a setting among"):

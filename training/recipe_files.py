@@ -103,12 +103,15 @@ def recipe_for(name: str, method: str) -> Recipe:
 
 
 def _adapted(recipe: Recipe, kind: type[Recipe]) -> Recipe:
-    """The values of a recipe that are not its method's, beside the own ones of another method."""
+    """The values of a recipe that are neither method's, beside the own ones of the other method.
+
+    A value is a method's if it adds it to the task's, or has a default of its own for it.
+    """
     task = next(c for c in kind.__mro__ if "task" in vars(c))
     shared = {
         field: getattr(recipe, field)
         for field, info in task.model_fields.items()  # type: ignore[attr-defined]
-        if kind.model_fields[field].default == info.default
+        if all(one.model_fields[field].default == info.default for one in (kind, type(recipe)))
     }
     about = f"{method_of(kind.method).about} on the data of {recipe.name}"
     return kind(**{**shared, "name": f"{kind.method}-{recipe.name}", "about": about})
