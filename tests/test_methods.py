@@ -141,6 +141,10 @@ def test_it_is_scored_beside_baselines(name: str, task: str, runs: Any, capsys: 
     assert result["sub_heads"]["losses"] == losses
     by = "the last epoch" if run_recipe(run).keep == LAST else "lowest unsupervised loss"
     assert result["chosen_by"].startswith(by)
+    capsys.readouterr()
+    if task != SEGMENTATION:
+        assert main(["evaluate", str(run.folder), "--masks", "x"]) == 2
+        assert "Expected --masks only with data set folder" in capsys.readouterr().err
 
 
 @every

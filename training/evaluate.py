@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from iic_tf.data.registry import check_options
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import (
     Scores,
@@ -65,11 +66,13 @@ def evaluate(
         say: gets each line shown to the user.
 
     Raises:
-        InputError: nothing labelled, another number of classes than the run has, or data missing.
+        InputError: nothing labelled, another number of classes than the run has, data missing, or
+            a place that the run's data set does not know.
     """
     if folds < 2:
         raise expected("at least 2 folds", folds, "folds")
     recipe = run_recipe(run)
+    check_options(run.config()["source"].get("dataset", "folder"), places or {})
     scored = TASKS[recipe.task].scored(run, recipe, places or {}, folds)
     names = scored.names
     if len(names) != recipe.classes:

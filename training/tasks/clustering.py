@@ -151,7 +151,7 @@ class ClusteringTask(Task):
         def model(trained: bool) -> Any:
             return run.load_best() if trained else untrained_model(recipe, cls, place, run)
 
-        place = {**config["source"], **{k: v for k, v in places.items() if k == "data"}}
+        place = {**config["source"], **places}
         source = source_of(place, IMAGES)
         return ClusteringScores(run, model, recipe.clusters, recipe.x, source, folds)
 
