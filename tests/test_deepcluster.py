@@ -261,25 +261,18 @@ def test_steps_in_mixed_precision_are_finite() -> None:
     assert model.predict(np.zeros((1, 8, 9, 3), np.float32), verbose=0).dtype == np.float32
 
 
-def test_training_makes_features_that_part_two_textures() -> None:
-    scenes = two_textures()
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_features_learn_to_tell_their_own_clusters(seed: int) -> None:
+    """Each epoch's classifier begins anew, but finds more of its labels in the features."""
+    keras.utils.set_random_seed(seed)
     still = Photometry(0.1, 0.1, 0.1, 0)
-    pairs = Pairs(scenes, crop=12, batch=8, steps=12, seed=0, photometry=still)
-
-    def right(model: Any) -> float:
-        agree = []
-        for scene in scenes.scenes:
-            image = scenes.normalise(scene.read(0, 0, scene.height, scene.width))
-            bright = image[1::2].mean((0, 2)) > 0.4  # the columns of the bright half
-            agree.append((np.argmax(model(image[None]), -1)[0] == bright[None]).mean())
-        return max(np.mean(agree), 1 - np.mean(agree))
-
+    pairs = Pairs(two_textures(), crop=12, batch=8, steps=12, seed=seed, photometry=still)
     model = segmenter(overclusters=8, width=0.1)
     model.compile(keras.optimizers.SGD(0.05, momentum=0.9))
-    model.after_epoch(pairs, 0)
-    untrained = right(model)
-    model.fit(pairs, epochs=4, verbose=0, callbacks=[Fit(pairs)])
-    assert right(model) > max(0.75, untrained + 0.1)
+    losses = model.fit(pairs, epochs=4, verbose=0, callbacks=[Fit(pairs)]).history["loss"]
+    assert losses[0] < np.log(8)
+    # Six seeds: from 1.84 to 1.88 in the first epoch to 1.02 to 1.19 in the last.
+    assert losses[-1] < losses[0] - 0.4
 
 
 @pytest.mark.parametrize(
