@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 from made_up import noise, noise_pairs, two_textures
 
+from iic_tf.data.array_scene import from_arrays
 from iic_tf.data.image_set import ImageSet
 from iic_tf.errors import InputError
 from iic_tf.losses.deepcluster import balanced_weights
@@ -246,6 +247,18 @@ def test_without_pseudo_labels_training_says_what_is_missing() -> None:
     model.compile(run_eagerly=True)
     with pytest.raises(InputError, match=r"callbacks=\[iic_tf.models.fitting.Fit\(pairs\)\]"):
         model.fit(pairs, verbose=0)
+
+
+def test_pixels_of_no_class_alone_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (16, 16, 3)).astype(np.uint8)]
+    labels = [np.full((16, 16), -1)]
+    labels[0][0, 0] = 0
+    pairs = Pairs(from_arrays(images, labels), crop=8, batch=2, masks=True)
+    model = segmenter()
+    model.compile()
+    with pytest.raises(InputError, match=r"2 cells of valid pixels .* received 0"):
+        model.fit(pairs, verbose=0, callbacks=[Fit(pairs)])
 
 
 @pytest.mark.parametrize("_precision", ["mixed_float16", "mixed_bfloat16"], indirect=True)

@@ -272,7 +272,7 @@ def test_a_checkpoint_of_before_heads_had_optimisers_says_what_resumes_it(
     capsys.readouterr()
     assert main(["train", "--resume", "--out", str(run)]) == 2
     (line,) = [one for one in capsys.readouterr().err.splitlines() if one.startswith("iic-tf")]
-    assert "before commit db528dd resumes" in line
+    assert "which commit 63b3f16 resumes" in line
     assert sorted(run.rglob("*")) == before
 
 

@@ -48,8 +48,8 @@ def load(checkpoint: Checkpoint) -> Any:
     if checkpoint.form != FORM:
         raise InputError(
             f"Expected a checkpoint of form {FORM}, in which each head's optimiser counts its own "
-            f"steps; received {checkpoint.folder} of form {checkpoint.form}, which iic_tf 0.1 of "
-            "before commit db528dd resumes. Predicting, evaluating and exporting work here."
+            f"steps; received {checkpoint.folder} of form {checkpoint.form}, which commit "
+            "63b3f16 resumes. Predicting, evaluating and exporting work here."
         )
     try:
         return keras.models.load_model(checkpoint.model)

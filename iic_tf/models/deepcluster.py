@@ -12,7 +12,6 @@ a crop within its epoch) that a batch carries.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -27,6 +26,7 @@ from iic_tf.losses.deepcluster import balanced_weights, cross_entropy_sums
 from iic_tf.metrics.distance_meter import DistanceMeter
 from iic_tf.models.centroids import Centroids, Whitening
 from iic_tf.models.clusterer import NETWORKS, Clusterer
+from iic_tf.models.fitting import drawn_rows
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.models.served import shrink
 from iic_tf.models.sums import SumsModel
@@ -149,12 +149,13 @@ class DeepCluster(SumsModel):
 
     def _fit(self, pairs: NumberedBatches, epoch: int, seed: int) -> None:
         rng = generator(pairs.seed, seed, 0, "fit")
-        rows = [found[kept] for found, kept in self._plain_features(pairs, epoch)]
-        # An equal share of everything that is seen.
-        share = min(1.0, self.sample / max(1, sum(map(len, rows))))
-        sample = np.concatenate(
-            [f[np.sort(rng.permutation(len(f))[: math.ceil(share * len(f))])] for f in rows]
-        )
+        rows = (found[kept] for found, kept in self._plain_features(pairs, epoch))
+        sample = drawn_rows(rows, self.sample, rng)
+        if len(sample) < 2:
+            raise InputError(
+                "Expected at least 2 cells of valid pixels to find clusters in; received "
+                f"{len(sample)}."
+            )
         whitened = self.whitening.fit(sample)
         seed = int(rng.integers(2**31))
         self.heads[OVERCLUSTERING].fit(whitened, seed, iterations=20)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
+import numpy as np
+from numpy.typing import NDArray
 
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -32,3 +35,40 @@ class Fit(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         self.model.after_epoch(self.pairs, epoch)
+
+
+def drawn_rows(
+    parts: Iterable[NDArray[np.floating]], most: int, rng: np.random.Generator
+) -> NDArray[np.floating]:
+    """Rows drawn evenly from all of some arrays, in their order, without holding all of them.
+
+    Args:
+        parts: one array after another, `[n, d]`.
+        most: how many rows; all where there are no more.
+        rng: what draws them.
+
+    Returns:
+        `[rows, d]`.
+    """
+    rows: list[NDArray[np.floating]] = []
+    draws: list[NDArray[np.float64]] = []
+    limit = np.inf
+    # Those of the lowest numbers stay; sorted out when they have become twice as many as wanted.
+    for part in parts:
+        own = rng.random(len(part))
+        rows.append(part[own < limit])
+        draws.append(own[own < limit])
+        if sum(map(len, rows)) > 2 * most:
+            kept, drawn = _lowest(rows, draws, most)
+            rows, draws, limit = [kept], [drawn], drawn.max()
+    return _lowest(rows, draws, most)[0]
+
+
+def _lowest(
+    rows: list[NDArray[np.floating]], draws: list[NDArray[np.float64]], most: int
+) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
+    every, numbers = np.concatenate(rows), np.concatenate(draws)
+    if len(numbers) <= most:
+        return every, numbers
+    kept = np.sort(np.argpartition(numbers, most)[:most])
+    return every[kept], numbers[kept]
