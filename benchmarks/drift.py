@@ -29,6 +29,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder of the data sets")
     parser.add_argument("--out", required=True, help="folder for runs and table")
+    parser.add_argument("--seed", type=int, default=0, help="of all runs (a folder each: --out)")
     parser.add_argument("--part", type=int, nargs=2, default=(0, 1), help="I N: every Nth from I")
     given = parser.parse_args()
     out = Path(given.out)
@@ -37,7 +38,7 @@ def main() -> int:
         run = out / str(list(VARIANTS).index(name))
         if (run / "evaluation.json").is_file():
             continue
-        command = ["train", "--dataset", "folder", "--seed", "0"]
+        command = ["train", "--dataset", "folder", "--seed", str(given.seed)]
         options = placed([*DATA["Dubai-5"], *RECIPES["Dubai-5"]], Path(given.data))
         command += [*options, "--out", str(run), "--overwrite"]
         command += ["--overclusters", "25"]
@@ -46,7 +47,7 @@ def main() -> int:
         call(command)
         call(["evaluate", str(run)])
     lines = [
-        "| Dubai-5, seed 0 | loss after the first and the chosen epoch | shares after them | "
+        f"| Dubai-5, seed {given.seed} | loss after the first and the chosen epoch | shares after them | "
         "accuracy | mean IoU |",
         "|---|---|---|---|---|",
     ]
