@@ -47,8 +47,8 @@ def main() -> int:
         call(command)
         call(["evaluate", str(run)])
     lines = [
-        f"| Dubai-5, seed {given.seed} | loss after the first and the chosen epoch | shares after them | "
-        "accuracy | mean IoU |",
+        f"| Dubai-5, seed {given.seed} | loss after the first and the chosen epoch | "
+        "shares after them | accuracy | mean IoU |",
         "|---|---|---|---|---|",
     ]
     for number, name in enumerate(VARIANTS):
