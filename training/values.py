@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from iic_tf.errors import InputError, expected
@@ -86,26 +87,26 @@ def _wanted(kind: type[Values], field: str, name: str, error: ErrorDetails) -> s
     if inner is not None and (error["type"] == "unexpected_keyword_argument" or name == field):
         names = ", ".join(f.name for f in dataclasses.fields(inner))
         return f"{field} with some of {names}"
-    context = error.get("ctx", {})
     if error["type"] == "literal_error":
         choices = typing.get_args(kind.model_fields[field].annotation)
         return f"one of {', '.join(map(str, choices))}"
-    bounds = [(">=", context.get("ge")), (">", context.get("gt"))]
-    for sign, bound in bounds:
-        if bound is not None:
-            number = int(bound) if float(bound).is_integer() else bound
-            finite = " and finite" if kind.model_fields[field].annotation is float else ""
-            return f"{name} {sign} {number}{finite}"
-    if error["type"] == "finite_number":
-        least = [m.ge for m in kind.model_fields[field].metadata if hasattr(m, "ge")]
-        above = [m.gt for m in kind.model_fields[field].metadata if hasattr(m, "gt")]
-        sign, bound = (">=", least[0]) if least else (">", above[0] if above else "any")
-        return f"{name} {sign} {bound:g} and finite"
+    if error["type"] in ("greater_than_equal", "greater_than", "finite_number"):
+        return f"{name} {_bound(kind.model_fields[field])}"
     words = {"int": "int", "float": "float", "bool": "bool", "string": "str", "tuple": "tuple"}
     plain = words.get(error["type"].split("_")[0])
     if error["type"] == "value_error" and kind.model_fields[field].annotation is float:
         plain = "float"
     return f"{plain or 'a fitting value'} for '{name}'"
+
+
+def _bound(field: FieldInfo) -> str:
+    """What a field's numbers must be at least or above, as `>= 0 and finite`."""
+    finite = field.annotation is float
+    for sign, name in ((">=", "ge"), (">", "gt")):
+        for bound in field.metadata:
+            if hasattr(bound, name):
+                return f"{sign} {getattr(bound, name):g}" + (" and finite" if finite else "")
+    return "finite"
 
 
 def dataclass_in(annotation: Any) -> type[Any] | None:
