@@ -31,6 +31,7 @@ class ImageSet:
             the overclustering head is trained, and which are not scored (STL10's unlabelled part).
         files: where the images came from files of their own: the path of each, relative to the
             data set's folder.
+        notes: what the user has to know of the data, a line each: what was left out or converted.
 
     Raises:
         InputError: something of the above does not hold.
@@ -42,6 +43,7 @@ class ImageSet:
     class_names: tuple[str, ...] | None = None
     extra: NDArray[np.uint8] | None = None
     files: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self._check_images()

@@ -46,6 +46,46 @@ class Scene(Protocol):
         ...
 
 
+Valid = NDArray[np.bool_] | None
+"""Which pixels hold data, `[height, width]`; None where all do."""
+
+
+def has_nodata(scene: Scene) -> bool:
+    """Whether some pixel of a scene may hold no data, as far as its headers tell.
+
+    A scene says so in an attribute `has_nodata`; one without it may have any.
+    """
+    return bool(getattr(scene, "has_nodata", True))
+
+
+def read_with_valid(
+    scene: Scene, top: int, left: int, height: int, width: int
+) -> tuple[NDArray[np.generic], Valid]:
+    """A window's raw pixels `[height, width, channels]`, all finite, and which of them hold data.
+
+    A scene that knows has a method `read_with_valid`. Of others, pixels with NaN or an infinity in
+    any band hold none.
+    """
+    if hasattr(scene, "read_with_valid"):
+        found: tuple[NDArray[np.generic], Valid] = scene.read_with_valid(top, left, height, width)
+        return found
+    return finite(scene.read(top, left, height, width))
+
+
+def finite(pixels: NDArray[np.generic]) -> tuple[NDArray[np.generic], Valid]:
+    """Pixels `[height, width, channels]` with 0 in place of those that are not finite in all bands.
+
+    Returns:
+        The pixels, as they are where all are finite, and which of them hold data.
+    """
+    if pixels.dtype.kind != "f":
+        return pixels, None
+    valid = np.isfinite(pixels).all(axis=-1)
+    if valid.all():
+        return pixels, None
+    return np.where(valid[..., None], pixels, np.zeros((), pixels.dtype)), valid
+
+
 @dataclass(frozen=True)
 class ClassTable:
     """The classes of a set: names and display colours, in the order of their indices.
@@ -82,6 +122,7 @@ class SceneSet:
             `high` becomes 1, and clipped. The mapping travels into the exported model.
         classes: names and colours where there are masks, else None.
         rgb: which three bands show as red, green and blue in pictures.
+        notes: what the user has to know of the data, a line each: what was left out or converted.
     """
 
     name: str
@@ -91,6 +132,7 @@ class SceneSet:
     high: NDArray[np.float32]
     classes: ClassTable | None = None
     rgb: tuple[int, int, int] = field(default=(0, 1, 2))
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.scenes:
