@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypeVar
 
 from iic_tf.errors import InputError
-from iic_tf.export.best_model import best_model
 from iic_tf.export.servable import Servable
+from iic_tf.training.best_model import best_model
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.registry import TASKS

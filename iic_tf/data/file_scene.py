@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.mask_code import MaskCode
 from iic_tf.data.raster import Raster
-from iic_tf.data.scene import SceneSet
+from iic_tf.data.scene import SceneSet, Valid
 from iic_tf.data.value_range import value_range
 from iic_tf.errors import InputError
 
@@ -69,6 +69,17 @@ class FileScene:
     def read(self, top: int, left: int, height: int, width: int) -> NDArray[np.generic]:
         """Raw values `[height, width, channels]`, uint8 or uint16, of a window."""
         return self.image.read(top, left, height, width)
+
+    @property
+    def has_nodata(self) -> bool:
+        """Whether some pixel of the image may hold no data, as far as its header tells."""
+        return self.image.has_nodata
+
+    def read_with_valid(
+        self, top: int, left: int, height: int, width: int
+    ) -> tuple[NDArray[np.generic], Valid]:
+        """Raw values of a window, all finite, and which pixels hold data; see `scene`."""
+        return self.image.read_with_valid(top, left, height, width)
 
     def read_mask(self, top: int, left: int, height: int, width: int) -> NDArray[np.int32]:
         """Class indices `[height, width]` of a window, `IGNORE` where there is no class.
