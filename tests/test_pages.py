@@ -163,7 +163,7 @@ def test_pages_that_are_missing_are_missed(tmp_path, imagej):
     path = tmp_path / "a.tif"
     text = "ImageJ=1.5\nimages=5\nchannels=5\n" if imagej else '{"shape": [5, 37, 53]}'
     tifffile.imwrite(path, GREY, description=text, metadata=None)
-    with pytest.raises(InputError, match="5 (images|pages) by"):
+    with pytest.raises(InputError, match=r"5 (images|pages) by"):
         _ = Raster(path).height
 
 
