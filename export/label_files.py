@@ -74,8 +74,8 @@ def write_labels(
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether a file calls itself a TIFF."""
-    return path.suffix.lower() in (".tif", ".tiff")
+    """Whether a file calls itself a TIFF, or another format that has a place on Earth."""
+    return path.suffix.lower() in (".tif", ".tiff", ".jp2", ".j2k", ".vrt")
 
 
 def write_tiff(
@@ -92,7 +92,7 @@ def write_tiff(
         strips: the labels.
         size: height and width.
         colours: uint8 `[k, 3]`, k at most 256.
-        place: rasterio's `transform` and `crs`, or neither.
+        place: what `place_of` gives.
     """
     height, width = size
     with create_tiff(

@@ -252,13 +252,13 @@ def test_stretch_reads_few_pixels(tmp_path, shape):
     class Blank:
         height, width, channels = shape[0], shape[1], 1
 
-        def read(self, top, left, height, width):
+        def read_with_valid(self, top, left, height, width):
             assert 0 <= top <= top + height <= shape[0]
             assert 0 <= left <= left + width <= shape[1]
-            return np.zeros((height, width, 1), np.uint8)
+            return np.zeros((height, width, 1), np.uint8), None
 
     for budget in (4000, 200_000):
-        assert 0.2 * budget < len(_sample(Blank(), budget)) <= budget
+        assert 0.2 * budget < len(_sample(Blank(), budget)[0]) <= budget
 
 
 def test_real_four_channel_folder():
