@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from iic_tf.data.finding import composed, find
 from iic_tf.data.folder import SUFFIXES
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.original_files import existing_folder, inside
@@ -29,7 +30,8 @@ def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
 
     Where there are at least two folders with images in it, these are classes, for scoring only;
     images beside them have none. Files that start with a dot, or lie in a folder that does, are
-    left out. Each image is scaled so that its shorter side has `side` pixels (each new pixel a
+    left out, and so is what this program wrote, see `iic_tf.data.outputs`; the set's notes say what
+    was. Each image is scaled so that its shorter side has `side` pixels (each new pixel a
     weighted mean of all the old ones it covers), and its middle square is kept. Alpha is dropped,
     palettes are looked up, and 16 bits become 8 by their full range (65535 becomes 255), as
     `iic_tf.data.raster` says; 1 to 16 channels, but the same number in all images.
@@ -47,7 +49,8 @@ def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
     if side < 2:
         raise expected("images of at least 2 pixels a side", side, "side")
     folder = existing_folder(folder, FETCH)
-    files = image_files(folder)
+    found = find(folder, SUFFIXES)
+    files = [file.relative_to(folder) for file in found.files]
     if not files:
         raise InputError(
             f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{folder}'; received "
@@ -66,25 +69,25 @@ def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
     labels, names = _classes(files)
     # A folder given as "." has a name, too.
     name = Path(os.path.abspath(folder)).name
-    return ImageSet(name, images, labels, names, files=tuple(file.as_posix() for file in files))
+    paths = tuple(file.as_posix() for file in files)
+    return ImageSet(name, images, labels, names, files=paths, notes=found.notes)
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Paths of the images in a folder and the folders within it, relative to it and sorted."""
-    within = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path
-        for path in within
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
-    )
+    """Paths of the images in a folder and the folders within it, relative to it and sorted.
+
+    What is left out is what `load_image_folder` leaves out.
+    """
+    return [file.relative_to(folder) for file in find(folder, SUFFIXES).files]
 
 
 def _classes(files: list[Path]) -> tuple[NDArray[np.int32] | None, tuple[str, ...] | None]:
-    names = sorted({file.parts[0] for file in files if len(file.parts) > 1})
+    above = [composed(file.parts[0]) if len(file.parts) > 1 else None for file in files]
+    names = sorted({name for name in above if name is not None})
     if len(names) < 2:
         return None, None
     number = {name: i for i, name in enumerate(names)}
-    labels = [number[f.parts[0]] if len(f.parts) > 1 else NO_LABEL for f in files]
+    labels = [NO_LABEL if name is None else number[name] for name in above]
     return np.asarray(labels, np.int32), tuple(names)
 
 
