@@ -13,38 +13,9 @@ from iic_tf.data.outputs import is_run, own_files
 from iic_tf.errors import InputError
 
 IMAGE_LIKE = frozenset(
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".jfif",
-        ".tif",
-        ".tiff",
-        ".gif",
-        ".webp",
-        ".bmp",
-        ".jp2",
-        ".j2k",
-        ".jpx",
-        ".heic",
-        ".heif",
-        ".avif",
-        ".jxl",
-        ".ppm",
-        ".pgm",
-        ".pnm",
-        ".tga",
-        ".exr",
-        ".psd",
-        ".dng",
-        ".cr2",
-        ".nef",
-        ".img",
-        ".vrt",
-        ".ecw",
-        ".sid",
-    ]
+    {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".gif", ".webp", ".bmp", ".jp2"}
+    | {".j2k", ".jpx", ".heic", ".heif", ".avif", ".jxl", ".ppm", ".pgm", ".pnm", ".tga", ".exr"}
+    | {".psd", ".dng", ".cr2", ".nef", ".img", ".vrt", ".ecw", ".sid"}
 )
 """Suffixes of images; of those that are not read it is said that they were left out."""
 

@@ -11,6 +11,7 @@ from iic_tf.data.classes import load_classes
 from iic_tf.data.file_scene import FileScene, build_set
 from iic_tf.data.finding import Found, composed, find
 from iic_tf.data.mask_code import MaskCode
+from iic_tf.data.mask_sample import check_listed
 from iic_tf.data.mask_survey import check_classes, infer_classes
 from iic_tf.data.pairing import looks_like_mask, pair
 from iic_tf.data.raster import Raster
@@ -68,10 +69,11 @@ def load_folder(
     mask_root = image_root if masks is None and mask_glob else _existing(masks) if masks else None
     files = _find(image_root, mask_root, image_glob, mask_glob)
     if not files.images:
-        left_out = " ".join(f"({note})" for note in files.notes)
+        matching = f" matching {image_glob!r}" if image_glob else ""
+        left_out = "".join(f" ({note})" for note in files.notes)
         raise InputError(
-            f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{images}'"
-            f"{f' matching {image_glob!r}' if image_glob else ''}; received none. {left_out}".strip()
+            f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{images}'{matching}; "
+            f"received none.{left_out}"
         )
     if not files.masks and mask_root is None and classes is not None:
         raise InputError("Expected masks along with a classes file; received classes alone.")
@@ -82,10 +84,10 @@ def load_folder(
         partner = _pair(base, files.images, mask_root, files.masks)
     elif files.masks:
         partner = _pair(base, files.images, image_root, files.masks)
-    code, note = _usable(partner, classes, asked_for=mask_root is not None)
+    code, told = _usable(partner, classes, asked_for=mask_root is not None)
     if code is None:
         partner = {}
-    notes += [note] if note else _pair_notes(files, partner)
+    notes += [*told, *_pair_notes(files, partner)]
     scenes = [
         FileScene(
             name,
@@ -198,20 +200,20 @@ def _pair(
 
 def _usable(
     partner: dict[Path, Path], classes: str | Path | None, asked_for: bool
-) -> tuple[MaskCode | None, str | None]:
-    """What the masks mean; where it can't be told of masks nobody asked for, a note instead."""
+) -> tuple[MaskCode | None, tuple[str, ...]]:
+    """What the masks mean, if it can be told or was asked for, and notes."""
     if not partner:
-        return None, None
+        return None, ()
     try:
-        code = _code(sorted(set(partner.values())), classes)
+        code, notes = _code(sorted(set(partner.values())), classes)
         if not asked_for:
             for image, mask in partner.items():  # Masks of another size.
                 FileScene("", Raster(image), Raster(mask, code.palette), code)
     except InputError as error:
         if asked_for or classes is not None:
             raise
-        return None, f"the masks are left out, as nobody asked for them (--masks): {error}"
-    return code, None
+        return None, (f"the masks are left out, as nobody asked for them (--masks): {error}",)
+    return code, notes
 
 
 def _pair_notes(files: _Files, partner: dict[Path, Path]) -> list[str]:
@@ -230,12 +232,14 @@ def _pair_notes(files: _Files, partner: dict[Path, Path]) -> list[str]:
     return notes
 
 
-def _code(masks: Sequence[Path], classes: str | Path | None) -> MaskCode:
+def _code(masks: Sequence[Path], classes: str | Path | None) -> tuple[MaskCode, tuple[str, ...]]:
     if classes is None:
-        return infer_classes([Raster(m, "index") for m in masks])
+        return infer_classes([Raster(m, "index") for m in masks]), ()
     code = load_classes(classes)
-    check_classes([Raster(m, code.palette) for m in masks], code)
-    return code
+    rasters = [Raster(m, code.palette) for m in masks]
+    notes = check_listed(rasters, code)
+    check_classes(rasters, code)
+    return code, notes
 
 
 def _named(base: Path, files: Sequence[Path]) -> dict[str, Path]:
