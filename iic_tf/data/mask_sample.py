@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from iic_tf.data.mask_code import Codes, MaskCode
 from iic_tf.data.raster import Raster
-from iic_tf.data.value_range import sample_pixels
 from iic_tf.data.whole import JPEG_START
 from iic_tf.errors import InputError
 
@@ -24,7 +23,7 @@ NEAR = 8
 MOST_OFF = 0.01
 """So large a share of pixels may be off by a little: the blurred borders of a mask, say."""
 
-_PIXELS = 65_536
+_WINDOW = 128
 _SHOWN = 3
 
 
@@ -42,7 +41,7 @@ def check_listed(masks: Sequence[Raster], code: MaskCode) -> tuple[str, ...]:
 
     Args:
         masks: at least one, opened with `palette=code.palette`; at most 64 of them are looked at,
-            spread evenly over all, and 65,536 pixels of each.
+            spread evenly over all, and 9 windows of 128 x 128 pixels of each.
         code: the classes.
 
     Returns:
@@ -57,7 +56,7 @@ def check_listed(masks: Sequence[Raster], code: MaskCode) -> tuple[str, ...]:
     unlisted: Counter[tuple[bool, int]] = Counter()
     jpeg, near, seen, decoded = None, 0, 0, 0
     for mask in chosen:
-        pixels = sample_pixels(mask, _PIXELS)
+        pixels = _sample(mask)
         try:
             codes, (keys, _) = code.codes(pixels)
         except InputError as error:
@@ -89,6 +88,15 @@ def check_listed(masks: Sequence[Raster], code: MaskCode) -> tuple[str, ...]:
         f"{100 * share:.1f} % of the masks' pixels have colours or values that the classes file "
         f"doesn't list, and are ignored ({_common(unlisted, seen)})",
     )
+
+
+def _sample(mask: Raster) -> NDArray[np.generic]:
+    """Pixels `[n, channels]` of windows that are spread evenly over the mask."""
+    height, width = min(_WINDOW, mask.height), min(_WINDOW, mask.width)
+    tops = np.linspace(0, mask.height - height, min(3, mask.height // height)).astype(int)
+    lefts = np.linspace(0, mask.width - width, min(3, mask.width // width)).astype(int)
+    windows = [mask.read(int(top), int(left), height, width) for top in tops for left in lefts]
+    return np.concatenate([w.reshape(-1, w.shape[-1]) for w in windows])
 
 
 def _near(values: Codes, keys: Codes) -> NDArray[np.bool_]:

@@ -38,7 +38,7 @@ def value_range(images: Sequence[Raster], stretch: tuple[float, float] | None = 
         raise expected("two percentiles, 0 <= lower < upper <= 100", stretch, "stretch")
     step = max(1, math.ceil(len(images) / _MAX_IMAGES))
     chosen = images[::step]
-    pixels = np.concatenate([sample_pixels(i, SAMPLE_PIXELS // len(chosen)) for i in chosen])
+    pixels = np.concatenate([_sample(i, SAMPLE_PIXELS // len(chosen)) for i in chosen])
     # Band by band, because percentiles copy what they sort.
     limits = np.array([np.percentile(pixels[:, b], stretch) for b in range(bands)], np.float32)
     low, high = limits[:, 0], limits[:, 1]
@@ -46,7 +46,7 @@ def value_range(images: Sequence[Raster], stretch: tuple[float, float] | None = 
     return low, np.where(high > low, high, low + np.float32(1))
 
 
-def sample_pixels(image: Raster, budget: int) -> NDArray[np.generic]:
+def _sample(image: Raster, budget: int) -> NDArray[np.generic]:
     """Pixels `[n, channels]`, n <= budget, from windows on a regular grid over the image."""
     side = min(_WINDOW, math.isqrt(budget))
     height, width = min(side, image.height), min(side, image.width)
