@@ -119,9 +119,9 @@ def _by_type(scenes: Sequence[Pixels], sample: NDArray[Any]) -> tuple[Limits, Li
         low,
         high,
         (
-            f"values of {next(iter(types))} from {sample.min():g} to {sample.max():g}: the percentiles "
-            f"{PERCENTILES[0]:g} and {PERCENTILES[1]:g} of each channel, {_texts(low)} and "
-            f"{_texts(high)}, become black and white; low= and high= say otherwise"
+            f"values of {next(iter(types))} from {sample.min():g} to {sample.max():g}: the "
+            f"percentiles {PERCENTILES[0]:g} and {PERCENTILES[1]:g} of each channel, {_texts(low)} "
+            f"and {_texts(high)}, become black and white; low= and high= say otherwise"
         ),
     )
 

@@ -147,10 +147,11 @@ def from_arrays(
         images: `[height, width, channels]` each, see `ArrayScene`; all with the same channels.
         masks: `[height, width]`, one an image, or None where an image has none.
         classes: names and colours of the classes; masks hold −1 to their number − 1.
-        low, high: one number, or one for each channel. None: by the images' number type, 0 to 255
-            for uint8 and 0 to 65535 for uint16. Of other integers 0 to 255 where a sample lies
-            within it, and of floats 0 to 1; else the percentiles 1 and 99 of each channel in the
-            sample.
+        low: the value that becomes 0, one number or one for each channel. None: 0 where `high` is
+            given; else by the images' number type, 0 to 255 for uint8 and 0 to 65535 for uint16. Of
+            other integers 0 to 255 where a sample lies within it, and of floats 0 to 1; else the
+            percentiles 1 and 99 of each channel in the sample.
+        high: the value that becomes 1, likewise.
         name: the set's.
         valid: bool `[height, width]`, one an image, which pixels hold data; or None.
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from iic_tf.data.classes import load_classes
+from iic_tf.data.converted import Channels, alike
 from iic_tf.data.file_scene import FileScene, build_set
 from iic_tf.data.finding import Found, composed, find
 from iic_tf.data.mask_code import MaskCode
@@ -30,6 +31,7 @@ def load_folder(
     channels: int | None = None,
     image_glob: str | None = None,
     mask_glob: str | None = None,
+    convert: Channels = "auto",
 ) -> SceneSet:
     """Find images, and masks if asked for, in folders and all folders within them.
 
@@ -58,6 +60,7 @@ def load_folder(
         channels: how many bands the images must have; None for any, but all the same.
         image_glob: pattern of the images within `images`, such as "*/images/*.jpg".
         mask_glob: pattern of the masks within `masks`, such as "*/masks/*.png".
+        convert: how many bands grey and colour images become, see `iic_tf.data.converted`.
 
     Raises:
         DataMissingError: a folder or file does not exist.
@@ -88,14 +91,17 @@ def load_folder(
     if code is None:
         partner = {}
     notes += [*told, *_pair_notes(files, partner)]
+    named = _named(base, files.images)
+    rasters, converted = alike([Raster(file) for file in named.values()], convert)
+    notes += converted
     scenes = [
         FileScene(
             name,
-            Raster(file),
+            raster,
             Raster(partner[file], code.palette) if code and file in partner else None,
             code if file in partner else None,
         )
-        for name, file in _named(base, files.images).items()
+        for (name, file), raster in zip(named.items(), rasters, strict=True)
     ]
     name = Path(os.path.abspath(image_root)).stem
     built = build_set(name, scenes, code, stretch, channels)
@@ -277,6 +283,9 @@ class Folder(FileSource):
         help="percentiles of each band that become black and white, as 2 98",
         metavar=("LOW", "HIGH"),
     )
+    channels: Channels = option(
+        "auto", help="bands of grey and colour images: 1, 3, or as most have (auto)"
+    )
 
     def load(self) -> SceneSet:
         return load_folder(
@@ -286,4 +295,5 @@ class Folder(FileSource):
             stretch=self.stretch,
             image_glob=self.image_glob,
             mask_glob=self.mask_glob,
+            convert=self.channels,
         )

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from iic_tf.data.converted import Channels, alike
 from iic_tf.data.finding import composed, find
 from iic_tf.data.folder import SUFFIXES
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.original_files import existing_folder, inside
 from iic_tf.data.raster import Raster
-from iic_tf.data.registry import IMAGES, FileSource, dataset
+from iic_tf.data.registry import IMAGES, FileSource, dataset, option
 from iic_tf.errors import InputError, expected
 
 FETCH = (
@@ -25,7 +26,7 @@ FETCH = (
 """The layout expected."""
 
 
-def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
+def load_image_folder(folder: str | Path, side: int = 96, convert: Channels = "auto") -> ImageSet:
     """All images in a folder and the folders within it, in order of their paths.
 
     Where there are at least two folders with images in it, these are classes, for scoring only;
@@ -41,6 +42,7 @@ def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
     Args:
         folder: the folder.
         side: of the images, in pixels; at least 2.
+        convert: how many bands grey and colour images become, see `iic_tf.data.converted`.
 
     Raises:
         DataMissingError: the folder does not exist.
@@ -56,21 +58,22 @@ def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
             f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{folder}'; received "
             f"{inside(folder)}. {FETCH}"
         )
-    rasters = [Raster(folder / file) for file in files]
+    rasters, converted = alike([Raster(folder / file) for file in files], convert)
     channels = rasters[0].channels
     images = np.empty((len(files), side, side, channels), np.uint8)
     for number, raster in enumerate(rasters):
         if raster.channels != channels:
             raise InputError(
                 f"Expected {channels} channels as in '{rasters[0].path}'; received "
-                f"{raster.channels} in '{raster.path}'."
+                f"{raster.channels} in '{raster.path}'. Grey and colour images can be made alike "
+                "(--channels 1 or 3)."
             )
         images[number] = read_square(raster, side)
     labels, names = _classes(files)
     # A folder given as "." has a name, too.
     name = Path(os.path.abspath(folder)).name
     paths = tuple(file.as_posix() for file in files)
-    return ImageSet(name, images, labels, names, files=paths, notes=found.notes)
+    return ImageSet(name, images, labels, names, files=paths, notes=(*found.notes, *converted))
 
 
 def image_files(folder: Path) -> list[Path]:
@@ -129,10 +132,13 @@ class Images(FileSource):
     """Your own small images; see `load_image_folder`."""
 
     side: int = 96
+    channels: Channels = option(
+        "auto", help="bands of grey and colour images: 1, 3, or as most have (auto)"
+    )
 
     def load(self) -> ImageSet:
         if self.data is None:
             raise InputError(
                 f"Expected --data with the folder of your images; received none. {FETCH}"
             )
-        return load_image_folder(self.data, self.side)
+        return load_image_folder(self.data, self.side, self.channels)
