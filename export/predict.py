@@ -79,6 +79,9 @@ def predict(
     predictor = _predictor(run, served, overclusters)
     shown = choose(scenes.scenes)
     legend = make_legend(predictor, shown, scenes.classes)
+    # First of all: by it the folder is known as one of predictions, should this be killed.
+    known = (folder / "legend.json").exists()
+    legend.write(folder / "legend.json")
     rows = {}
     broken: list[str] = []
     for number, scene in enumerate(track(scenes.scenes, "images"), 1):
@@ -100,10 +103,11 @@ def predict(
         )
     if rows:
         write_sheet(folder / "sheet.png", list(rows.values()), legend)
-        legend.write(folder / "legend.json")
         if legend.matched is not None:
             say(_MATCHED)
         say(f"written to {folder}; begin with {folder / 'sheet.png'}")
+    elif not known:
+        (folder / "legend.json").unlink()
     if broken:
         raise InputError(
             f"{len(broken)} of {len(scenes.scenes)} images were left out. {' '.join(broken)}"

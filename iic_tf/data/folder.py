@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 from iic_tf.data.classes import load_classes
+from iic_tf.data.converted import Channels, alike
 from iic_tf.data.file_scene import FileScene, build_set
+from iic_tf.data.finding import Found, composed, find
 from iic_tf.data.mask_code import MaskCode
+from iic_tf.data.mask_sample import check_listed
 from iic_tf.data.mask_survey import check_classes, infer_classes
 from iic_tf.data.pairing import looks_like_mask, pair
 from iic_tf.data.raster import Raster
@@ -28,10 +31,12 @@ def load_folder(
     channels: int | None = None,
     image_glob: str | None = None,
     mask_glob: str | None = None,
+    convert: Channels = "auto",
 ) -> SceneSet:
     """Find images, and masks if asked for, in folders and all folders within them.
 
-    Files that start with a dot, or lie in a folder that does, are left out. A scene's name is its
+    Files that start with a dot, or lie in a folder that does, are left out, and so is what this
+    program wrote, see `iic_tf.data.outputs`; the set's notes say what was. A scene's name is its
     path within `images` without extension, `__` in place of separators. Only headers are read,
     besides the sample for `stretch` and the masks: all of them without `classes`, else as far as
     the first pixel of a class.
@@ -40,11 +45,14 @@ def load_folder(
     images and masks lie in the same folder, `mask_glob` or `image_glob` tells them apart; without
     either, masks are the files with a folder called masks, labels, ... or a name that ends in
     _mask, _label, _lc, _gt, ... Masks are never taken as images if `masks` or `mask_glob` is given.
+    If none of the three is, and each of the files that look like masks has an image, they are taken
+    as masks all the same, for scores only, or left out where their classes cannot be told.
 
     Args:
         images: a folder, or one image file.
         masks: the folder of the masks (may be the same, or within `images`), or one mask file for
-            one image file. None with `mask_glob`: the same as `images`. None else: no masks.
+            one image file. None with `mask_glob`: the same as `images`. None else: no masks but
+            those that look like it and have an image each.
         classes: the YAML file described in `iic_tf.data.classes`. Without it masks must hold the
             numbers 0, 1, 2, ..., and 255 is ignored.
         stretch: percentiles such as (2, 98) of each band that become black and white. None: the
@@ -52,38 +60,61 @@ def load_folder(
         channels: how many bands the images must have; None for any, but all the same.
         image_glob: pattern of the images within `images`, such as "*/images/*.jpg".
         mask_glob: pattern of the masks within `masks`, such as "*/masks/*.png".
+        convert: how many bands grey and colour images become, see `iic_tf.data.converted`.
 
     Raises:
         DataMissingError: a folder or file does not exist.
         InputError: no images, none with a mask, unlike bands, sizes or number types, files that
-            cannot be read, or a mistake in the classes file.
+            cannot be read, a mistake in the classes file, or some files that look like masks and
+            have no image.
     """
     image_root = _existing(images)
     mask_root = image_root if masks is None and mask_glob else _existing(masks) if masks else None
-    image_files, mask_files = _find(image_root, mask_root, image_glob, mask_glob)
-    if not image_files:
+    files = _find(image_root, mask_root, image_glob, mask_glob)
+    if not files.images:
+        matching = f" matching {image_glob!r}" if image_glob else ""
+        left_out = "".join(f" ({note})" for note in files.notes)
         raise InputError(
-            f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{images}'"
-            f"{f' matching {image_glob!r}' if image_glob else ''}; received none."
+            f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{images}'{matching}; "
+            f"received none.{left_out}"
         )
-    if mask_root is None and classes is not None:
+    if not files.masks and mask_root is None and classes is not None:
         raise InputError("Expected masks along with a classes file; received classes alone.")
     base = image_root if image_root.is_dir() else image_root.parent
     partner: dict[Path, Path] = {}
+    notes = list(files.notes)
     if mask_root is not None:
-        partner = _pair(base, image_files, mask_root, mask_files)
-    code = _code(sorted(set(partner.values())), classes) if partner else None
+        partner = _pair(base, files.images, mask_root, files.masks)
+    elif files.masks:
+        partner = _pair(base, files.images, image_root, files.masks)
+    code, told = _usable(partner, classes, asked_for=mask_root is not None)
+    if code is None:
+        partner = {}
+    notes += [*told, *_pair_notes(files, partner)]
+    named = _named(base, files.images)
+    rasters, converted = alike([Raster(file) for file in named.values()], convert)
+    notes += converted
     scenes = [
         FileScene(
             name,
-            Raster(file),
+            raster,
             Raster(partner[file], code.palette) if code and file in partner else None,
             code if file in partner else None,
         )
-        for name, file in _named(base, image_files).items()
+        for (name, file), raster in zip(named.items(), rasters, strict=True)
     ]
     name = Path(os.path.abspath(image_root)).stem
-    return build_set(name, scenes, code, stretch, channels)
+    built = build_set(name, scenes, code, stretch, channels)
+    return replace(built, notes=(*built.notes, *notes))
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Images and masks that were found, and what the user has to know of others."""
+
+    images: list[Path]
+    masks: list[Path]
+    notes: tuple[str, ...]
 
 
 def _existing(path: str | Path) -> Path:
@@ -97,13 +128,17 @@ def _existing(path: str | Path) -> Path:
 
 def _find(
     image_root: Path, mask_root: Path | None, image_glob: str | None, mask_glob: str | None
-) -> tuple[list[Path], list[Path]]:
-    images = _files(image_root, image_glob)
+) -> _Files:
+    found = _files(image_root, image_glob)
+    images, notes = found.files, found.notes
     if mask_root is None:
-        return images, []
-    masks = _files(mask_root, mask_glob)
+        if image_glob or image_root.is_file():
+            return _Files(images, [], notes)
+        return _told_apart(image_root, images, notes)
+    found = _files(mask_root, mask_glob)
+    masks, notes = found.files, (*notes, *(n for n in found.notes if n not in notes))
     if mask_root.is_file():
-        return images, masks
+        return _Files(images, masks, notes)
     image_folder = image_root if image_root.is_dir() else image_root.parent
     image_top, mask_top = Path(os.path.abspath(image_folder)), Path(os.path.abspath(mask_root))
     if image_top != mask_top and mask_top.is_relative_to(image_top):
@@ -112,31 +147,47 @@ def _find(
         masks = [m for m in masks if looks_like_mask(m.relative_to(mask_root))]
     elif mask_glob is None:
         masks = _without(masks, images)
-    return _without(images, masks), masks
+    return _Files(_without(images, masks), masks, notes)
+
+
+def _told_apart(root: Path, files: list[Path], notes: tuple[str, ...]) -> _Files:
+    """Images and masks of which nobody said which is which."""
+    masks = [file for file in files if looks_like_mask(file.relative_to(root))]
+    images = _without(files, masks)
+    if not masks or not images:
+        return _Files(files, [], notes)
+    some = f"{len(masks)} files look like masks, such as '{masks[0].relative_to(root)}'"
+    try:
+        paired = set(_pair(root, images, root, masks).values())
+    except InputError:
+        paired = set()
+    if len(paired) < len(masks):
+        raise InputError(
+            f"Expected images alone in '{root}', or an image for each mask; received "
+            f"{len(images)} images, while {some}, and {len(masks) - len(paired)} of these have no "
+            "image. Say which are masks (--masks or --mask-glob), or which are images "
+            "(--image-glob; '**/*' for all)."
+        )
+    how = "--image-glob '**/*' takes them as images"
+    return _Files(images, masks, (*notes, f"{some}, and are used for scores only ({how})"))
 
 
 def _without(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:
-    taken = {os.path.abspath(f) for f in others}
-    return [f for f in files if os.path.abspath(f) not in taken]
+    taken = {_place(f) for f in others}
+    return [f for f in files if _place(f) not in taken]
 
 
-def _files(root: Path, glob: str | None) -> list[Path]:
-    """Image files under a folder, sorted, without hidden ones; a file stands for itself."""
+def _place(file: Path) -> str:
+    # By the folder that it lies in, whatever link led there; what a link to a file leads to may be
+    # shared by an image and a mask of the same bytes.
+    return os.path.join(os.path.realpath(file.parent), file.name)
+
+
+def _files(root: Path, glob: str | None) -> Found:
+    """Image files under a folder; a file stands for itself."""
     if root.is_file():
-        return [root]
-    try:
-        found = list(root.glob(glob or "**/*"))
-    except (ValueError, NotImplementedError) as error:
-        raise InputError(
-            f"Expected a pattern within '{root}', such as '*/images/*.jpg'; received {glob!r}."
-        ) from error
-    return sorted(
-        f
-        for f in found
-        if f.suffix.lower() in SUFFIXES
-        and f.is_file()
-        and not any(part.startswith(".") for part in f.relative_to(root).parts)
-    )
+        return Found(root, [root])
+    return find(root, SUFFIXES, glob)
 
 
 def _pair(
@@ -153,18 +204,54 @@ def _pair(
     return {within[image]: mask_root / mask for image, mask in pairs.items()}
 
 
-def _code(masks: Sequence[Path], classes: str | Path | None) -> MaskCode:
+def _usable(
+    partner: dict[Path, Path], classes: str | Path | None, asked_for: bool
+) -> tuple[MaskCode | None, tuple[str, ...]]:
+    """What the masks mean, if it can be told or was asked for, and notes."""
+    if not partner:
+        return None, ()
+    try:
+        code, notes = _code(sorted(set(partner.values())), classes)
+        if not asked_for:
+            for image, mask in partner.items():  # Masks of another size.
+                FileScene("", Raster(image), Raster(mask, code.palette), code)
+    except InputError as error:
+        if asked_for or classes is not None:
+            raise
+        return None, (f"the masks are left out, as nobody asked for them (--masks): {error}",)
+    return code, notes
+
+
+def _pair_notes(files: _Files, partner: dict[Path, Path]) -> list[str]:
+    """A line on images without a mask, and one on masks without an image."""
+    notes = []
+    bare = [image for image in files.images if image not in partner]
+    if partner and bare:
+        notes.append(
+            f"{len(partner)} of {len(files.images)} images have a mask: no mask is named like "
+            f"'{bare[0].name}'"
+        )
+    used = set(partner.values())
+    alone = [mask for mask in files.masks if mask not in used]
+    if partner and alone:
+        notes.append(f"{len(alone)} masks have no image, such as '{alone[0].name}'")
+    return notes
+
+
+def _code(masks: Sequence[Path], classes: str | Path | None) -> tuple[MaskCode, tuple[str, ...]]:
     if classes is None:
-        return infer_classes([Raster(m, "index") for m in masks])
+        return infer_classes([Raster(m, "index") for m in masks]), ()
     code = load_classes(classes)
-    check_classes([Raster(m, code.palette) for m in masks], code)
-    return code
+    rasters = [Raster(m, code.palette) for m in masks]
+    notes = check_listed(rasters, code)
+    check_classes(rasters, code)
+    return code, notes
 
 
 def _named(base: Path, files: Sequence[Path]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     for file in files:
-        name = "__".join(file.relative_to(base).with_suffix("").parts)
+        name = composed("__".join(file.relative_to(base).with_suffix("").parts))
         if name in named:
             raise InputError(
                 f"Expected images of different names; received '{named[name]}' and '{file}', "
@@ -196,6 +283,9 @@ class Folder(FileSource):
         help="percentiles of each band that become black and white, as 2 98",
         metavar=("LOW", "HIGH"),
     )
+    channels: Channels = option(
+        "auto", help="bands of grey and colour images: 1, 3, or as most have (auto)"
+    )
 
     def load(self) -> SceneSet:
         return load_folder(
@@ -205,4 +295,5 @@ class Folder(FileSource):
             stretch=self.stretch,
             image_glob=self.image_glob,
             mask_glob=self.mask_glob,
+            convert=self.channels,
         )

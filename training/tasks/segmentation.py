@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from iic_tf.data.mask_survey import check_class_count
 from iic_tf.data.registry import SCENES
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import InputError
@@ -24,6 +25,9 @@ from iic_tf.views.pairs import Pairs
 from iic_tf.views.photometry import Photometry
 
 SEGMENTATION = "segmentation"
+
+_MASKS = ("masks", "class_file", "mask_glob")
+"""Values of data sets that ask for masks."""
 
 
 class SegmentationRecipe(Recipe):
@@ -67,7 +71,8 @@ class SegmentationTask(Task):
             )
         self.recipe = recipe
         self.source = source_of(place, SCENES, classes=recipe.classes)
-        self.scenes: SceneSet = self.source.load()
+        given = any(getattr(self.source, name, None) for name in _MASKS)
+        self.scenes: SceneSet = check_class_count(self.source.load(), recipe.classes, given)
 
     @property
     def channels(self) -> int:
