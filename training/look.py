@@ -14,6 +14,7 @@ from iic_tf.pictures import loss_curves, palette, share_curves, to_rgb, triplet_
 from iic_tf.training.atomic import replacing
 from iic_tf.training.callbacks import Record
 from iic_tf.training.run import Run
+from iic_tf.training.whole_scene import scene_summing
 
 
 class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
@@ -55,12 +56,14 @@ def draw_found(run: Run, served: ServedSegmenter, scenes: SceneSet, most: int = 
     Clusters have colours of their own here, no names: labels are not looked at in training.
     """
     rows = []
+    sums = scene_summing(served)
     step = max(1, len(scenes.scenes) // most)
     for scene in scenes.scenes[::step][:most]:
         side = 128 * served.downscale
         height, width = min(side, scene.height), min(side, scene.width)
         raw = scene.read((scene.height - height) // 2, (scene.width - width) // 2, height, width)
-        labels = np.asarray(served(raw[None].astype(np.float32))["labels"])[0]
+        maps = served.probabilities(raw[None].astype(np.float32), sums(scene))
+        labels = np.asarray(maps)[0].argmax(-1)
         rgb = to_rgb(scenes.normalise(raw), scenes.rgb, stretch=True)
         rows.append((scene.name, rgb, labels, None))
     classes = served.model.classes
