@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from iic_tf.errors import InputError, expected
-from iic_tf.export.onnx_file import export_onnx
-from iic_tf.export.savedmodel import export_savedmodel
+from iic_tf.export.onnx_file import export_onnx, window_path
+from iic_tf.export.savedmodel import WINDOW, export_savedmodel
 from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
 from iic_tf.export.served_run import load_served
 from iic_tf.training.progress import progress
@@ -25,12 +25,14 @@ class Format:
         mark: the file by which an export of this kind is known within its folder; None where the
             export is one file.
         hint: what the user may do next; `{}` becomes the path.
+        windows: where the graph for windows of a scene is, by the path of the export.
     """
 
     place: str
     write: Callable[[Servable, Path], float]
     mark: str | None = None
     hint: str | None = None
+    windows: Callable[[Path], Path] = lambda path: path
 
 
 FORMATS = {
@@ -40,7 +42,7 @@ FORMATS = {
         "saved_model.pb",
         "look at it: saved_model_cli show --all --dir {}",
     ),
-    "onnx": Format("model.onnx", export_onnx),
+    "onnx": Format("model.onnx", export_onnx, windows=window_path),
 }
 
 
@@ -76,10 +78,19 @@ def export(
     _require_free(path, kind, overwrite)
     with progress("1/3  loading the model"):
         served = load_served(run)
+    windows = kind.windows(path) if served.scene_features else path
+    if windows != path:
+        _require_free(windows, kind, overwrite)
     difference = kind.write(served, path)
     say(f"written: {path}")
     for line in _describe(served):
         say(line)
+    if served.scene_features:
+        say(
+            "  labels depend on the image as a whole; to cut one into windows: "
+            + (f"{windows}" if windows != path else f"signature {WINDOW}")
+            + f", at multiples of {served.align} pixels, with {served.margin} or more around"
+        )
     say(f"largest difference from the Keras model: {difference:.1e}")
     if kind.hint:
         say(kind.hint.format(path))

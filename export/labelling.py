@@ -18,11 +18,9 @@ from iic_tf.errors import InputError
 from iic_tf.models.served import ServedSegmenter, holds_data
 from iic_tf.pictures import to_rgb
 from iic_tf.training.progress import progress
+from iic_tf.training.whole_scene import CORE, scene_summing, shows_all
 from iic_tf.turns import MAIN
 from iic_tf.views.inputs import BANDS
-
-CORE = 512
-"""Side of a window's core, in pixels of the scene, before rounding up."""
 
 RENDERING = 2000
 """Longest side of a rendering."""
@@ -47,31 +45,39 @@ class Predictor:
         self.served = served
         self.clusters: int = served.model.clusters[head]
 
-        def segment(pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            maps = served.probabilities(pixels) if head == MAIN else served.maps(pixels, head)
-            one = maps[0] if head == MAIN else maps[sub_head][0]
+        def segment(pixels: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+            if head == MAIN:
+                one = served.probabilities(pixels, sums)[0]
+            else:
+                one = served.maps(pixels, head, sums)[sub_head][0]
             holds = holds_data(pixels)[0, ..., 0]
             labels = tf.where(holds, tf.argmax(one, -1, tf.int32), NO_DATA)
             return tf.cast(labels, tf.uint8), tf.reduce_max(one, -1) * tf.cast(holds, one.dtype)
 
         spec = tf.TensorSpec((1, None, None, served.model.channels), tf.float32)
-        self._segment = tf.function(segment, input_signature=[spec])
+        sums = tf.TensorSpec((1, served.scene_features), tf.float32)
+        self._segment = tf.function(segment, input_signature=[spec, sums])
+        self.sums = scene_summing(served)
 
     def __call__(
-        self, pixels: NDArray[np.generic]
+        self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Raw `[height, width, channels]` → labels uint8 and largest probability, at that size.
 
         Where a pixel has NaN the label is `NO_DATA` and the probability 0.
+
+        Args:
+            pixels: raw values of a window.
+            sums: of the scene that it is a window of, by the attribute `sums`; None: it is all.
         """
-        labels, confidence = self._segment(tf.constant(pixels[None].astype(np.float32)))
+        if sums is None:
+            sums = np.zeros((1, self.served.scene_features), np.float32)
+        seen = tf.constant(pixels[None].astype(np.float32))
+        labels, confidence = self._segment(seen, tf.constant(sums))
         return np.asarray(labels), np.asarray(confidence)
 
     def windows(self, scene: Scene, factor: int = 1) -> Iterator[Window]:
-        """Windows whose labels are those of the whole scene.
-
-        Where labels depend on all that the model is shown (`InfoSeg`), they are those of windows of
-        the size of its crops, rounded up.
+        """Windows whose labels are those of the whole scene, given its sums.
 
         Args:
             scene: what is gone over.
@@ -79,7 +85,7 @@ class Predictor:
         """
         align = self.served.align
         step = math.lcm(align, factor)
-        core = -(-(self.served.core or CORE) // step) * step
+        core = -(-CORE // step) * step
         return windows(scene.height, scene.width, core, self.served.margin, align)
 
     def require(self, scene: Scene) -> None:
@@ -154,12 +160,13 @@ class Labelling:
         """
         scene = self.scene
         steps = list(self.predictor.windows(scene, self.factor))
+        sums = None if shows_all(steps[0], scene) else self.predictor.sums(scene)
         with progress(scene.name, len(steps)) as bar:
             for _, group in itertools.groupby(steps, key=lambda window: window.top):
                 row = list(group)
                 strip = np.empty((row[0].height, scene.width), np.uint8)
                 for window, (pixels, valid) in zip(row, _read(scene, row), strict=True):
-                    labels, confidence = self.predictor(with_nan(pixels, valid))
+                    labels, confidence = self.predictor(with_nan(pixels, valid), sums)
                     inner = window.inner
                     strip[:, window.left : window.left + window.width] = labels[inner]
                     valid = None if valid is None else valid[inner]

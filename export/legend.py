@@ -17,6 +17,7 @@ from iic_tf.export.labelling import Predictor
 from iic_tf.metrics import confusion_matrix, one_to_one
 from iic_tf.pictures import palette
 from iic_tf.training.json_files import write_json
+from iic_tf.training.whole_scene import shows_all
 
 WINDOWS = 4
 """How much of an image the matching looks at: so many windows nearest its middle."""
@@ -87,10 +88,11 @@ def _confusion(predictor: Predictor, scene: Scene) -> NDArray[np.int64]:
         predictor.windows(scene),
         key=lambda w: abs(w.top + w.height / 2 - middle[0]) + abs(w.left + w.width / 2 - middle[1]),
     )
+    sums = None if shows_all(nearest[0], scene) else predictor.sums(scene)
     k = predictor.clusters
     total = np.zeros((k, k), np.int64)
     for window in itertools.islice(nearest, WINDOWS):
-        labels, _ = predictor(with_nan(*read_with_valid(scene, *window.outer)))
+        labels, _ = predictor(with_nan(*read_with_valid(scene, *window.outer)), sums)
         truth = scene.read_mask(window.top, window.left, window.height, window.width)
         found = labels[window.inner]
         # Pixels without data have no label.

@@ -9,11 +9,12 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.data.crops import box_mean, box_mean_of_valid
-from iic_tf.data.scene import IGNORE, SceneSet
+from iic_tf.data.scene import IGNORE, Scene, SceneSet
 from iic_tf.errors import InputError
 from iic_tf.metrics import PixelKMeans
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.progress import track
+from iic_tf.training.whole_scene import scene_summing
 from iic_tf.turns import MAIN
 
 Labels = dict[str, list[NDArray[np.integer]]]
@@ -25,11 +26,17 @@ class Labeller(Protocol):
 
     margin: int
     align: int
-    core: int | None
     clusters: dict[str, int]
 
-    def labels(self, pixels: NDArray[np.generic]) -> Labels:
-        """Label maps of a window `[height, width, channels]`, at its size."""
+    def sums(self, scene: Scene) -> NDArray[np.float32]:
+        """What `labels` must be given of a scene as a whole; see `whole_scene`."""
+        ...
+
+    def labels(self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None) -> Labels:
+        """Label maps of a window `[height, width, channels]`, at its size.
+
+        `sums` are those of its scene; None: the window is the scene.
+        """
         ...
 
 
@@ -39,21 +46,28 @@ class NetworkLabeller:
     def __init__(self, served: ServedSegmenter):
         self.margin = served.margin
         self.align = served.align
-        self.core = served.core
+        self._summing = scene_summing(served)
+        self._none = np.zeros((1, served.scene_features), np.float32)
         self.clusters = dict(served.model.clusters)
 
         @tf.function  # type: ignore[untyped-decorator]
-        def run(pixels: tf.Tensor) -> Any:
+        def run(pixels: tf.Tensor, sums: tf.Tensor) -> Any:
             return {
-                head: [tf.argmax(m[0], -1, tf.int32) for m in served.maps(pixels, head)]
+                head: [tf.argmax(m[0], -1, tf.int32) for m in served.maps(pixels, head, sums)]
                 for head in self.clusters
             }
 
         spec = tf.TensorSpec((1, None, None, served.model.channels), tf.float32)
-        self._graph = run.get_concrete_function(spec)
+        sums = tf.TensorSpec((1, served.scene_features), tf.float32)
+        self._graph = run.get_concrete_function(spec, sums)
 
-    def labels(self, pixels: NDArray[np.generic]) -> Labels:
-        found = self._graph(tf.constant(pixels[None].astype(np.float32)))
+    def sums(self, scene: Scene) -> NDArray[np.float32]:
+        return self._summing(scene)
+
+    def labels(self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None) -> Labels:
+        if sums is None:
+            sums = self._none
+        found = self._graph(tf.constant(pixels[None].astype(np.float32)), tf.constant(sums))
         return {head: [np.asarray(m) for m in found[head]] for head in self.clusters}
 
 
@@ -70,7 +84,6 @@ class KMeansLabeller:
     """
 
     margin = 0
-    core: int | None = None
 
     def __init__(
         self,
@@ -91,7 +104,10 @@ class KMeansLabeller:
             for head, count in clusters.items()
         }
 
-    def labels(self, pixels: NDArray[np.generic]) -> Labels:
+    def sums(self, scene: Scene) -> NDArray[np.float32]:
+        return np.zeros((1, 0), np.float32)
+
+    def labels(self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None) -> Labels:
         height, width = pixels.shape[:2]
         valid = np.isfinite(pixels).all(axis=-1)
         shown = self.set.normalise(np.where(valid[..., None], pixels, 0))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.data.registry import Source
-from iic_tf.data.scene import IGNORE, SceneSet, read_with_valid, with_nan
+from iic_tf.data.scene import IGNORE, Scene, SceneSet, read_with_valid, with_nan
 from iic_tf.data.windows import windows
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import confusion_matrix
@@ -20,6 +20,7 @@ from iic_tf.training.folds import FoldConfusions, split_folds
 from iic_tf.training.labellers import KMeansLabeller, Labeller, NetworkLabeller
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
+from iic_tf.training.whole_scene import shows_all
 
 WINDOW = 512
 
@@ -130,16 +131,20 @@ def confusions(
     """Go over all labelled scenes window by window, under a bar called `what`."""
     fold_of = {name: i for i, part in enumerate(parts) for name in part}
     found = FoldConfusions([{} for _ in parts])
-    core = labeller.core or WINDOW
     places = [
         (scene, window)
         for scene in scenes.scenes
-        for window in windows(scene.height, scene.width, core, labeller.margin, labeller.align)
+        for window in windows(scene.height, scene.width, WINDOW, labeller.margin, labeller.align)
     ]
+    gone_over: Scene | None = None
     for scene, window in track(places, what):
+        if scene is not gone_over:
+            gone_over, sums = scene, None
+            if not shows_all(window, scene):
+                sums = labeller.sums(scene)
         fold = found.folds[fold_of[scene.name]]
         raw, valid = read_with_valid(scene, *window.outer)
-        labels = labeller.labels(with_nan(raw, valid))
+        labels = labeller.labels(with_nan(raw, valid), sums)
         truth = scene.read_mask(window.top, window.left, window.height, window.width)
         if valid is not None:
             truth = np.where(valid[window.inner], truth, IGNORE)

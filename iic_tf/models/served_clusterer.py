@@ -37,6 +37,7 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
 
     axes = ("batch",)
     """The dimensions of the labels, by name."""
+    scene_features = 0
     tolerance = 1e-4
     """Of probabilities in another runtime; after the 36 convolutions of network A float32 sums in
     another order have differed by up to 2.3e-5."""

@@ -47,11 +47,6 @@ class SegmentationRecipe(Recipe):
         """How far apart pixels are compared, scaled down; None where only each with itself is."""
         return None
 
-    @property
-    def core(self) -> int | None:
-        """Side of the windows that scenes are labelled in, raw pixels; None where any will do."""
-        return None
-
 
 class SegmentationTask(Task):
     """A recipe and the scenes it is trained on; its class count goes before the data set's.
@@ -171,4 +166,4 @@ class SegmentationTask(Task):
                 f"Expected low and high in {run.config_file}; received none."
             ) from error
         # Runs of before 0.2 had none, and saw zeros.
-        return ServedSegmenter(model, low, high, recipe.downscale, recipe.core, config.get("fill"))
+        return ServedSegmenter(model, low, high, recipe.downscale, config.get("fill"))
