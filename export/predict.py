@@ -145,8 +145,8 @@ def _load(
             say(f"note: as in training: {', '.join(as_options)}")
     else:
         scenes = load_folder(images, masks, class_file, image_glob=image_glob, mask_glob=mask_glob)
-    for line in scenes.notes:
-        say(line)
+    for note in scenes.notes:
+        say(f"note: {note}")
     channels = served.model.channels
     if scenes.channels != channels:
         raise InputError(

@@ -87,8 +87,8 @@ def evaluate(
         )
     chosen = run.load_best().sub_head
     notes = (*place.notes, *scored.notes)
-    for line in notes:
-        say(line)
+    for note in notes:
+        say(f"note: {note}")
     say(f"scoring {scored.images} labelled images of {scored.of}")
     found = {which: scored.found(which) for which in ("trained", *scored.baselines)}
     losses, over = best_losses(run), chosen_overclusters(run)

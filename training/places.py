@@ -64,7 +64,7 @@ def place_of(run: Run, given: Mapping[str, Any]) -> Place:
     ]
     notes = ()
     if used:
-        notes = (f"note: as in training: {', '.join(used)}; give what does not fit {other} anew",)
+        notes = (f"as in training: {', '.join(used)}; give what does not fit {other} anew",)
     folder = _folder(run, other)
     return Place(place, folder, folder / "pictures", notes)
 

@@ -16,11 +16,10 @@ from iic_tf.data.mask_sample import check_listed
 from iic_tf.data.mask_survey import check_classes, infer_classes
 from iic_tf.data.pairing import looks_like_mask, pair
 from iic_tf.data.raster import Raster
+from iic_tf.data.reading import SUFFIXES
 from iic_tf.data.registry import SCENES, FileSource, dataset, option
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import DataMissingError, InputError
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 
 
 def load_folder(

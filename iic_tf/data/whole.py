@@ -22,6 +22,7 @@ from iic_tf.data.png_chunks import PNG_START, find_chunk
 from iic_tf.data.reading import Alpha, Found, Palette, check_bands, unreadable
 from iic_tf.data.tiff_directory import exif_orientation
 
+JPEG_START = b"\xff\xd8\xff"
 MAX_PIXELS = 200_000_000
 
 
@@ -33,7 +34,7 @@ class _Jpeg(JpegImageFile):
 # By the first bytes. The classes are used directly because `Image.open` warns above 89 megapixels.
 _FORMATS: dict[bytes, Callable[[BinaryIO], Image.Image]] = {
     PNG_START: PngImageFile,
-    b"\xff\xd8\xff": _Jpeg,
+    JPEG_START: _Jpeg,
     b"RIFF": WebPImageFile,
     b"GIF8": GifImageFile,
     b"BM": BmpImageFile,

@@ -150,7 +150,7 @@ class ClusteringTask(Task):
             f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} images with "
             f"{recipe.repeats} copies each, views of {recipe.x.size}×{recipe.x.size}; "
             f"{recipe.describe_model()}",
-            *images.notes,
+            *(f"note: {note}" for note in images.notes),
             *self._notes(),
         ]
 

@@ -120,7 +120,7 @@ class SegmentationTask(Task):
             f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} pairs of "
             f"{recipe.crop}×{recipe.crop}, scale 1/{recipe.downscale}; {recipe.classes} classes, "
             f"{recipe.describe_model()}",
-            *scenes.notes,
+            *(f"note: {note}" for note in scenes.notes),
             *self._notes(),
         ]
 
