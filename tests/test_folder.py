@@ -279,8 +279,8 @@ def test_masks_that_nobody_asked_for_are_no_images(tmp_path, layout):
     found = load_folder(tmp_path)
     assert len(found.scenes) == len(found.labelled.scenes) == 2
     assert found.notes == (
-        f"2 files look like masks, such as '{mask.format('a0')}', and are used for scores only "
-        "(--image-glob '**/*' takes them as images)",
+        f"2 files look like masks, such as '{mask.format('a0')}', and are not taken as "
+        "images (--image-glob '**/*' says otherwise)",
     )
     with pytest.raises(InputError, match="received 1 in"):
         load_folder(tmp_path, image_glob="**/*")

@@ -241,6 +241,49 @@ def test_other_values_are_refused(images, whole, tmp_path, capsys) -> None:
     assert "the folder of a run" in capsys.readouterr().err
 
 
+def moved(images: Path, whole: Path, place: Path) -> Path:
+    """A copy of the data, and in it a copy of the run, stopped before its last epoch."""
+    shutil.copytree(images, place)
+    run = place / "runs" / "a"
+    shutil.copytree(whole, run)
+    shutil.rmtree(run / "checkpoints" / f"epoch-{EPOCHS:04d}")
+    config = json.loads((run / "config.json").read_text())
+    config["source"]["data"] = str(place)
+    (run / "config.json").write_text(json.dumps(config))
+    return run
+
+
+def test_a_run_inside_the_folder_of_its_data(images, whole, tmp_path, capsys) -> None:
+    run = moved(images, whole, tmp_path / "data")
+    assert (run / "pictures" / "losses.png").is_file()
+    os.utime(tmp_path / "data" / "3.png", (0, 0))
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert "10 images of 20×20" in shown
+    assert "note: the data are not quite those that the run began with: 1 image is newer" in shown
+    assert_same(run, whole)
+
+
+def test_other_data_are_refused(images, whole, tmp_path, capsys) -> None:
+    place = tmp_path / "data"
+    run = moved(images, whole, place)
+    shutil.copy(place / "0.png", place / "new.png")
+    (place / "1.png").unlink()
+    (place / "2.png").write_bytes((place / "3.png").read_bytes())
+    assert main(["train", "--resume", "--out", str(run)]) == 2
+    said = capsys.readouterr().err
+    assert "1 image is new: new.png; 1 image is gone: 1.png; 1 image is changed: 2.png" in said
+    # Runs of before this was kept know how many images there were.
+    (place / "1.png").write_bytes((images / "1.png").read_bytes())
+    config = json.loads((run / "config.json").read_text())
+    del config["data"]
+    (run / "config.json").write_text(json.dumps(config))
+    assert main(["train", "--resume", "--out", str(run)]) == 2
+    assert "11 images in place of 10" in capsys.readouterr().err
+    (place / "new.png").unlink()
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+
+
 def test_a_value_that_recipes_have_since_or_no_longer_have_stops_no_resuming(
     whole, tmp_path, capsys
 ) -> None:

@@ -76,8 +76,9 @@ def train(
     pairs.drawn(0, 0)
     run = Run.open(out) if resume and Run(Path(out)).config_file.is_file() else None
     checkpoint = None
+    changed: list[str] = []
     if run is not None:
-        check_same(run, config)
+        changed = check_same(run, config)
         checkpoint = Checkpoints(run.checkpoints).newest(say)
     with strategy.scope():
         model = task.model(seed) if checkpoint is None else load(checkpoint)
@@ -102,7 +103,7 @@ def train(
 
         tell(data)
         tell(f"recipe {recipe.name}, seed {seed}: {plan}")
-        for note in notes:
+        for note in (*notes, *changed):
             tell(note)
         if strategy.num_replicas_in_sync > 1:
             tell(f"on {strategy.num_replicas_in_sync} replicas, each with its share of a batch")

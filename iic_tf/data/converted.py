@@ -94,7 +94,11 @@ def alike(
     counts = Counter(image.channels for image in images)
     wanted = int(channels) if channels != "auto" else counts.most_common(1)[0][0]
     other = {1: 3, 3: 1}.get(wanted)
-    if other not in counts or (channels == "auto" and 2 * counts[wanted] <= len(images)):
+    if (
+        other is None
+        or other not in counts
+        or (channels == "auto" and 2 * counts[wanted] <= len(images))
+    ):
         return list(images), ()
     first = next(image.path.name for image in images if image.channels == other)
     how = (

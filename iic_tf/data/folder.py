@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from iic_tf.data.classes import load_classes
 from iic_tf.data.converted import Channels, alike
 from iic_tf.data.file_scene import FileScene, build_set
-from iic_tf.data.finding import Found, composed, find
+from iic_tf.data.layout import find_layout, named_apart, pair_files, pair_notes
 from iic_tf.data.mask_code import MaskCode
 from iic_tf.data.mask_sample import check_listed
 from iic_tf.data.mask_survey import check_classes, infer_classes
-from iic_tf.data.pairing import looks_like_mask, pair
 from iic_tf.data.raster import Raster
 from iic_tf.data.reading import SUFFIXES
 from iic_tf.data.registry import SCENES, FileSource, dataset, option
@@ -69,7 +68,7 @@ def load_folder(
     """
     image_root = _existing(images)
     mask_root = image_root if masks is None and mask_glob else _existing(masks) if masks else None
-    files = _find(image_root, mask_root, image_glob, mask_glob)
+    files = find_layout(image_root, mask_root, image_glob, mask_glob, SUFFIXES)
     if not files.images:
         matching = f" matching {image_glob!r}" if image_glob else ""
         left_out = "".join(f" ({note})" for note in files.notes)
@@ -83,14 +82,14 @@ def load_folder(
     partner: dict[Path, Path] = {}
     notes = list(files.notes)
     if mask_root is not None:
-        partner = _pair(base, files.images, mask_root, files.masks)
+        partner = pair_files(base, files.images, mask_root, files.masks)
     elif files.masks:
-        partner = _pair(base, files.images, image_root, files.masks)
+        partner = pair_files(base, files.images, image_root, files.masks)
     code, told = _usable(partner, classes, asked_for=mask_root is not None)
     if code is None:
         partner = {}
-    notes += [*told, *_pair_notes(files, partner)]
-    named = _named(base, files.images)
+    notes += [*told, *pair_notes(files, partner)]
+    named = named_apart(base, files.images)
     rasters, converted = alike([Raster(file) for file in named.values()], convert)
     notes += converted
     scenes = [
@@ -107,15 +106,6 @@ def load_folder(
     return replace(built, notes=(*built.notes, *notes))
 
 
-@dataclass(frozen=True)
-class _Files:
-    """Images and masks that were found, and what the user has to know of others."""
-
-    images: list[Path]
-    masks: list[Path]
-    notes: tuple[str, ...]
-
-
 def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.exists():
@@ -123,84 +113,6 @@ def _existing(path: str | Path) -> Path:
     if path.is_file() and path.suffix.lower() not in SUFFIXES:
         raise InputError(f"Expected a folder or an image file; received the file '{path}'.")
     return path
-
-
-def _find(
-    image_root: Path, mask_root: Path | None, image_glob: str | None, mask_glob: str | None
-) -> _Files:
-    found = _files(image_root, image_glob)
-    images, notes = found.files, found.notes
-    if mask_root is None:
-        if image_glob or image_root.is_file():
-            return _Files(images, [], notes)
-        return _told_apart(image_root, images, notes)
-    found = _files(mask_root, mask_glob)
-    masks, notes = found.files, (*notes, *(n for n in found.notes if n not in notes))
-    if mask_root.is_file():
-        return _Files(images, masks, notes)
-    image_folder = image_root if image_root.is_dir() else image_root.parent
-    image_top, mask_top = Path(os.path.abspath(image_folder)), Path(os.path.abspath(mask_root))
-    if image_top != mask_top and mask_top.is_relative_to(image_top):
-        images = [i for i in images if not Path(os.path.abspath(i)).is_relative_to(mask_top)]
-    elif mask_glob is None and image_top == mask_top and image_glob is None:
-        masks = [m for m in masks if looks_like_mask(m.relative_to(mask_root))]
-    elif mask_glob is None:
-        masks = _without(masks, images)
-    return _Files(_without(images, masks), masks, notes)
-
-
-def _told_apart(root: Path, files: list[Path], notes: tuple[str, ...]) -> _Files:
-    """Images and masks of which nobody said which is which."""
-    masks = [file for file in files if looks_like_mask(file.relative_to(root))]
-    images = _without(files, masks)
-    if not masks or not images:
-        return _Files(files, [], notes)
-    some = f"{len(masks)} files look like masks, such as '{masks[0].relative_to(root)}'"
-    try:
-        paired = set(_pair(root, images, root, masks).values())
-    except InputError:
-        paired = set()
-    if len(paired) < len(masks):
-        raise InputError(
-            f"Expected images alone in '{root}', or an image for each mask; received "
-            f"{len(images)} images, while {some}, and {len(masks) - len(paired)} of these have no "
-            "image. Say which are masks (--masks or --mask-glob), or which are images "
-            "(--image-glob; '**/*' for all)."
-        )
-    how = "--image-glob '**/*' takes them as images"
-    return _Files(images, masks, (*notes, f"{some}, and are used for scores only ({how})"))
-
-
-def _without(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:
-    taken = {_place(f) for f in others}
-    return [f for f in files if _place(f) not in taken]
-
-
-def _place(file: Path) -> str:
-    # By the folder that it lies in, whatever link led there; what a link to a file leads to may be
-    # shared by an image and a mask of the same bytes.
-    return os.path.join(os.path.realpath(file.parent), file.name)
-
-
-def _files(root: Path, glob: str | None) -> Found:
-    """Image files under a folder; a file stands for itself."""
-    if root.is_file():
-        return Found(root, [root])
-    return find(root, SUFFIXES, glob)
-
-
-def _pair(
-    base: Path, images: Sequence[Path], mask_root: Path, masks: Sequence[Path]
-) -> dict[Path, Path]:
-    if mask_root.is_file():
-        if len(images) != 1:
-            raise InputError(
-                f"Expected a folder of masks for a folder of images; received file '{mask_root}'."
-            )
-        return {images[0]: mask_root}
-    within: dict[PurePath, Path] = {i.relative_to(base): i for i in images}
-    pairs = pair(list(within), [m.relative_to(mask_root) for m in masks])
-    return {within[image]: mask_root / mask for image, mask in pairs.items()}
 
 
 def _usable(
@@ -221,22 +133,6 @@ def _usable(
     return code, notes
 
 
-def _pair_notes(files: _Files, partner: dict[Path, Path]) -> list[str]:
-    """A line on images without a mask, and one on masks without an image."""
-    notes = []
-    bare = [image for image in files.images if image not in partner]
-    if partner and bare:
-        notes.append(
-            f"{len(partner)} of {len(files.images)} images have a mask: no mask is named like "
-            f"'{bare[0].name}'"
-        )
-    used = set(partner.values())
-    alone = [mask for mask in files.masks if mask not in used]
-    if partner and alone:
-        notes.append(f"{len(alone)} masks have no image, such as '{alone[0].name}'")
-    return notes
-
-
 def _code(masks: Sequence[Path], classes: str | Path | None) -> tuple[MaskCode, tuple[str, ...]]:
     if classes is None:
         return infer_classes([Raster(m, "index") for m in masks]), ()
@@ -245,19 +141,6 @@ def _code(masks: Sequence[Path], classes: str | Path | None) -> tuple[MaskCode, 
     notes = check_listed(rasters, code)
     check_classes(rasters, code)
     return code, notes
-
-
-def _named(base: Path, files: Sequence[Path]) -> dict[str, Path]:
-    named: dict[str, Path] = {}
-    for file in files:
-        name = composed("__".join(file.relative_to(base).with_suffix("").parts))
-        if name in named:
-            raise InputError(
-                f"Expected images of different names; received '{named[name]}' and '{file}', "
-                f"which are both called '{name}'."
-            )
-        named[name] = file
-    return named
 
 
 @dataset(

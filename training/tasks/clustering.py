@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from iic_tf.data.fingerprint import fingerprint
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.registry import IMAGES, dataset_names, source_class
 from iic_tf.errors import InputError, expected
@@ -132,6 +133,7 @@ class ClusteringTask(Task):
         images = self.images
         return {
             "source": self.source.to_dict(),
+            "data": fingerprint(self.images, getattr(self.source, "data", None)),
             "channels": images.channels,
             "height": images.height,
             "width": images.width,

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from iic_tf.data.fingerprint import fingerprint
 from iic_tf.data.mask_survey import check_class_count
 from iic_tf.data.registry import SCENES
 from iic_tf.data.scene import SceneSet
@@ -103,6 +104,7 @@ class SegmentationTask(Task):
         scenes = self.scenes
         return {
             "source": self.source.to_dict(),
+            "data": fingerprint(self.scenes, getattr(self.source, "data", None)),
             "channels": scenes.channels,
             "low": scenes.low,
             "high": scenes.high,
