@@ -19,7 +19,7 @@ from iic_tf.export.labelling import Labelling, Predictor
 from iic_tf.export.legend import Legend, make_legend
 from iic_tf.export.overclusters import overclustering_sub_head
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.served_run import load_served_as
+from iic_tf.export.served_run import load_served_as, trained_bands
 from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import choose, make_row, write_sheet
 from iic_tf.models.served import ServedSegmenter
@@ -123,7 +123,14 @@ def _load(
     if images == source.get("dataset") and not Path(images).exists():
         scenes: SceneSet = source_from_dict(source).load()
     else:
-        scenes = load_folder(images, masks, class_file, image_glob=image_glob, mask_glob=mask_glob)
+        scenes = load_folder(
+            images,
+            masks,
+            class_file,
+            image_glob=image_glob,
+            mask_glob=mask_glob,
+            bands=trained_bands(run),
+        )
     channels = served.model.channels
     if scenes.channels != channels:
         raise InputError(
@@ -143,7 +150,7 @@ def _load(
 def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
     for scene in scenes:
         if isinstance(scene, FileScene):
-            yield scene.image.path
+            yield from scene.image.paths
             if scene.mask is not None:
                 yield scene.mask.path
 

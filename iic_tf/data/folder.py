@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
+from iic_tf.data.band_files import group_by_band, parse_bands
 from iic_tf.data.classes import load_classes
 from iic_tf.data.file_scene import FileScene, build_set
 from iic_tf.data.mask_code import MaskCode
@@ -15,6 +16,7 @@ from iic_tf.data.pairing import looks_like_mask, pair
 from iic_tf.data.raster import Raster
 from iic_tf.data.registry import SCENES, FileSource, dataset, option
 from iic_tf.data.scene import SceneSet
+from iic_tf.data.stack import Stack
 from iic_tf.errors import DataMissingError, InputError
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
@@ -28,6 +30,7 @@ def load_folder(
     channels: int | None = None,
     image_glob: str | None = None,
     mask_glob: str | None = None,
+    bands: str | None = None,
 ) -> SceneSet:
     """Find images, and masks if asked for, in folders and all folders within them.
 
@@ -52,6 +55,8 @@ def load_folder(
         channels: how many bands the images must have; None for any, but all the same.
         image_glob: pattern of the images within `images`, such as "*/images/*.jpg".
         mask_glob: pattern of the masks within `masks`, such as "*/masks/*.png".
+        bands: which bands, in this order: "4,1,2" of each file, or "B02,B03,B04,B08" in a file
+            each, see `iic_tf.data.band_files`. None: all bands of each file.
 
     Raises:
         DataMissingError: a folder or file does not exist.
@@ -69,6 +74,8 @@ def load_folder(
     if mask_root is None and classes is not None:
         raise InputError("Expected masks along with a classes file; received classes alone.")
     base = image_root if image_root.is_dir() else image_root.parent
+    rasters, notes = _rasters(base, image_files, bands)
+    image_files = list(rasters)
     partner: dict[Path, Path] = {}
     if mask_root is not None:
         partner = _pair(base, image_files, mask_root, mask_files)
@@ -76,14 +83,33 @@ def load_folder(
     scenes = [
         FileScene(
             name,
-            Raster(file),
+            rasters[file],
             Raster(partner[file], code.palette) if code and file in partner else None,
             code if file in partner else None,
         )
         for name, file in _named(base, image_files).items()
     ]
     name = Path(os.path.abspath(image_root)).stem
-    return build_set(name, scenes, code, stretch, channels)
+    found = build_set(name, scenes, code, stretch, channels)
+    return replace(found, notes=(*found.notes, *notes))
+
+
+def _rasters(
+    base: Path, files: Sequence[Path], bands: str | None
+) -> tuple[dict[Path, Raster], list[str]]:
+    """The images by their files, or by the one that all their bands would be in; and notes."""
+    chosen = None if bands is None else parse_bands(bands)
+    if chosen is None or isinstance(chosen[0], int):
+        numbers = None if chosen is None else tuple(int(number) for number in chosen)
+        return {file: Raster(file, bands=numbers) for file in files}, []
+    groups, others = group_by_band([f.relative_to(base) for f in files], [str(b) for b in chosen])
+    rasters: dict[Path, Raster] = {
+        base / name: Stack([Raster(base / part) for part in parts])
+        for name, parts in groups.items()
+    }
+    if not others:
+        return rasters, []
+    return rasters, [f"left out: {len(others)} files that are none of {bands}, as '{others[0]}'"]
 
 
 def _existing(path: str | Path) -> Path:
@@ -196,6 +222,9 @@ class Folder(FileSource):
         help="percentiles of each band that become black and white, as 2 98",
         metavar=("LOW", "HIGH"),
     )
+    bands: str | None = option(
+        None, help="numbers from 1, as 4,1,2, or names of files, as B02,B03", metavar="BANDS"
+    )
 
     def load(self) -> SceneSet:
         return load_folder(
@@ -205,4 +234,5 @@ class Folder(FileSource):
             stretch=self.stretch,
             image_glob=self.image_glob,
             mask_glob=self.mask_glob,
+            bands=self.bands,
         )

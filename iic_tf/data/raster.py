@@ -134,7 +134,7 @@ class Raster:
         Raises:
             InputError: as `read`.
         """
-        found = self._found(top, left, height, width)
+        found = self.found(top, left, height, width)
         pixels = found.pixels
         valid = np.ones(pixels.shape[:2], np.bool_)
         if pixels.dtype.kind == "f":
@@ -169,7 +169,7 @@ class Raster:
         Raises:
             InputError: as `read`.
         """
-        found = self._found(top, left, height, width)
+        found = self.found(top, left, height, width)
         if found.alpha is None:
             return self.read(top, left, height, width)
         return laid_on(found.pixels, found.alpha, background)
@@ -180,7 +180,7 @@ class Raster:
 
         The whole image is decoded.
         """
-        found = self._found(0, 0, self.height, self.width)
+        found = self.found(0, 0, self.height, self.width)
         return found.alpha is not None and one_colour(found.pixels, found.alpha)
 
     def row_blocks(self) -> Iterator[NDArray[np.generic]]:
@@ -191,7 +191,12 @@ class Raster:
         for top in range(0, self.height, rows):
             yield self.read(top, 0, min(rows, self.height - top), self.width)
 
-    def _found(self, top: int, left: int, height: int, width: int) -> Found:
+    def found(self, top: int, left: int, height: int, width: int) -> Found:
+        """All that the file says of a window: pixels, and why some of them hold no data.
+
+        Raises:
+            InputError: as `read`.
+        """
         reader = self._open()
         inside = 0 <= top < top + height <= reader.height and (
             0 <= left < left + width <= reader.width
