@@ -29,12 +29,13 @@ OPSET = 18
 """The highest that tf2onnx 1.17 writes."""
 
 
-def export_onnx(served: Servable, path: Path) -> float:
+def export_onnx(served: Servable, path: Path, bands: str | None = None) -> float:
     """Write an ONNX model, check it, and only then put it in its place.
 
     Args:
         served: the model.
         path: the file.
+        bands: which bands the pixels are, kept as `bands` among the model's metadata.
 
     Returns:
         The largest difference from the Keras model, see `iic_tf.export.check`.
@@ -48,6 +49,8 @@ def export_onnx(served: Servable, path: Path) -> float:
     with replacing(path) as temporary:
         with progress("2/3  converting to ONNX"):
             model = convert(served)
+        if bands is not None:
+            model.metadata_props.add(key="bands", value=bands)
         try:
             onnx.checker.check_model(model, full_check=True)
         except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

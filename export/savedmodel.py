@@ -18,13 +18,18 @@ from iic_tf.training.progress import progress
 SIGNATURE = "serving_default"
 
 
-def export_savedmodel(served: Servable, folder: Path) -> float:
+EXTRA = "assets.extra"
+"""Where TensorFlow Serving leaves a SavedModel's own files alone."""
+
+
+def export_savedmodel(served: Servable, folder: Path, bands: str | None = None) -> float:
     """Write a SavedModel, check it, and only then put it in its place.
 
     Args:
         served: the model.
         folder: the SavedModel itself. TensorFlow Serving wants its name to be a number, the
             version, inside a folder of the model's name.
+        bands: which bands the pixels are, kept in `assets.extra/bands.txt`.
 
     Returns:
         The largest difference from the Keras model, see `iic_tf.export.check`.
@@ -38,6 +43,10 @@ def export_savedmodel(served: Servable, folder: Path) -> float:
             archive.track(served.model)
             archive.add_endpoint(SIGNATURE, signature(served))
             archive.write_out(temporary, verbose=False)
+        if bands is not None:
+            extra = Path(temporary) / EXTRA
+            extra.mkdir()
+            (extra / "bands.txt").write_text(f"{bands}\n", encoding="utf-8")
         return check(runner(temporary), served)
 
 

@@ -1,9 +1,11 @@
 """The choice of bands: numbers within a file, or a file for each of them."""
 
+import json
 import pickle
 from pathlib import PurePath
 
 import numpy as np
+import onnx
 import pytest
 from image_files import gdal_tiff, save
 from raster_checks import noise, whole
@@ -180,3 +182,35 @@ def test_bands_by_number_in_a_folder(tmp_path):
     np.testing.assert_array_equal(found.scenes[0].read(0, 0, 37, 53), IMAGE[..., [3, 0]])
     with pytest.raises(InputError, match="from 1 to 4"):
         load_folder(tmp_path, bands="5")
+
+
+def test_a_run_keeps_its_bands(tmp_path):
+    """Predicting takes the same bands of other images; exports say which they are."""
+    from tiny_run import make_run
+
+    from iic_tf.export.export import export
+    from iic_tf.export.predict import predict
+
+    run = make_run(tmp_path)
+    config = run.config()
+    save(tmp_path / "four/a.tif", IMAGE)
+    save(tmp_path / "three/a.tif", np.ascontiguousarray(IMAGE[..., [3, 0, 1]]))
+    for name, chosen in (("four", "4,1,2"), ("three", "1,2,3")):
+        config["source"]["bands"] = chosen
+        (run.folder / "config.json").write_text(json.dumps(config))
+        predict(run, tmp_path / name, tmp_path / f"out_{name}", say=str)
+    four, three = (
+        Raster(tmp_path / f"out_{name}/a_labels.png", "index").read(0, 0, 37, 53)
+        for name in ("four", "three")
+    )
+    np.testing.assert_array_equal(four, three)
+    config["source"]["bands"] = "B04,B03,B02"
+    (run.folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match="Expected files of bands B04, B03, B02"):
+        predict(run, tmp_path / "three", tmp_path / "out", say=str)
+    said = []
+    model = onnx.load(export(run, "onnx", say=said.append))
+    assert [(p.key, p.value) for p in model.metadata_props] == [("bands", "B04,B03,B02")]
+    assert "  bands   B04,B03,B02, in this order" in said
+    folder = export(run, "savedmodel", say=str)
+    assert (folder / "assets.extra/bands.txt").read_text() == "B04,B03,B02\n"
