@@ -19,6 +19,7 @@ from rasterio.errors import RasterioIOError
 
 from iic_tf.data.alpha import laid_on, one_colour
 from iic_tf.data.gdal_reader import GdalReader
+from iic_tf.data.mask_numbers import as_mask
 from iic_tf.data.pixel_cache import set_cache_bytes
 from iic_tf.data.reading import MAX_CHANNELS, Alpha, Found, Palette, Reader, unreadable
 from iic_tf.data.tiff import tiff_reader
@@ -54,7 +55,8 @@ class Raster:
 
     Args:
         path: the file.
-        palette: see `Palette`. With `index` a nodata value says nothing.
+        palette: see `Palette`. With `index` a nodata value says nothing, and numbers come as uint8
+            or uint16, whatever they are stored as; others than 0 to 65535 are refused.
         bands: which bands are read, in this order, as numbers from 1; None for all of them.
         alpha: see `Alpha`. `auto`: the alpha of a PNG or WebP is one; of a TIFF, JPEG 2000 or VRT
             it is a band, where more than a twentieth of its values lie between 0 and the largest,
@@ -224,8 +226,8 @@ class Raster:
         return reader
 
     def _make_reader(self) -> Reader:
-        how = (self.palette, self.bands, self.alpha)
-        return _reader_for(self.path, *how)
+        reader = _reader_for(self.path, self.palette, self.bands, self.alpha)
+        return as_mask(reader, self.path) if self.palette == "index" else reader
 
 
 def _reader_for(
