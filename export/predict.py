@@ -19,7 +19,7 @@ from iic_tf.export.labelling import Labelling, Predictor
 from iic_tf.export.legend import Legend, make_legend
 from iic_tf.export.overclusters import overclustering_sub_head
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.served_run import load_served_as
+from iic_tf.export.served_run import load_served_as, trained_bands
 from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import choose, make_row, write_sheet
 from iic_tf.models.served import ServedSegmenter
@@ -144,7 +144,14 @@ def _load(
             as_options = (f"--{name.replace('_', '-')} {source[name]}" for name in used)
             say(f"note: as in training: {', '.join(as_options)}")
     else:
-        scenes = load_folder(images, masks, class_file, image_glob=image_glob, mask_glob=mask_glob)
+        scenes = load_folder(
+            images,
+            masks,
+            class_file,
+            image_glob=image_glob,
+            mask_glob=mask_glob,
+            bands=trained_bands(run),
+        )
     for note in scenes.notes:
         say(f"note: {note}")
     channels = served.model.channels
@@ -174,7 +181,7 @@ def _empty(labelling: Labelling) -> str:
 def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
     for scene in scenes:
         if isinstance(scene, FileScene):
-            yield scene.image.path
+            yield from scene.image.paths
             if scene.mask is not None:
                 yield scene.mask.path
 

@@ -19,6 +19,7 @@ from rasterio.errors import RasterioIOError
 
 from iic_tf.data.alpha import laid_on, one_colour
 from iic_tf.data.gdal_reader import GdalReader
+from iic_tf.data.mask_numbers import as_mask
 from iic_tf.data.pixel_cache import set_cache_bytes
 from iic_tf.data.reading import MAX_CHANNELS, Alpha, Found, Palette, Reader, unreadable
 from iic_tf.data.tiff import tiff_reader
@@ -54,7 +55,8 @@ class Raster:
 
     Args:
         path: the file.
-        palette: see `Palette`. With `index` a nodata value says nothing.
+        palette: see `Palette`. With `index` a nodata value says nothing, and numbers come as uint8
+            or uint16, whatever they are stored as; others than 0 to 65535 are refused.
         bands: which bands are read, in this order, as numbers from 1; None for all of them.
         alpha: see `Alpha`. `auto`: the alpha of a PNG or WebP is one; of a TIFF, JPEG 2000 or VRT
             it is a band, where more than a twentieth of its values lie between 0 and the largest,
@@ -134,7 +136,7 @@ class Raster:
         Raises:
             InputError: as `read`.
         """
-        found = self._found(top, left, height, width)
+        found = self.found(top, left, height, width)
         pixels = found.pixels
         valid = np.ones(pixels.shape[:2], np.bool_)
         if pixels.dtype.kind == "f":
@@ -169,7 +171,7 @@ class Raster:
         Raises:
             InputError: as `read`.
         """
-        found = self._found(top, left, height, width)
+        found = self.found(top, left, height, width)
         if found.alpha is None:
             return self.read(top, left, height, width)
         return laid_on(found.pixels, found.alpha, background)
@@ -180,7 +182,7 @@ class Raster:
 
         The whole image is decoded.
         """
-        found = self._found(0, 0, self.height, self.width)
+        found = self.found(0, 0, self.height, self.width)
         return found.alpha is not None and one_colour(found.pixels, found.alpha)
 
     def row_blocks(self) -> Iterator[NDArray[np.generic]]:
@@ -191,7 +193,12 @@ class Raster:
         for top in range(0, self.height, rows):
             yield self.read(top, 0, min(rows, self.height - top), self.width)
 
-    def _found(self, top: int, left: int, height: int, width: int) -> Found:
+    def found(self, top: int, left: int, height: int, width: int) -> Found:
+        """All that the file says of a window: pixels, and why some of them hold no data.
+
+        Raises:
+            InputError: as `read`.
+        """
         reader = self._open()
         inside = 0 <= top < top + height <= reader.height and (
             0 <= left < left + width <= reader.width
@@ -219,8 +226,8 @@ class Raster:
         return reader
 
     def _make_reader(self) -> Reader:
-        how = (self.palette, self.bands, self.alpha)
-        return _reader_for(self.path, *how)
+        reader = _reader_for(self.path, self.palette, self.bands, self.alpha)
+        return as_mask(reader, self.path) if self.palette == "index" else reader
 
 
 def _reader_for(
