@@ -48,3 +48,14 @@ def check_data_arguments(method: Callable[..., Any], *args: Any, **kwargs: Any) 
     named.pop("self", None)
     named.update(named.pop("kwargs", {}))
     return named
+
+
+def check_executions(steps: int | None, together: int) -> None:
+    """An epoch of `fit` must be whole executions.
+
+    Raises:
+        InputError: it is not: Keras would take batches of the next one, and so on.
+    """
+    if steps is not None and steps % together:
+        wanted = f"steps_per_epoch a multiple of steps_per_execution={together}"
+        raise expected(wanted, steps, "steps_per_epoch")

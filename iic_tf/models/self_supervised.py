@@ -16,7 +16,11 @@ from iic_tf.errors import InputError, expected
 from iic_tf.models.adam import Adam
 from iic_tf.models.compiled_steps import over_batches, replicated, unwrapped
 from iic_tf.models.course import Course, Epochs
-from iic_tf.models.keras_arguments import check_compiled, check_data_arguments
+from iic_tf.models.keras_arguments import (
+    check_compiled,
+    check_data_arguments,
+    check_executions,
+)
 from iic_tf.models.phases import EVERYTHING, PartOptimizers
 from iic_tf.models.soundness import Soundness, finite_rows
 
@@ -184,6 +188,19 @@ class SelfSupervised(keras.Model):  # type: ignore[misc]
         own = {name: getattr(self, name) for name in self.arguments}
         return {**super().get_config(), **own}
 
+    def image_shape(self) -> tuple[int | None, ...]:
+        """Of the images that `call` takes, `(batch, height, width, channels)`; None for any."""
+        return (None, None, None, self.channels)
+
+    def export(self, filepath: Any, *args: Any, input_signature: Any = None, **kwargs: Any) -> None:
+        """`keras.Model.export`, by default for images of every size that the model takes.
+
+        Keras would ask for a call before, and then take its size for the only one.
+        """
+        if input_signature is None:
+            input_signature = [keras.InputSpec(shape=self.image_shape(), dtype="float32")]
+        super().export(filepath, *args, input_signature=input_signature, **kwargs)
+
     def _maybe_symbolic_build(self, *args: Any, **kwargs: Any) -> None:
         """Nothing: all is built from the start.
 
@@ -250,6 +267,7 @@ class SelfSupervised(keras.Model):  # type: ignore[misc]
         """
         given = check_data_arguments(keras.Model.fit, x, *args, **kwargs)
         given.setdefault("shuffle", False)
+        check_executions(given.get("steps_per_epoch"), self.steps_per_execution)
         callbacks = given.pop("callbacks", None)
         if isinstance(callbacks, keras.callbacks.CallbackList):
             callbacks.callbacks.insert(0, course := Course(x))
