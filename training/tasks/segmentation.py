@@ -13,6 +13,7 @@ from iic_tf.errors import InputError
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.dim_images import dim_note
 from iic_tf.training.look import draw_found
+from iic_tf.training.memory_estimate import Estimate, step, training, weights
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.segmentation_scores import SegmentationScores
@@ -41,6 +42,15 @@ class SegmentationRecipe(Recipe):
     def reach(self) -> int | None:
         """How far apart pixels are compared, scaled down; None where only each with itself is."""
         return None
+
+    def estimate_weights(self, channels: int) -> Estimate:
+        return Estimate(weights("C", self.width, channels, self.answers, self.own_weights))
+
+    def estimate(self, channels: int) -> Estimate:
+        # x and gx.
+        views, parts = 2 * self.batch, self.micro_batches
+        own = step("C", self.width, channels, self.answers, views, self.crop, parts)
+        return training(self.estimate_weights(channels).parts, own)
 
     @property
     def core(self) -> int | None:
