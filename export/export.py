@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import tensorflow as tf
 
 from iic_tf.errors import InputError, expected
 from iic_tf.export.onnx_file import export_onnx, window_path
 from iic_tf.export.savedmodel import WINDOW, export_savedmodel
 from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
 from iic_tf.export.served_run import load_served, trained_bands
+from iic_tf.training.atomic import clear_left
 from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
 
@@ -83,7 +87,9 @@ def export(
     if windows != path:
         _require_free(windows, kind, overwrite)
     bands = trained_bands(run)
-    difference = kind.write(served, path, bands)
+    with _explained(path):
+        clear_left(path.parent)
+        difference = kind.write(served, path, bands)
     say(f"written: {path}")
     for line in _describe(served):
         say(line)
@@ -99,6 +105,20 @@ def export(
     if kind.hint:
         say(kind.hint.format(path))
     return path
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what stops writing, a full disk say, into one message."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, tf.errors.OpError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"Expected room to write {path}; received {said}. Nothing was left there."
+        ) from error
 
 
 def _require_free(path: Path, kind: Format, overwrite: bool) -> None:

@@ -16,6 +16,7 @@ from iic_tf.training.best_model import best_model
 from iic_tf.training.circle import DrawCircle
 from iic_tf.training.cluster_pictures import draw_clusters
 from iic_tf.training.clustering_scores import ClusteringScores
+from iic_tf.training.memory_estimate import Estimate, step, training, weights
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.scored import Scored
@@ -67,6 +68,17 @@ class ClusteringRecipe(Recipe):
         if self.x.size != self.gx.size:
             raise expected(f"views of one size, x's {self.x.size} pixels", self.gx.size, "gx.size")
         return self
+
+    def estimate_weights(self, channels: int) -> Estimate:
+        kind, own = self.network, self.own_weights
+        return Estimate(weights(kind, self.width, channels, self.answers, own))
+
+    def estimate(self, channels: int) -> Estimate:
+        views, parts = self.batch * (1 + self.repeats), self.micro_batches
+        own = step(self.network, self.width, channels, self.answers, views, self.x.size, parts)
+        # Two images are the least, and all are held in memory.
+        held = {f"images of side={self.side}": 2.0 * self.side**2 * channels}
+        return training(self.estimate_weights(channels).parts, {**own, **held})
 
     @property
     def wide_turns(self) -> tuple[str, ...]:

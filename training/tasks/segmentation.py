@@ -16,6 +16,7 @@ from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.best_model import best_model
 from iic_tf.training.dim_images import dim_note
 from iic_tf.training.look import draw_found
+from iic_tf.training.memory_estimate import Estimate, step, training, weights
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.segmentation_scores import SegmentationScores
@@ -47,6 +48,15 @@ class SegmentationRecipe(Recipe):
     def reach(self) -> int | None:
         """How far apart pixels are compared, scaled down; None where only each with itself is."""
         return None
+
+    def estimate_weights(self, channels: int) -> Estimate:
+        return Estimate(weights("C", self.width, channels, self.answers, self.own_weights))
+
+    def estimate(self, channels: int) -> Estimate:
+        # x and gx.
+        views, parts = 2 * self.batch, self.micro_batches
+        own = step("C", self.width, channels, self.answers, views, self.crop, parts)
+        return training(self.estimate_weights(channels).parts, own)
 
 
 class SegmentationTask(Task):
