@@ -149,6 +149,13 @@ def test_infrared_that_is_tagged_as_alpha(tmp_path):
     assert (raster.bands, raster.alpha, raster.channels) == ((2, 1), "nodata", 2)
 
 
+def test_infrared_of_a_tile_that_is_nearly_empty(tmp_path):
+    pixels = noise(200, 200, 4)
+    pixels[:, 5:] = 0
+    gdal_tiff(tmp_path / "a.tif", pixels, alpha="YES", photometric="rgb", nodata=0)
+    assert Raster(tmp_path / "a.tif").channels == 4
+
+
 def test_soft_edges_are_still_alpha(tmp_path):
     pixels = noise(37, 53, 4)
     pixels[..., 3] = 255

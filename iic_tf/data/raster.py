@@ -60,8 +60,8 @@ class Raster:
             or uint16, whatever they are stored as; others than 0 to 65535 are refused.
         bands: which bands are read, in this order, as numbers from 1; None for all of them.
         alpha: see `Alpha`. `auto`: the alpha of a PNG or WebP is one; of a TIFF, JPEG 2000 or VRT
-            it is a band, where more than a twentieth of its values lie between 0 and the largest,
-            see `iic_tf.data.alpha`. A band that is among `bands` is always one.
+            it is a band, where more than a quarter of its values that are not 0 are less than the
+            largest, see `iic_tf.data.alpha`. A band that is among `bands` is always one.
     """
 
     def __init__(
