@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from iic_tf.export.servable import LABELS, PROBABILITIES, ExportError, Servable
+from iic_tf.data.windows import Window, windows
+from iic_tf.export.servable import LABELS, OWN_SUMS, PROBABILITIES, ExportError, Servable
 from iic_tf.training.progress import track
+from iic_tf.training.whole_scene import core_of
 
 CLOSE = 10
 """Where the two likeliest clusters are closer than so many tolerances, either label is right."""
 
 Exported = Callable[[NDArray[np.float32]], dict[str, NDArray[np.generic]]]
 """Raw pixels `[batch, height, width, channels]` in, outputs by name."""
+
+ExportedWindow = Callable[
+    [NDArray[np.float32], NDArray[np.float32], NDArray[np.int32]], dict[str, NDArray[np.generic]]
+]
+"""The same of a window: pixels, sums of the scene and the window's core in."""
 
 
 def check(run_exported: Exported, served: Servable) -> float:
@@ -38,9 +46,56 @@ def check(run_exported: Exported, served: Servable) -> float:
         # A little beyond the range on both sides, where values are clipped.
         noise = rng.uniform(-0.05, 1.05, shape)
         pixels = (served.low + span * noise).astype(np.float32)
+        _spoil(pixels, rng)
         mine = {name: np.asarray(value) for name, value in served(pixels).items()}
         worst = max(worst, _compare(mine, run_exported(pixels), shape, served.tolerance))
     return worst
+
+
+def _spoil(pixels: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Some values that are none, infinite, or far beyond any range, in one pixel of fifty each."""
+    for value in (np.nan, np.inf, -np.inf, 1e30, -1e30):
+        there = rng.random(pixels.shape) < 0.02 / pixels.shape[-1]
+        pixels[there] = value
+
+
+def check_windows(run_window: ExportedWindow, served: Any) -> float:
+    """Cut an image into windows as a client would, and compare with the Keras model shown it whole.
+
+    Args:
+        run_window: runs the exported model for windows as a client would.
+        served: what was exported, a `ServedSegmenter` with `scene_features`.
+
+    Returns:
+        The largest difference of any two probabilities.
+
+    Raises:
+        ExportError: as `check`.
+    """
+    core = 2 * served.align
+    height, width = 2 * core + 5 * served.downscale + 1, 2 * core - 1
+    rng = np.random.default_rng(0)
+    noise = rng.uniform(size=(1, height, width, served.model.channels))
+    pixels = (served.low + (served.high - served.low) * noise).astype(np.float32)
+    places = list(windows(height, width, core, served.margin, served.align))
+
+    def run(window: Window, sums: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+        top, left, rows, columns = window.outer
+        seen = pixels[:, top : top + rows, left : left + columns]
+        return run_window(seen, sums, core_of(window))
+
+    sums = np.zeros((1, served.scene_features), np.float32)
+    sums = sum((run(w, sums)[OWN_SUMS] for w in places), sums)
+    mine = {name: np.asarray(value) for name, value in served(pixels).items()}
+    theirs = {name: np.empty_like(value) for name, value in mine.items()}
+    for window in places:
+        found = run(window, sums)
+        rows, columns = (
+            slice(a, a + n) for a, n in ((window.top, window.height), (window.left, window.width))
+        )
+        for name, value in theirs.items():
+            value[:, rows, columns] = found[name][(slice(None), *window.inner)]
+    return _compare(mine, theirs, pixels.shape, served.tolerance)
 
 
 def _compare(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +12,38 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.export.check import check
+from iic_tf.export.check import check, check_windows
 from iic_tf.export.servable import (
+    CORE,
     INPUT,
     LABELS,
+    OWN_SUMS,
     PROBABILITIES,
+    SUMS,
     ExportError,
     Servable,
     input_spec,
     signature,
+    window_signature,
+    window_specs,
 )
 from iic_tf.training.atomic import replacing
 from iic_tf.training.progress import progress
+
+PIXEL_AXES = ("batch", "height", "width", None)
 
 OPSET = 18
 """The highest that tf2onnx 1.17 writes."""
 
 
-def export_onnx(served: Servable, path: Path) -> float:
+def export_onnx(served: Servable, path: Path, bands: str | None = None) -> float:
     """Write an ONNX model, check it, and only then put it in its place.
 
     Args:
         served: the model.
-        path: the file.
+        path: the file. The graph for windows of a scene, of a model whose labels depend on the
+            scene as a whole, goes into a second one beside it, see `window_path`.
+        bands: which bands the pixels are, kept as `bands` among the model's metadata.
 
     Returns:
         The largest difference from the Keras model, see `iic_tf.export.check`.
@@ -43,17 +52,34 @@ def export_onnx(served: Servable, path: Path) -> float:
         ExportError: an operation has no counterpart in ONNX, ONNX Runtime refuses the model, or
             it computes something else; nothing is left behind.
     """
+    with contextlib.ExitStack() as places:
+        temporary = places.enter_context(replacing(path))
+        with progress("2/3  converting to ONNX"):
+            _save(convert(served), temporary, bands)
+        worst = check(runner(temporary), served)
+        if served.scene_features:
+            second = places.enter_context(replacing(window_path(path)))
+            with progress("2/3  converting to ONNX"):
+                _save(convert_window(served), second, bands)
+            worst = max(worst, check_windows(window_runner(second), served))
+        return worst
+
+
+def window_path(path: Path) -> Path:
+    """Where the graph for windows of a scene goes: `model.window.onnx` beside `model.onnx`."""
+    return path.with_name(f"{path.stem}.window{path.suffix}")
+
+
+def _save(model: Any, path: Path, bands: str | None) -> None:
     import onnx
 
-    with replacing(path) as temporary:
-        with progress("2/3  converting to ONNX"):
-            model = convert(served)
-        try:
-            onnx.checker.check_model(model, full_check=True)
-        except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-            raise ExportError(f"Expected a valid ONNX model; received: {_line(error)}.") from error
-        onnx.save(model, str(temporary))
-        return check(runner(temporary), served)
+    if bands is not None:
+        model.metadata_props.add(key="bands", value=bands)
+    try:
+        onnx.checker.check_model(model, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"Expected a valid ONNX model; received: {_line(error)}.") from error
+    onnx.save(model, str(path))
 
 
 def convert(served: Servable) -> Any:
@@ -62,14 +88,30 @@ def convert(served: Servable) -> Any:
     Raises:
         ExportError: an operation has no counterpart in ONNX; it is named.
     """
+    model = _converted(signature(served), [input_spec(served)])
+    axes = served.axes
+    _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES})
+    _name_dimensions(model.graph.output, {LABELS: axes, PROBABILITIES: (*axes, None)})
+    return model
+
+
+def convert_window(served: Servable) -> Any:
+    """The same of the graph for windows of a scene, see `ServedSegmenter.window`."""
+    model = _converted(window_signature(served), window_specs(served))
+    axes = served.axes
+    _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES, SUMS: ("scenes", None)})
+    outputs = {LABELS: axes, PROBABILITIES: (*axes, None), OWN_SUMS: ("batch", None)}
+    _name_dimensions(model.graph.output, outputs)
+    return model
+
+
+def _converted(graph: Any, specs: list[tf.TensorSpec]) -> Any:
     # Here, not above: it takes a second and a prediction does not need it.
     import tf2onnx
 
     with _quiet() as complaints:
         try:
-            model, _ = tf2onnx.convert.from_function(
-                signature(served), [input_spec(served)], opset=OPSET
-            )
+            model, _ = tf2onnx.convert.from_function(graph, specs, opset=OPSET)
         except Exception as error:
             # tf2onnx raises whatever its parts do (ValueError, KeyError, AssertionError).
             raise ExportError(
@@ -83,9 +125,6 @@ def convert(served: Servable) -> Any:
             f"Expected operations that ONNX (opset {OPSET}) has; received {what}. "
             "Nothing was written."
         )
-    axes = served.axes
-    _name_dimensions(model.graph.input, {INPUT: ("batch", "height", "width", None)})
-    _name_dimensions(model.graph.output, {LABELS: axes, PROBABILITIES: (*axes, None)})
     return model
 
 
@@ -95,6 +134,17 @@ def runner(path: Path) -> Any:
     Raises:
         ExportError: ONNX Runtime refuses the model.
     """
+    run = _runner(path)
+    return lambda pixels: run({INPUT: pixels})
+
+
+def window_runner(path: Path) -> Any:
+    """The same of the graph for windows: pixels, sums and core in, arrays by name out."""
+    run = _runner(path)
+    return lambda pixels, sums, core: run({INPUT: pixels, SUMS: sums, CORE: core})
+
+
+def _runner(path: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -110,12 +160,12 @@ def runner(path: Path) -> Any:
         ) from error
     names = [output.name for output in session.get_outputs()]
 
-    def run(pixels: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    def run(inputs: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
         try:
-            found = session.run(names, {INPUT: pixels})
+            found = session.run(names, inputs)
         except Exception as error:
             raise ExportError(
-                f"Expected a model that ONNX Runtime runs on pixels {pixels.shape}; "
+                f"Expected a model that ONNX Runtime runs on pixels {inputs[INPUT].shape}; "
                 f"received: {_line(error)}."
             ) from error
         return dict(zip(names, found, strict=True))
@@ -144,7 +194,7 @@ def _nodes(graph: Any) -> Iterator[Any]:
                 yield from _nodes(inner)
 
 
-def _name_dimensions(values: Any, names: dict[str, Sequence[str | None]]) -> None:
+def _name_dimensions(values: Any, names: Mapping[str, Sequence[str | None]]) -> None:
     for value in values:
         shape = value.type.tensor_type.shape
         for dimension, name in zip(shape.dim, names.get(value.name, ()), strict=False):

@@ -10,21 +10,27 @@ import tensorflow as tf
 from keras.export import ExportArchive
 from numpy.typing import NDArray
 
-from iic_tf.export.check import check
-from iic_tf.export.servable import INPUT, Servable, signature
+from iic_tf.export.check import check, check_windows
+from iic_tf.export.servable import CORE, INPUT, SUMS, Servable, signature, window_signature
 from iic_tf.training.atomic import replacing
 from iic_tf.training.progress import progress
 
 SIGNATURE = "serving_default"
+WINDOW = "window"
 
 
-def export_savedmodel(served: Servable, folder: Path) -> float:
+EXTRA = "assets.extra"
+"""Where TensorFlow Serving leaves a SavedModel's own files alone."""
+
+
+def export_savedmodel(served: Servable, folder: Path, bands: str | None = None) -> float:
     """Write a SavedModel, check it, and only then put it in its place.
 
     Args:
         served: the model.
         folder: the SavedModel itself. TensorFlow Serving wants its name to be a number, the
             version, inside a folder of the model's name.
+        bands: which bands the pixels are, kept in `assets.extra/bands.txt`.
 
     Returns:
         The largest difference from the Keras model, see `iic_tf.export.check`.
@@ -37,18 +43,39 @@ def export_savedmodel(served: Servable, folder: Path) -> float:
             archive = ExportArchive()
             archive.track(served.model)
             archive.add_endpoint(SIGNATURE, signature(served))
+            if served.scene_features:
+                archive.add_endpoint(WINDOW, window_signature(served))
             archive.write_out(temporary, verbose=False)
-        return check(runner(temporary), served)
+        if bands is not None:
+            extra = Path(temporary) / EXTRA
+            extra.mkdir()
+            (extra / "bands.txt").write_text(f"{bands}\n", encoding="utf-8")
+        worst = check(runner(temporary), served)
+        if served.scene_features:
+            worst = max(worst, check_windows(window_runner(temporary), served))
+        return worst
 
 
 def runner(folder: Path) -> Any:
     """Run the signature of a SavedModel: pixels in, arrays by name out."""
+    run = _runner(folder, SIGNATURE)
+    return lambda pixels: run(**{INPUT: pixels})
+
+
+def window_runner(folder: Path) -> Any:
+    """Run the signature for windows: pixels, sums and core in, arrays by name out."""
+    run = _runner(folder, WINDOW)
+    return lambda pixels, sums, core: run(**{INPUT: pixels, SUMS: sums, CORE: core})
+
+
+def _runner(folder: Path, name: str) -> Any:
     loaded = tf.saved_model.load(folder)
 
-    def run(pixels: NDArray[np.float32]) -> dict[str, NDArray[np.generic]]:
+    def run(**inputs: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
         # `loaded` is named so that it lives as long as this function: a signature alone does not
         # keep its variables.
-        serve = loaded.signatures[SIGNATURE]
-        return {k: np.asarray(v) for k, v in serve(**{INPUT: tf.constant(pixels)}).items()}
+        serve = loaded.signatures[name]
+        found = serve(**{k: tf.constant(v) for k, v in inputs.items()})
+        return {k: np.asarray(v) for k, v in found.items()}
 
     return run

@@ -13,6 +13,9 @@ from iic_tf.errors import InputError
 INPUT = "pixels"
 LABELS = "labels"
 PROBABILITIES = "probabilities"
+SUMS = "sums"
+OWN_SUMS = "own_sums"
+CORE = "core"
 
 
 class ExportError(InputError):
@@ -27,6 +30,8 @@ class Servable(Protocol):
         low, high: raw values `[channels]` that become 0 and 1.
         axes: names of the labels' dimensions.
         tolerance: largest difference of two probabilities that is no mistake.
+        scene_features: how many numbers sum up a scene as a whole; where this is not 0 there are
+            `align`, `margin` and `window`, see `ServedSegmenter`.
     """
 
     model: Any
@@ -34,6 +39,12 @@ class Servable(Protocol):
     high: NDArray[np.float32]
     axes: tuple[str, ...]
     tolerance: float
+    scene_features: int
+
+    @property
+    def align(self) -> int: ...
+    @property
+    def margin(self) -> int: ...
 
     @property
     def examples(self) -> tuple[tuple[int, int, int], ...]:
@@ -68,3 +79,27 @@ def signature(served: Servable) -> Any:
         }
 
     return tf.function(serve, input_signature=[input_spec(served)])
+
+
+def window_specs(served: Servable) -> list[tf.TensorSpec]:
+    """The three inputs of the graph for windows of a scene, see `window_signature`."""
+    return [
+        input_spec(served),
+        tf.TensorSpec((None, served.scene_features), tf.float32, name=SUMS),
+        tf.TensorSpec((4,), tf.int32, name=CORE),
+    ]
+
+
+def window_signature(served: Any) -> Any:
+    """The graph by which a client labels a scene that it cuts into windows itself.
+
+    Inputs `pixels`, as of `signature`; `sums`: float32 `[batch or 1, scene_features]`, and `core`:
+    int32 `[4]`. Outputs `labels` and `probabilities`, and `own_sums`:
+    float32 `[batch, scene_features]`; see `ServedSegmenter.window`.
+    """
+
+    def window(pixels: tf.Tensor, sums: tf.Tensor, core: tf.Tensor) -> dict[str, tf.Tensor]:
+        found = served.window(tf.ensure_shape(pixels, input_spec(served).shape), sums, core)
+        return {n: tf.identity(found[n], n) for n in (LABELS, PROBABILITIES, OWN_SUMS)}
+
+    return tf.function(window, input_signature=window_specs(served))

@@ -253,13 +253,13 @@ def test_stretch_reads_few_pixels(tmp_path, shape):
     class Blank:
         height, width, channels = shape[0], shape[1], 1
 
-        def read(self, top, left, height, width):
+        def read_with_valid(self, top, left, height, width):
             assert 0 <= top <= top + height <= shape[0]
             assert 0 <= left <= left + width <= shape[1]
-            return np.zeros((height, width, 1), np.uint8)
+            return np.zeros((height, width, 1), np.uint8), None
 
     for budget in (4000, 200_000):
-        assert 0.2 * budget < len(_sample(Blank(), budget)) <= budget
+        assert 0.2 * budget < len(_sample(Blank(), budget)[0]) <= budget
 
 
 def test_real_four_channel_folder():
@@ -311,9 +311,10 @@ def test_files_that_look_like_masks_without_images(tmp_path):
 def test_images_without_masks_and_masks_without_images_are_told(tmp_path):
     for name in ("t0", "t1", "t2"):
         rgb(tmp_path / f"i/{name}.png")
-    index(tmp_path / "m/t0.png"), index(tmp_path / "m/x.png"), rgb(tmp_path / "m/y.gif")
+    index(tmp_path / "m/t0.png"), index(tmp_path / "m/x.png")
+    (tmp_path / "m/y.heic").write_bytes(b"none that is read")
     assert load_folder(tmp_path / "i", tmp_path / "m").notes == (
-        f"left out of '{tmp_path / 'm'}': 1 of a kind that is not read (.gif), such as 'y.gif'",
+        f"left out of '{tmp_path / 'm'}': 1 of a kind that is not read (.heic), such as 'y.heic'",
         "1 of 3 images have a mask: no mask is named like 't1.png'",
         "1 masks have no image, such as 'x.png'",
     )

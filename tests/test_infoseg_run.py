@@ -74,23 +74,22 @@ def test_evaluate(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 1 / 3 <= found["accuracy"] <= 1
 
 
-def test_predictions_are_the_labels_of_windows_of_the_size_of_a_crop(
-    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_predictions_are_the_labels_of_the_scene_as_a_whole(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shown_by(capsys, "predict", str(run), "scenes", "--out", str(tmp_path))
     served = load_served(Run(run))
-    assert (served.core, served.align, served.margin) == (64, 8, 40)
+    assert (served.align, served.margin) == (32, 54)
     scene = source_from_dict(Run(run).config()["source"]).load().scenes[0]
-    with Image.open(tmp_path / f"{scene.name}_labels.png") as file:
-        labels = np.asarray(file)
-    assert labels.shape == (scene.height, scene.width)
-    for top, left in ((0, 0), (64, 128), (192, 192)):
-        first = max(0, top - 40), max(0, left - 40)
-        last = min(scene.height, top + 104), min(scene.width, left + 104)
-        pixels = scene.read(*first, last[0] - first[0], last[1] - first[1])
-        alone = np.asarray(served(pixels[None].astype(np.float32))["labels"])[0]
-        inner = alone[top - first[0] :, left - first[1] :][:64, :64]
-        np.testing.assert_array_equal(labels[top : top + 64, left : left + 64], inner)
+    pixels = scene.read(0, 0, scene.height, scene.width)
+    whole = np.asarray(served(pixels[None].astype(np.float32))["labels"])[0]
+    for core in (64, 512):
+        monkeypatch.setattr("iic_tf.export.labelling.CORE", core)
+        monkeypatch.setattr("iic_tf.training.whole_scene.CORE", core)
+        shown_by(capsys, "predict", str(run), "scenes", "--out", str(tmp_path))
+        with Image.open(tmp_path / f"{scene.name}_labels.png") as file:
+            labels = np.asarray(file)
+        assert labels.shape == whole.shape
+        assert (labels != whole).mean() < 0.001
     assert main(["predict", str(run), "scenes", "--out", str(tmp_path), "--overclusters"]) == 2
     assert "an overclustering head" in capsys.readouterr().err
 
@@ -108,6 +107,11 @@ def test_exports_compute_the_same(
     assert theirs["labels"].dtype == np.int32
     np.testing.assert_allclose(theirs["probabilities"], mine["probabilities"], atol=1e-5)
     assert (theirs["labels"] == mine["labels"].numpy()).mean() > 0.999
+    if kind == "onnx":
+        again = ["export", str(run), "--format", kind, "--out", str(path)]
+        path.unlink()
+        assert main(again) == 2
+        assert "model.window" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import InputError
 from iic_tf.training.checkpoints import FORM, Checkpoint
 from iic_tf.training.json_files import plain_json
+from iic_tf.training.model_file import check_model_file
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 
@@ -89,9 +90,12 @@ def load(checkpoint: Checkpoint) -> Any:
             f"steps; received {checkpoint.folder} of form {checkpoint.form}, which commit "
             "63b3f16 resumes. Predicting, evaluating and exporting work here."
         )
+    check_model_file(checkpoint.model)
     try:
         return keras.models.load_model(checkpoint.model)
-    except (ValueError, OSError, KeyError, TypeError) as error:
+    except Exception as error:
+        # Whatever Keras and HDF5 come upon in a file that somebody else may have written.
+        said = str(error)[:300] or type(error).__name__
         raise InputError(
-            f"Expected a model that this version can read in {checkpoint.model}; received {error}."
+            f"Expected a model that this version can read in {checkpoint.model}; received {said}."
         ) from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -73,8 +74,13 @@ class ArrayScene:
 
     @property
     def has_nodata(self) -> bool:
-        """Whether some pixel may hold no data: only floats can be NaN."""
-        return self.valid is not None or self.image.dtype.kind == "f"
+        """Whether some pixel holds no data."""
+        return self.valid is not None or self._has_nan
+
+    @functools.cached_property
+    def _has_nan(self) -> bool:
+        # Looked at once, row by row: only floats can be NaN.
+        return self.image.dtype.kind == "f" and not all(np.isfinite(r).all() for r in self.image)
 
     def read(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:
         """See `Scene.read`; 0 where a pixel is not finite."""

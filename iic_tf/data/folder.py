@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from iic_tf.data.band_files import group_by_band, parse_bands
 from iic_tf.data.classes import load_classes
 from iic_tf.data.converted import Channels, alike
 from iic_tf.data.file_scene import FileScene, build_set
@@ -15,11 +16,11 @@ from iic_tf.data.mask_code import MaskCode
 from iic_tf.data.mask_sample import check_listed
 from iic_tf.data.mask_survey import check_classes, infer_classes
 from iic_tf.data.raster import Raster
+from iic_tf.data.reading import SUFFIXES
 from iic_tf.data.registry import SCENES, FileSource, dataset, option
 from iic_tf.data.scene import SceneSet
+from iic_tf.data.stack import Stack
 from iic_tf.errors import DataMissingError, InputError
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 
 
 def load_folder(
@@ -31,6 +32,7 @@ def load_folder(
     image_glob: str | None = None,
     mask_glob: str | None = None,
     convert: Channels = "auto",
+    bands: str | None = None,
 ) -> SceneSet:
     """Find images, and masks if asked for, in folders and all folders within them.
 
@@ -60,6 +62,8 @@ def load_folder(
         image_glob: pattern of the images within `images`, such as "*/images/*.jpg".
         mask_glob: pattern of the masks within `masks`, such as "*/masks/*.png".
         convert: how many bands grey and colour images become, see `iic_tf.data.converted`.
+        bands: which bands, in this order: "4,1,2" of each file, or "B02,B03,B04,B08" in a file
+            each, see `iic_tf.data.band_files`. None: all bands of each file.
 
     Raises:
         DataMissingError: a folder or file does not exist.
@@ -80,8 +84,10 @@ def load_folder(
     if not files.masks and mask_root is None and classes is not None:
         raise InputError("Expected masks along with a classes file; received classes alone.")
     base = image_root if image_root.is_dir() else image_root.parent
+    by_file, told_of_bands = _rasters(base, files.images, bands)
+    files = replace(files, images=list(by_file))
     partner: dict[Path, Path] = {}
-    notes = list(files.notes)
+    notes = [*files.notes, *told_of_bands]
     if mask_root is not None:
         partner = pair_files(base, files.images, mask_root, files.masks)
     elif files.masks:
@@ -91,7 +97,7 @@ def load_folder(
         partner = {}
     notes += [*told, *pair_notes(files, partner)]
     named = named_apart(base, files.images)
-    rasters, converted = alike([Raster(file) for file in named.values()], convert)
+    rasters, converted = alike([by_file[file] for file in named.values()], convert)
     notes += converted
     scenes = [
         FileScene(
@@ -105,6 +111,24 @@ def load_folder(
     name = Path(os.path.abspath(image_root)).stem
     built = build_set(name, scenes, code, stretch, channels)
     return replace(built, notes=(*built.notes, *notes))
+
+
+def _rasters(
+    base: Path, files: Sequence[Path], bands: str | None
+) -> tuple[dict[Path, Raster], list[str]]:
+    """The images by their files, or by the one that all their bands would be in; and notes."""
+    chosen = None if bands is None else parse_bands(bands)
+    if chosen is None or isinstance(chosen[0], int):
+        numbers = None if chosen is None else tuple(int(number) for number in chosen)
+        return {file: Raster(file, bands=numbers) for file in files}, []
+    groups, others = group_by_band([f.relative_to(base) for f in files], [str(b) for b in chosen])
+    rasters: dict[Path, Raster] = {
+        base / name: Stack([Raster(base / part) for part in parts])
+        for name, parts in groups.items()
+    }
+    if not others:
+        return rasters, []
+    return rasters, [f"left out: {len(others)} files that are none of {bands}, as '{others[0]}'"]
 
 
 def _existing(path: str | Path) -> Path:
@@ -169,6 +193,9 @@ class Folder(FileSource):
     channels: Channels = option(
         "auto", help="bands of grey and colour images: 1, 3, or as most have (auto)"
     )
+    bands: str | None = option(
+        None, help="numbers from 1, as 4,1,2, or names of files, as B02,B03", metavar="BANDS"
+    )
 
     def load(self) -> SceneSet:
         return load_folder(
@@ -179,4 +206,5 @@ class Folder(FileSource):
             image_glob=self.image_glob,
             mask_glob=self.mask_glob,
             convert=self.channels,
+            bands=self.bands,
         )

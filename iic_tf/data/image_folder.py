@@ -12,10 +12,10 @@ from PIL import Image
 
 from iic_tf.data.converted import Channels, alike
 from iic_tf.data.finding import composed, find
-from iic_tf.data.folder import SUFFIXES
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.original_files import existing_folder, inside
 from iic_tf.data.raster import Raster
+from iic_tf.data.reading import SUFFIXES
 from iic_tf.data.registry import IMAGES, FileSource, dataset, option
 from iic_tf.errors import InputError, expected
 

@@ -110,7 +110,13 @@ class MaskCode:
 
 
 def pack_colours(mask: NDArray[np.generic]) -> Codes:
-    """Colours `[..., channels]` as numbers 0xRRGGBB `[...]`; one or two channels are grey."""
+    """Colours `[..., channels]` as numbers 0xRRGGBB `[...]`; one or two channels are grey.
+
+    Raises:
+        InputError: they are neither uint8 nor uint16.
+    """
+    if mask.dtype not in (np.uint8, np.uint16):
+        raise expected("a mask with colours of uint8 or uint16", mask.dtype)
     if mask.dtype == np.uint16:
         mask = mask.astype(np.uint16) >> 8
     red, green, blue = (0, 1, 2) if mask.shape[-1] >= 3 else (0, 0, 0)

@@ -36,6 +36,9 @@ class Clusterer(SelfSupervised):
             head.build(self.trunk.compute_output_shape(inside))
         self.built = True
 
+    def image_shape(self) -> tuple[int | None, ...]:
+        return (None, self.size, self.size, self.channels)
+
     def call(self, x: Any, training: bool = False) -> Any:
         """Probabilities of the classes.
 

@@ -12,10 +12,8 @@ from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb
 from iic_tf.losses.information import most_information
 from iic_tf.losses.infoseg import (
-    ESTIMATORS,
     JSD,
     SOFT,
-    check_names,
     class_probabilities,
     loss_of_sums,
     lowest_loss,
@@ -25,17 +23,22 @@ from iic_tf.losses.infoseg import (
 from iic_tf.losses.segmentation import loss_of_joints
 from iic_tf.metrics.joint_meter import JointMeter
 from iic_tf.metrics.pair_meter import PairMeter
+from iic_tf.models.infoseg_arguments import (
+    IIC,
+    cells_within,
+    check_objective,
+    check_paired_crop,
+)
+from iic_tf.models.scene_sums import cell_sums, mean_of_sums
 from iic_tf.models.segmenter import Segmenter, joints_of_pairs
 from iic_tf.models.served import shrink
 from iic_tf.models.sums import SumsModel
 from iic_tf.networks.local_global_head import LocalGlobalHead
 from iic_tf.networks.patch_network import PatchNetwork
+from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
 from iic_tf.views.geometry import apply, undo
 from iic_tf.views.inputs import check_inputs
-
-IIC = "iic"
-OBJECTIVES = (*ESTIMATORS, IIC)
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -55,8 +58,8 @@ class InfoSeg(SumsModel, Segmenter):
     The paper's figure 3 says more of the network than its text. Built is what the text says: blocks
     A to D, stride 4 (`networks.PatchNetwork`, `networks.LocalGlobalHead`).
 
-    What H_k is depends on all of an image: labels of a large scene are those of the windows that it
-    is cut into, and windows should be about as large as the crops of the training.
+    What H_k is depends on all of an image, by a mean over it. Of a scene that is cut into windows
+    that mean is had as sums over the windows (`of_scene`): labels do not depend on how it is cut.
 
     Different images are paired within what a device takes at once. On one device without
     micro-batches these are all of the batch; on N replicas, or in micro-batches, image n's partner
@@ -178,6 +181,51 @@ class InfoSeg(SumsModel, Segmenter):
         found: tuple[Any, Any] = self.heads[MAIN](self.features(x, training), training=training)
         return found
 
+    @property
+    def scene_features(self) -> int:
+        """Block B's features and, last, the number of cells that they were summed over."""
+        return int(self.heads[MAIN].image_features) + 1
+
+    @property
+    def window_align(self) -> int:
+        return int(self.trunk.stride * self.heads[MAIN].image_stride)
+
+    @property
+    def window_radius(self) -> int:
+        around = self.trunk.stride * self.heads[MAIN].image_radius + self.trunk.cell_radius
+        return int(max(self.trunk.receptive_radius, around))
+
+    def of_scene(
+        self, x: Any, sums: Any = None, valid: Any = None, core: Any = None, head: str = MAIN
+    ) -> tuple[list[Any], Any]:
+        """Class probabilities of a window by the global features of the scene that it is cut from.
+
+        A scene's sums are those of its windows added up, whose cores cover it without overlap. A
+        window must hold `window_radius` pixels around its core, or all that there are, and begin,
+        as its core must, at multiples of `window_align` (`data.windows` makes such windows).
+
+        Args:
+            x: windows `[batch, height, width, channels]` in 0 to 1.
+            sums: of the scenes, float `[batch or 1, scene_features]`. None, or a last column of 0:
+                the windows' own, each an image of itself.
+            valid: what share of each pixel holds data, `[batch, height, width, 1]`, 0 to 1: a cell
+                counts in sums by the share of the pixels that it stands for. None: all hold data.
+            core: top, left, height and width, int `[4]`, in pixels, of what counts in the sums that
+                are returned; None: everything.
+            head: `main`, the only one.
+
+        Returns:
+            Probabilities in a list of one, float32 `[batch, height, width, classes]`, and the
+            windows' own sums, float32 `[batch, scene_features]`.
+        """
+        features, module = self.features(x), self.heads[head]
+        own = cell_sums(module.image_map(features), self.window_align, valid, core)
+        mean = mean_of_sums(own if sums is None else ops.where(sums[:, -1:] > 0, sums, own))
+        image = module.of_classes(ops.cast(mean, self.compute_dtype))
+        small = class_probabilities(module.local(features), image, self.tau)
+        height, width = ops.shape(x)[1], ops.shape(x)[2]
+        return [enlarge(small, self.trunk.stride, height, width)], own
+
     def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
         """Probabilities V, in a list of one, `[batch, ⌈height/4⌉, ⌈width/4⌉, K]`."""
         local, image = self.heads[head](features, training=training)
@@ -267,39 +315,3 @@ class InfoSeg(SumsModel, Segmenter):
         if self.objective == IIC:
             return -most_information(self.classes, self.lamb)
         return lowest_loss(self.objective)
-
-
-def check_objective(objective: str, assignment: str, tau: float, image_scale: float) -> None:
-    """They must be among `OBJECTIVES` and `ASSIGNMENTS`, the numbers above 0.
-
-    Raises:
-        InputError: they are not.
-    """
-    if objective not in OBJECTIVES:
-        raise expected(f"one of {', '.join(OBJECTIVES)}", objective, "objective")
-    check_names(JSD if objective == IIC else objective, assignment)
-    if not 0 < tau < float("inf"):
-        raise expected("tau > 0 and finite", tau, "tau")
-    if not 0 < image_scale < float("inf"):
-        raise expected("image_scale > 0 and finite", image_scale, "image_scale")
-
-
-def cells_within(radius: int) -> int:
-    """A distance in pixels, rounded up to whole cells."""
-    return -(-radius // PatchNetwork.stride)
-
-
-def check_paired_crop(sides: Sequence[int], radius: int) -> None:
-    """Cells must lie on cells after a flip, and some must be further than `radius` inside.
-
-    Raises:
-        InputError: they would not.
-    """
-    stride, least = PatchNetwork.stride, 2 * cells_within(radius)
-    if any(side % stride or side <= least * stride for side in sides):
-        raise expected(
-            f"paired crops of a multiple of {stride} pixels, so that cells still lie on cells "
-            f"after a flip, and of more than {least} cells",
-            tuple(sides),
-            "crop",
-        )

@@ -40,6 +40,21 @@ class Segmenter(SelfSupervised):
             head.build(self.trunk.compute_output_shape(inside))
         self.built = True
 
+    @property
+    def scene_features(self) -> int:
+        """How many numbers sum up a scene as a whole, where labels depend on it (`InfoSeg`)."""
+        return 0
+
+    @property
+    def window_align(self) -> int:
+        """Windows that begin at multiples of so many pixels have the cells of the whole image."""
+        return int(self.trunk.stride)
+
+    @property
+    def window_radius(self) -> int:
+        """How far, in pixels, what is made of a window's pixel depends on others around it."""
+        return int(self.trunk.receptive_radius)
+
     def call(self, x: Any, training: bool = False) -> Any:
         """Probabilities of the classes at the input's size.
 

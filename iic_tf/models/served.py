@@ -15,6 +15,9 @@ from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
 from iic_tf.views.inputs import BANDS
 
+NO_LABEL = -1
+"""The label of a pixel that holds no data."""
+
 
 class ServedSegmenter(tf.Module):  # type: ignore[misc]
     """A trained segmenter with its preprocessing inside the graph.
@@ -23,13 +26,20 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
     happens to a pixel: values from `low` to `high` become 0 to 1, the image is scaled down by box
     means, segmented, and the probabilities are enlarged to the size of the input.
 
+    Values beyond `low` and `high`, however far, count as these. A pixel with NaN or an infinity in
+    any band holds no data: the network sees `fill` in its place, box means leave it out, its label
+    is −1 and its probabilities are 0. That is how a client says so, whatever number stands for no
+    data in its files.
+
     Args:
         model: a `Segmenter`, as `IICSegmenter` and `InfoSeg` are.
         low, high: raw values `[channels]` that become 0 and 1.
         downscale: whole factor.
-        core: side, in raw pixels, of the windows whose labels a large scene should be put together
-            from, where labels depend on the whole of what the model is shown; None where any will
-            do.
+        fill: what is seen where there is no data, `[channels]` in 0 to 1; None for zeros.
+
+    Attributes:
+        scene_features: how many numbers sum up a scene as a whole, where its labels depend on it
+            (`InfoSeg`); 0 where they depend on what lies around them alone.
     """
 
     axes = ("batch", "height", "width")
@@ -41,16 +51,17 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         low: Sequence[float] | NDArray[np.float32],
         high: Sequence[float] | NDArray[np.float32],
         downscale: int = 1,
-        core: int | None = None,
+        fill: Sequence[float] | NDArray[np.float32] | None = None,
     ):
         super().__init__(name="served_segmenter")
         self.model = model
         self.low = np.asarray(low, np.float32)
         self.high = np.asarray(high, np.float32)
+        self.fill = np.asarray(np.zeros(model.channels) if fill is None else fill, np.float32)
         self.downscale = downscale
-        self.core = core
+        self.scene_features: int = model.scene_features
         self.tolerance: float = model.tolerance
-        for name, value in (("low", self.low), ("high", self.high)):
+        for name, value in (("low", self.low), ("high", self.high), ("fill", self.fill)):
             if value.shape != (model.channels,):
                 raise expected(f"{model.channels} values", value.shape, f"{name}.shape")
 
@@ -64,39 +75,128 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
 
     @property
     def margin(self) -> int:
-        """How far, in raw pixels, what lies beside a pixel can change its label."""
+        """How much, in raw pixels, windows of a scene must show around their cores."""
         # One more for where a box mean or an enlargement begins, one for the gradients.
         gradients = self.model.inputs != BANDS
-        return int((self.model.trunk.receptive_radius + 1 + gradients) * self.downscale)
+        return int((self.model.window_radius + 1 + gradients) * self.downscale)
 
     @property
     def align(self) -> int:
         """Windows that begin at multiples of this have pooling fall on the same raw pixels."""
-        return int(self.model.trunk.stride * self.downscale)
+        return int(self.model.window_align * self.downscale)
 
     def prepared(self, pixels: Any) -> Any:
         """Raw `[batch, height, width, channels]` → 0 to 1, scaled down."""
-        span = np.maximum(self.high - self.low, np.float32(1e-12))
-        x = ops.clip((ops.cast(pixels, "float32") - self.low) / span, 0.0, 1.0)
-        return shrink(x, self.downscale)
+        return self.prepared_with_share(pixels)[0]
 
-    def maps(self, pixels: Any, head: str = MAIN) -> list[Any]:
-        """Probabilities of each sub-head at the raw size, each `[batch, height, width, k]`."""
+    def prepared_with_share(self, pixels: Any) -> tuple[Any, Any]:
+        """The same, and of each pixel of it the share that holds data, `[batch, h, w, 1]`."""
+        raw = ops.cast(pixels, "float32")
+        holds = holds_data(raw)
+        raw = without_nan(raw)
+        span = np.maximum(self.high - self.low, np.float32(1e-12))
+        x = ops.clip((raw - self.low) / span, 0.0, 1.0)
+        if self.downscale == 1:
+            return tf.where(holds, x, self.fill), tf.cast(holds, tf.float32)
+        # Box means of what holds data: their sums over all pixels, by the share of those that do.
+        x = tf.where(holds, x, tf.zeros_like(x))
+        share = shrink(tf.cast(holds, tf.float32), self.downscale)
+        some = share > 0
+        mean = shrink(x, self.downscale) / tf.where(some, share, tf.ones_like(share))
+        return tf.where(some, mean, self.fill), share
+
+    def maps(self, pixels: Any, head: str = MAIN, sums: Any = None) -> list[Any]:
+        """Probabilities of each sub-head at the raw size, each `[batch, height, width, k]`.
+
+        Args:
+            pixels: raw values `[batch, height, width, channels]`.
+            head: of the model's.
+            sums: of the scene that the pixels are a window of, see `window`; None: they are all.
+        """
         height, width = ops.shape(pixels)[1], ops.shape(pixels)[2]
-        maps = self.model.maps(self.prepared(pixels), head)
+        maps, _ = self._small_maps(pixels, head, sums)
         return [enlarge(m, self.downscale, height, width) for m in maps]
 
-    def probabilities(self, pixels: Any) -> Any:
-        """Main-head probabilities of the chosen sub-head, float32 `[batch, height, width, k]`."""
+    def probabilities(self, pixels: Any, sums: Any = None) -> Any:
+        """Main-head probabilities of the chosen sub-head, float32 `[batch, height, width, k]`.
+
+        They are 0 for all clusters where a pixel holds no data.
+        """
+        maps, _ = self._small_maps(pixels, MAIN, sums)
+        return self._enlarged(maps, pixels)
+
+    def scene_sums(self, pixels: Any, core: Any) -> Any:
+        """Float32 `[batch, scene_features]` of windows, to be added up over a scene.
+
+        Args:
+            pixels: raw values of windows, `[batch, height, width, channels]`.
+            core: top, left, height and width, int `[4]`, in raw pixels within a window, of what is
+                counted in no other window.
+        """
+        return self._small_maps(pixels, MAIN, None, core)[1]
+
+    def window(self, pixels: Any, sums: Any, core: Any) -> dict[str, Any]:
+        """Labels of windows of a scene that do not depend on how it is cut.
+
+        Of a model whose labels depend on the scene as a whole. Windows begin at multiples of
+        `align` and show `margin` around their cores, or all that there is: `data.windows`.
+
+        Args:
+            pixels: as of `scene_sums`.
+            sums: float32 `[batch or 1, scene_features]`: those returned, added up over all windows
+                of the scene; zeros: of the window alone.
+            core: as of `scene_sums`.
+
+        Returns:
+            `labels`, `probabilities` and `own_sums`, what the windows' cores add to the sums.
+        """
+        maps, own = self._small_maps(pixels, MAIN, sums, core)
+        return {**self._answer(self._enlarged(maps, pixels), pixels), "own_sums": own}
+
+    def _enlarged(self, maps: list[Any], pixels: Any) -> Any:
+        """The probabilities of the chosen sub-head at the size of the pixels."""
         height, width = ops.shape(pixels)[1], ops.shape(pixels)[2]
-        return enlarge(self.model(self.prepared(pixels)), self.downscale, height, width)
+        found = enlarge(self.model.answer(maps), self.downscale, height, width)
+        return found * tf.cast(holds_data(ops.cast(pixels, "float32")), found.dtype)
+
+    def _small_maps(
+        self, pixels: Any, head: str, sums: Any, core: Any = None
+    ) -> tuple[list[Any], Any]:
+        """Maps of each sub-head at the size that the model sees, and the pixels' own sums."""
+        x, share = self.prepared_with_share(pixels)
+        if not self.scene_features:
+            return self.model.maps(x, head), None
+        if core is not None:
+            # Only at a scene's end a core may not be a multiple of it.
+            core = (ops.cast(core, "int32") + (self.downscale - 1)) // self.downscale
+        found: tuple[list[Any], Any] = self.model.of_scene(x, sums, share, core, head)
+        return found
 
     def __call__(self, pixels: Any) -> dict[str, Any]:
         """`labels` int32 `[batch, height, width]` and `probabilities` of raw pixels."""
-        probabilities = self.probabilities(pixels)
+        return self._answer(self.probabilities(pixels), pixels)
+
+    def _answer(self, probabilities: Any, pixels: Any) -> dict[str, Any]:
         # TensorFlow's own: that of Keras takes the bits apart, which ONNX cannot.
         labels = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-        return {"labels": labels, "probabilities": probabilities}
+        none = tf.fill(tf.shape(labels), NO_LABEL)
+        holds = holds_data(ops.cast(pixels, "float32"))[..., 0]
+        return {"labels": tf.where(holds, labels, none), "probabilities": probabilities}
+
+
+def without_nan(values: Any) -> Any:
+    """Values with 0 in place of NaN, in ONNX, too.
+
+    Of a choice by any other condition than `is_nan` tf2onnx makes products, which NaN survives.
+    """
+    return tf.where(tf.math.is_nan(values), tf.zeros_like(values), values)
+
+
+def holds_data(pixels: Any) -> Any:
+    """Whether raw pixels are finite in all bands, `[batch, h, w, c]` → bool `[batch, h, w, 1]`."""
+    # A comparison that NaN fails, too: ONNX has no is_finite, and makes "not above" of "<=".
+    finite = tf.cast(tf.abs(pixels) < np.inf, tf.float32)
+    return tf.reduce_min(finite, axis=-1, keepdims=True) > 0
 
 
 def shrink(x: Any, factor: int) -> Any:

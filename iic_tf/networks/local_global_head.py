@@ -32,6 +32,11 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
     of them. For the same reason D's offsets begin at random, of the size of what depends on the
     image, and not at 0.
 
+    Attributes:
+        image_stride: cells of the grid, in either direction, to a cell of block B.
+        image_radius: how many cells of the grid a cell of block B sees on either side.
+        image_features: how many numbers block B makes of an image.
+
     Args:
         clusters: K ≥ 2.
         features: P ≥ 1.
@@ -41,6 +46,9 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         image_scale: factor of what depends on the image. Below 1 that begins smaller than offsets,
             which are the same in all images, and is slower to learn.
     """
+
+    image_stride = 2 ** len(IMAGE_FILTERS)
+    image_radius = image_stride - 1
 
     def __init__(
         self,
@@ -62,6 +70,7 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         self.centred = centred
         self.image_scale = image_scale
         policy = self.dtype_policy
+        self.image_features = widened(IMAGE_FILTERS, width)[-1]
         self.image = [ConvBlock(f, stride=2, dtype=policy) for f in widened(IMAGE_FILTERS, width)]
         # No ReLU behind them: a score is a dot product, and half of all directions are negative.
         pointwise: dict[str, Any] = {"kernel_size": 1, "activate": False, "dtype": policy}
@@ -96,16 +105,33 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         Returns:
             L `[batch, u, v, P]` and H `[batch, K, P]`, in the layer's compute type.
         """
-        local = self.local_residual(x, training=training)
+        local = self.local(x, training)
+        mean = ops.mean(self.image_map(x, training), axis=(1, 2))
+        return local, self.of_classes(mean, training)
+
+    def local(self, x: Any, training: bool = False) -> Any:
+        """The grid's features → L, `[batch, u, v, P]`."""
+        return self.local_residual(x, training=training)
+
+    def image_map(self, x: Any, training: bool = False) -> Any:
+        """Block B before its mean, `[batch, ⌈u/4⌉, ⌈v/4⌉, image_features]`.
+
+        Cell m of it is centred on cell 4 m of the grid, and sees the three on either side of that:
+        of a large image it can be made piece by piece.
+        """
         for block in self.image:
             x = block(x, training=training)
-        image = self.image_residual(ops.mean(x, axis=(1, 2), keepdims=True), training=training)
+        return x
+
+    def of_classes(self, mean: Any, training: bool = False) -> Any:
+        """The mean of block B over an image, `[batch, image_features]` → H, `[batch, K, P]`."""
+        image = self.image_residual(mean[:, None, None], training=training)
         every = self._of_classes(self.linear(self.image_scale * image[:, 0, 0]))
         if self.centred:
             # D's offsets stay: they are the same in all images.
             own = every - self._of_classes(ops.cast(self.linear.bias[None], every.dtype))
             every = every - ops.mean(own, axis=1, keepdims=True)
-        return local, every
+        return every
 
     def _of_classes(self, x: Any) -> Any:
         return ops.reshape(x, (-1, self.clusters, self.features))

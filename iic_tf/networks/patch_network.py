@@ -30,6 +30,9 @@ class PatchNetwork(keras.layers.Layer):  # type: ignore[misc]
     """How far, in input pixels, a cell enlarged to the image's size sees: 2 before the first pool,
     2·2 after it, 4·2 after the second, and 5 for the cell itself and for resizing by four."""
 
+    cell_radius = 14
+    """The same of a cell alone, from its outermost pixels."""
+
     def __init__(self, width: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.width = width

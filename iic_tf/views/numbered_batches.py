@@ -36,7 +36,9 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     Attributes:
         steps: batches in an epoch.
-        epoch: number of the current epoch.
+        epoch: number of the current epoch. `model.fit` goes on from it; with `initial_epoch`, or
+            after `BackupAndRestore`, it follows Keras' epoch.
+        first_epoch: number of the first epoch.
         failure: what was wrong with an image that `dataset` could not read.
     """
 
@@ -45,7 +47,7 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(self, epoch: int = 0):
         super().__init__()
         self.failure: InputError | None = None
-        self.epoch = epoch
+        self.epoch = self.first_epoch = epoch
         self._begun = False
 
     def __len__(self) -> int:

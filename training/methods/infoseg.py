@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from iic_tf.errors import InputError, expected
 from iic_tf.losses.infoseg import JSD, SOFT
-from iic_tf.models.infoseg import IIC, InfoSeg, check_paired_crop
+from iic_tf.models.infoseg import InfoSeg
+from iic_tf.models.infoseg_arguments import IIC, check_paired_crop
 from iic_tf.training.methods.registry import method
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Real, Whole
@@ -62,6 +63,11 @@ class InfoSegSegmentation(SegmentationRecipe):
             )
         return self
 
+    @property
+    def own_weights(self) -> float:
+        # Residual blocks of pointwise convolutions, and a linear layer for each class.
+        return float(self.features) ** 2 * (6 + self.classes)
+
     def build(self, channels: int) -> InfoSeg:
         return InfoSeg(
             classes=self.classes,
@@ -100,11 +106,6 @@ class InfoSegSegmentation(SegmentationRecipe):
     @property
     def reach(self) -> int | None:
         return self.radius if self.objective == IIC or self.paired else None
-
-    @property
-    def core(self) -> int | None:
-        # Global features are of a whole image, which in training is a crop.
-        return self.crop * self.downscale
 
     def check_pairs(self, pairs: Any) -> None:
         """The last batch of a grid of crops must not be one image, without a partner."""
