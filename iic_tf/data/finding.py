@@ -79,23 +79,21 @@ def find(root: Path, suffixes: Collection[str], glob: str | None = None) -> Foun
         own = own_files(folder, names)
         for name in names:
             suffix = os.path.splitext(name)[1].lower()
-            path = within / name
-            if suffix not in IMAGE_LIKE and suffix not in suffixes:
-                if not suffix and not name.startswith(".") and _leads_nowhere(folder / name):
-                    found.leave_out(_BROKEN, path)  # It may have been a folder.
-                continue
-            if pattern is not None and not _matches(composed(path.as_posix()).split("/"), pattern):
-                continue
+            if suffix in IMAGE_LIKE or suffix in suffixes:
+                if pattern is not None and not _fits(within / name, pattern):
+                    continue
+            elif suffix or name.startswith(".") or os.path.exists(folder / name):
+                continue  # No image; but a link that leads nowhere may have been a folder.
             if name in own:
-                found.leave_out(_OWN, path)
+                found.leave_out(_OWN, within / name)
             elif name.startswith("."):
-                found.leave_out(_HIDDEN, path)
-            elif _leads_nowhere(folder / name):
-                found.leave_out(_BROKEN, path)
-            elif suffix not in suffixes:
-                found.leave_out(f"{_UNREAD} ({suffix})", path)
-            elif os.path.isfile(folder / name):
-                found.files.append(folder / name)
+                found.leave_out(_HIDDEN, within / name)
+            elif suffix and suffix not in suffixes:
+                found.leave_out(f"{_UNREAD} ({suffix})", within / name)
+            elif os.path.isfile(path := folder / name):
+                found.files.append(path)
+            elif os.path.islink(path):
+                found.leave_out(_BROKEN, within / name)
     found.files.sort()
     return found
 
@@ -149,10 +147,6 @@ def _holds_images(folder: Path) -> bool:
         return False
 
 
-def _leads_nowhere(path: Path) -> bool:
-    return os.path.islink(path) and not os.path.exists(path)
-
-
 def _pattern(root: Path, glob: str) -> list[str]:
     parts = [part for part in composed(glob).replace(os.sep, "/").split("/") if part != "."]
     outside = os.path.isabs(glob) or ".." in parts
@@ -161,6 +155,10 @@ def _pattern(root: Path, glob: str) -> list[str]:
             f"Expected a pattern within '{root}', such as '*/images/*.jpg'; received {glob!r}."
         )
     return parts
+
+
+def _fits(path: PurePath, pattern: Sequence[str]) -> bool:
+    return _matches(composed(path.as_posix()).split("/"), pattern)
 
 
 def _matches(parts: Sequence[str], pattern: Sequence[str]) -> bool:
