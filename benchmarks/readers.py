@@ -10,6 +10,8 @@ turns, so that whatever else the machine does meets both; the ratio is that of t
 from __future__ import annotations
 
 import argparse
+import functools
+import itertools
 import json
 import os
 import statistics
@@ -17,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,23 +87,26 @@ def model_of(kind: str) -> Any:
 
 def measure(kind: str, folder: str, batch: int, steps: int, rounds: int) -> dict[str, float]:
     """Pairs a second of reading and of training, in turns."""
-    pairs = pairs_of(kind, folder, batch, steps * rounds)
+    from iic_tf.views.numbered_batches import READERS
+
+    pairs = pairs_of(kind, folder, batch, 2 * (steps + READERS) * rounds)
     copies = 3 if kind == "cifar" else 1
     model = model_of(kind)
     step = model.make_train_function()
     kept = pairs[0]
 
-    def endless() -> Iterator[Any]:
-        while True:
-            yield kept
+    source = itertools.repeat(kept)
 
-    train: Callable[[], Any] = lambda source=endless(): step(source)  # noqa: E731
+    def train() -> None:
+        step(source)
+
     train()
-    batches = iter(pairs.dataset(0, steps * rounds))
-    for _ in range(4):  # Those that were read ahead while nobody measured.
-        next(batches)
+    ahead = READERS + 2
+    batches = iter(pairs.dataset(0, (steps + ahead) * rounds))
     reading, training = [], []
-    for _ in range(rounds - 1):
+    for _ in range(rounds):
+        for _ in range(ahead):  # What was read while nobody measured.
+            next(batches)
         begun = time.perf_counter()
         for _ in range(steps):
             next(batches)
@@ -111,6 +115,11 @@ def measure(kind: str, folder: str, batch: int, steps: int, rounds: int) -> dict
         train()
         training.append(batch * copies / (time.perf_counter() - begun))
     return {"read": statistics.median(reading), "trained": statistics.median(training)}
+
+
+def _bound(cores: int) -> None:
+    """Leave this process so many cores."""
+    os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:cores]))
 
 
 def main() -> None:
@@ -142,9 +151,7 @@ def main() -> None:
                     check=True,
                     capture_output=True,
                     text=True,
-                    preexec_fn=lambda n=cores: os.sched_setaffinity(
-                        0, set(sorted(os.sched_getaffinity(0))[:n])
-                    ),  # noqa: PLW1509, E501
+                    preexec_fn=functools.partial(_bound, cores),
                 )
                 found = json.loads(ended.stdout.splitlines()[-1])
                 ratio = found["read"] / found["trained"]
