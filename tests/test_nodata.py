@@ -98,6 +98,16 @@ def test_masks_within_a_file(tmp_path, options):
     check(tmp_path / "a.tif", pixels, holds_data(37, 53))
 
 
+@pytest.mark.parametrize("opaque", [True, False])
+def test_masks_beside_a_band_that_is_tagged_as_alpha(tmp_path, opaque):
+    pixels = noise(37, 53, 4)
+    if opaque:
+        pixels[..., 3] = 255
+    how = {"alpha": "YES", "photometric": "rgb"}
+    gdal_tiff(tmp_path / "a.tif", pixels, mask=holds_data(37, 53), **how)
+    check(tmp_path / "a.tif", pixels[..., : 3 if opaque else 4], holds_data(37, 53))
+
+
 def test_masks_of_large_tiles_are_kept_with_them(tmp_path):
     pixels, valid = noise(2100, 2100), np.ones((2100, 2100), bool)
     valid[5:10, 5:10] = False
