@@ -11,7 +11,7 @@ from iic_tf.data.band_files import group_by_band, parse_bands
 from iic_tf.data.classes import load_classes
 from iic_tf.data.converted import Channels, alike
 from iic_tf.data.file_scene import FileScene, build_set
-from iic_tf.data.layout import find_layout, named_apart, pair_files, pair_notes
+from iic_tf.data.layout import find_layout, named_apart, pair_files, pair_notes, pair_unasked
 from iic_tf.data.mask_code import MaskCode
 from iic_tf.data.mask_sample import check_listed
 from iic_tf.data.mask_survey import check_classes, infer_classes
@@ -91,7 +91,8 @@ def load_folder(
     if mask_root is not None:
         partner = pair_files(base, files.images, mask_root, files.masks)
     elif files.masks:
-        partner = pair_files(base, files.images, image_root, files.masks)
+        partner, note = pair_unasked(image_root, files)
+        notes.append(note)
     code, told = _usable(partner, classes, asked_for=mask_root is not None)
     if code is None:
         partner = {}
