@@ -183,7 +183,7 @@ def test_band_files_and_masks_that_nobody_asked_for(tmp_path):
     band_files(tmp_path, [f"s_B0{band}.tif" for band in (2, 3, 4)])
     save(tmp_path / "s_mask.png", noise(37, 53) % 2)
     found = load_folder(tmp_path, bands="B04,B02")
-    assert [scene.has_mask for scene in found.scenes] == [True]
+    assert [scene.has_mask for scene in found.scenes] == [True], found.notes
 
 
 def test_bands_by_number_in_a_folder(tmp_path):

@@ -93,7 +93,7 @@ def load_folder(
     elif files.masks:
         partner, note = pair_unasked(image_root, files)
         notes.append(note)
-    code, told = _usable(partner, classes, asked_for=mask_root is not None)
+    code, told = _usable(by_file, partner, classes, asked_for=mask_root is not None)
     if code is None:
         partner = {}
     notes += [*told, *pair_notes(files, partner)]
@@ -142,7 +142,10 @@ def _existing(path: str | Path) -> Path:
 
 
 def _usable(
-    partner: dict[Path, Path], classes: str | Path | None, asked_for: bool
+    by_file: dict[Path, Raster],
+    partner: dict[Path, Path],
+    classes: str | Path | None,
+    asked_for: bool,
 ) -> tuple[MaskCode | None, tuple[str, ...]]:
     """What the masks mean, if it can be told or was asked for, and notes."""
     if not partner:
@@ -151,7 +154,7 @@ def _usable(
         code, notes = _code(sorted(set(partner.values())), classes)
         if not asked_for:
             for image, mask in partner.items():  # Masks of another size.
-                FileScene("", Raster(image), Raster(mask, code.palette), code)
+                FileScene("", by_file[image], Raster(mask, code.palette), code)
     except InputError as error:
         if asked_for or classes is not None:
             raise
