@@ -1,6 +1,8 @@
 """What is no data: a nodata value, a mask, transparency, NaN and infinities."""
 
 import pickle
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -149,6 +151,13 @@ def test_infrared_that_is_tagged_as_alpha(tmp_path):
     assert (raster.bands, raster.alpha, raster.channels) == ((2, 1), "nodata", 2)
 
 
+def test_infrared_of_a_tile_that_is_nearly_empty(tmp_path):
+    pixels = noise(200, 200, 4)
+    pixels[:, 5:] = 0
+    gdal_tiff(tmp_path / "a.tif", pixels, alpha="YES", photometric="rgb", nodata=0)
+    assert Raster(tmp_path / "a.tif").channels == 4
+
+
 def test_soft_edges_are_still_alpha(tmp_path):
     pixels = noise(37, 53, 4)
     pixels[..., 3] = 255
@@ -185,6 +194,21 @@ def test_one_transparent_colour(tmp_path, mode):
     image.save(tmp_path / "a.png", transparency=1 if mode == "1" else key)
     stored = pixels.reshape(37, 53, -1).astype(np.uint8)
     check(tmp_path / "a.png", stored, (stored != np.array(key)).any(axis=-1))
+
+
+@pytest.mark.parametrize(("bits", "key"), [(2, 3), (4, 15), (16, 3000)])
+def test_one_transparent_grey_of_other_depths(tmp_path, bits, key):
+    path = tmp_path / "a.png"
+    values = np.array([[0, 1, key, 2]], np.uint16)
+    packed = {2: [[0b00011110]], 4: [[0x01, 0xF2]]}.get(bits)
+    rows = None if packed is None else np.array(packed, np.uint8)
+    png(path, values if bits == 16 else np.empty((1, 4)), bits=bits, packed=rows)
+    said = b"tRNS" + struct.pack(">H", key)
+    raw = path.read_bytes()
+    at = raw.index(b"IDAT") - 4
+    chunk = struct.pack(">I", 2) + said + struct.pack(">I", zlib.crc32(said))
+    path.write_bytes(raw[:at] + chunk + raw[at:])
+    assert whole(path)[1].tolist() == [[True, True, False, True]]
 
 
 def test_a_palette_with_a_nodata_index(tmp_path):

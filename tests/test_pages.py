@@ -94,6 +94,19 @@ def test_thumbnails_and_overviews_are_no_images(tmp_path, reduced, first):
     check_windows(tmp_path / "a.tif", image)
 
 
+@pytest.mark.parametrize("half", [(18, 26), (19, 27)])
+def test_pyramids_without_a_flag(tmp_path, half):
+    height, width = half
+    pages(tmp_path / "a.tif", RGB, RGB[:height, :width], RGB[:9, :13], photometric="rgb")
+    check_windows(tmp_path / "a.tif", RGB)
+
+
+def test_bands_of_another_resolution_are_not_left_out(tmp_path):
+    pages(tmp_path / "a.tif", GREY[:36], GREY[:36], GREY[:18, :27])
+    with pytest.raises(InputError, match="pages of 36 x 53 and of 18 x 27 pixels"):
+        _ = Raster(tmp_path / "a.tif").height
+
+
 def test_masks_and_overviews_of_gdal_are_no_bands(tmp_path):
     gdal_tiff(tmp_path / "a.tif", IMAGE, mask=np.ones((37, 53), bool))
     check_windows(tmp_path / "a.tif", IMAGE)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterator, Sequence
+from functools import reduce
 from pathlib import Path
 from typing import Any
 
@@ -59,8 +60,8 @@ class Raster:
             or uint16, whatever they are stored as; others than 0 to 65535 are refused.
         bands: which bands are read, in this order, as numbers from 1; None for all of them.
         alpha: see `Alpha`. `auto`: the alpha of a PNG or WebP is one; of a TIFF, JPEG 2000 or VRT
-            it is a band, where more than a twentieth of its values lie between 0 and the largest,
-            see `iic_tf.data.alpha`. A band that is among `bands` is always one.
+            it is a band, where more than a quarter of its values that are not 0 are less than the
+            largest, see `iic_tf.data.alpha`. A band that is among `bands` is always one.
     """
 
     def __init__(
@@ -138,17 +139,17 @@ class Raster:
         """
         found = self.found(top, left, height, width)
         pixels = found.pixels
-        valid = np.ones(pixels.shape[:2], np.bool_)
-        if pixels.dtype.kind == "f":
-            finite = np.isfinite(pixels)
-            valid = finite.all(axis=-1)
-            pixels[~finite] = 0
-        for nothing in (found.empty, found.hidden):
-            if nothing is not None:
-                valid &= ~nothing
+        nothing = [where for where in (found.empty, found.hidden) if where is not None]
         if found.alpha is not None:
-            valid &= found.alpha != 0
-        return pixels, None if valid.all() else valid
+            nothing.append(found.alpha == 0)
+        if pixels.dtype.kind == "f":
+            broken = ~np.isfinite(pixels)
+            if broken.any():
+                pixels[broken] = 0
+                nothing.append(broken.any(axis=-1))
+        if not any(where.any() for where in nothing):
+            return pixels, None
+        return pixels, ~reduce(np.logical_or, nothing)
 
     def read_on(
         self,

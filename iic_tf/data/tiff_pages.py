@@ -1,6 +1,7 @@
 """Which pages of a TIFF make up the image: one of them, one band each, or one row each.
 
-Overviews and masks are left out, and so are thumbnails: pages less than half as large as another.
+Overviews and masks are left out, and so are thumbnails: pages less than half as high and wide as
+another, or just half, where that other is the only one of its size.
 Of pages of one size and type, one band each, each is a band: so write tifffile arrays
 `[bands, height, width]`, ImageJ a stack, and OME-TIFF channels. An array `[height, width, bands]`
 that tifffile was not told to be an image lies in a page for each of its rows. All that is none of
@@ -49,8 +50,10 @@ def choose_pages(found: list[Directory]) -> Pages:
     largest = max(full, key=_area)
     same = [d for d in full if (d.height, d.width) == (largest.height, largest.width)]
     for other in full:
-        near = 2 * other.height >= largest.height or 2 * other.width >= largest.width
-        if other not in same and near:
+        sides = ((other.height, largest.height), (other.width, largest.width))
+        # Bands of twice the ground resolution are half as large, too, beside several others.
+        spare = 2 if len(same) == 1 else 0
+        if other not in same and any(2 * small >= large + spare for small, large in sides):
             raise ValueError(
                 f"pages of {largest.height} x {largest.width} and of {other.height} x "
                 f"{other.width} pixels; {SPLIT}"

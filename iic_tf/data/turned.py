@@ -50,7 +50,8 @@ class Turned:
         if mirrored:
             left = self.width - left - width
         window = (left, top, width, height) if swapped else (top, left, height, width)
-        return Found(*(None if a is None else self._turn(a) for a in self._reader.read(*window)))
+        pixels, *masks = self._reader.read(*window)
+        return Found(self._turn(pixels), *(None if m is None else self._turn(m) for m in masks))
 
     def _turn(self, values: NDArray[Any]) -> NDArray[Any]:
         swapped, upside_down, mirrored = self._steps

@@ -101,7 +101,7 @@ def _full_range(image: Raster) -> Range:
     return np.zeros(image.channels, np.float32), np.full(image.channels, top, np.float32)
 
 
-def _limits(pixels: NDArray[np.generic], percentiles: tuple[float, float]) -> Range:
+def _limits(pixels: NDArray[Any], percentiles: tuple[float, float]) -> Range:
     # Band by band, because percentiles copy what they sort.
     columns = (pixels[:, band] for band in range(pixels.shape[1]))
     limits = np.array([np.percentile(column, percentiles) for column in columns], np.float32)
@@ -112,7 +112,7 @@ def _limits(pixels: NDArray[np.generic], percentiles: tuple[float, float]) -> Ra
     return low, np.where(high > low, high, wider)
 
 
-def _sample(image: Raster, budget: int) -> tuple[NDArray[np.generic], int]:
+def _sample(image: Raster, budget: int) -> tuple[NDArray[Any], int]:
     """Pixels `[n, channels]` that hold data, and of how many.
 
     They lie in windows on a regular grid over the image, no more than `budget` in all.

@@ -14,8 +14,13 @@ from iic_tf.data.tiff_directory import TIFF_STARTS
 
 VRT_START = b"<VRTDataset"
 
-_IMAGES = (*TIFF_STARTS, b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"\xff\x4f\xff\x51")
-_IMAGES = (*_IMAGES, b"\0\0\0\x0cjP  \r\n\x87\n")
+_IMAGES: tuple[bytes, ...] = (
+    *TIFF_STARTS,
+    b"\x89PNG\r\n\x1a\n",
+    b"\xff\xd8\xff",
+    b"\xff\x4f\xff\x51",
+    b"\0\0\0\x0cjP  \r\n\x87\n",
+)
 # Names a file in a plain VRT. Those of a subclass (warped, computed, raw) name more, or run code.
 _SOURCE = "SourceFilename"
 _ARRAYS = "Group"

@@ -142,7 +142,10 @@ class WholeReader:
     def _with_key(self, pixels: NDArray[Any]) -> NDArray[Any]:
         """Followed by an alpha that is 0 where pixels have the one colour that is transparent."""
         pixels = pixels.reshape(self.height, self.width, -1)
-        same = (pixels == np.asarray(self._key, pixels.dtype)).all(axis=-1, keepdims=True)
+        # Grey of 2 and 4 bits is spread over 0 to 255, but not the one that is transparent.
+        spread = 255 // (2**self._depth - 1) if self._depth in (2, 4) else 1
+        key = np.asarray(self._key, np.int64) * spread
+        same = (pixels == key).all(axis=-1, keepdims=True)
         alpha = np.where(same, 0, np.iinfo(pixels.dtype).max).astype(pixels.dtype)
         return np.concatenate([pixels, alpha], axis=-1)
 

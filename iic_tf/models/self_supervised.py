@@ -81,6 +81,16 @@ class SelfSupervised(keras.Model):  # type: ignore[misc]
     clusters: dict[str, int]
     micro_batches: int = 1
 
+    def __init__(self, **kwargs: Any):
+        super().__init__(**kwargs)
+        policy = self.dtype_policy
+        if policy.variable_dtype not in ("float32", "float64"):
+            raise InputError(
+                f"Expected the precision mixed_{policy.variable_dtype} (dtype=, or "
+                "keras.config.set_dtype_policy), which computes so and keeps weights in float32: "
+                f"steps vanish in the rounding of others; received {policy.name}."
+            )
+
     @property
     def sub_head(self) -> int:
         """Which of the sub-heads of the main answer counts."""

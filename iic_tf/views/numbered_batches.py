@@ -5,6 +5,7 @@ That is what resuming, several devices and two readers at once need.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ Part = tuple[int, int]
 """Part i of n of a batch, counted from 0."""
 
 WHOLE: Part = (0, 1)
+
+READERS = max(2, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
+"""Batches that are read and augmented at the same time, by as many cores as there are."""
 
 
 def rows_of(part: Part, count: int) -> slice:
@@ -109,7 +113,7 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
         count = max(0, last - first) * len(parts)
         numbers = tf.data.Dataset.range(first * len(parts), last * len(parts))
-        batches = numbers.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
+        batches = numbers.map(load, num_parallel_calls=READERS, deterministic=True).prefetch(2)
         options = tf.data.Options()
         # There is nothing to tune, and a tuner that sleeps must wake before its data set can end.
         options.autotune.enabled = False
