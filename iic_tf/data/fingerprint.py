@@ -41,7 +41,8 @@ def fingerprint(data: SceneSet | ImageSet, folder: str | Path | None = None) -> 
     root = None if folder is None else Path(os.path.abspath(Path(folder).expanduser()))
     if isinstance(data, ImageSet):
         return {IMAGES: _kept(dict(_of_images(data, root)))}
-    images, masks = {}, {}
+    images: dict[str, str] = {}
+    masks: dict[str, str] = {}
     for scene in data.scenes:
         size = f"{scene.height}×{scene.width}"
         image, mask = getattr(scene, "image", None), getattr(scene, "mask", None)
