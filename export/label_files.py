@@ -60,7 +60,8 @@ def write_labels(
             top += len(strip)
         with replacing(png) as temporary:
             image = Image.fromarray(whole)
-            image.putpalette(colours.tobytes())
+            # A colour for every number: Pillow keeps no transparency beyond the palette's end.
+            image.putpalette(colours.tobytes().ljust(3 * 256, b"\0"))
             # 8 bits also for few colours: not every reader unpacks less.
             transparent = {"transparency": NO_DATA} if len(colours) <= NO_DATA else {}
             image.save(temporary, bits=8, **transparent)

@@ -125,7 +125,7 @@ def _load(
     mask_glob: str | None,
     say: Callable[[str], None],
 ) -> SceneSet:
-    source = run.config().get("source", {})
+    source, channels = run.config().get("source", {}), served.model.channels
     given = {
         name: value
         for name, value in (
@@ -153,11 +153,11 @@ def _load(
             class_file,
             image_glob=image_glob,
             mask_glob=mask_glob,
+            convert=str(channels) if channels in (1, 3) else "auto",
             bands=trained_bands(run),
         )
     for note in scenes.notes:
         say(f"note: {note}")
-    channels = served.model.channels
     if scenes.channels != channels:
         raise InputError(
             f"Expected images of {channels} channels, as run {run.folder} was trained on; "

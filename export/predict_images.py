@@ -7,13 +7,14 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.data.converted import Converted
-from iic_tf.data.image_folder import FETCH, find_images, read_square
+from iic_tf.data.image_folder import FETCH, Background, find_images, read_square
 from iic_tf.data.original_files import inside
 from iic_tf.data.raster import Raster
 from iic_tf.data.registry import source_from_dict
@@ -79,7 +80,8 @@ def predict_images(
     files = {} if own else _files(place, folder, say)
     _require_channels(run, files, served.model.channels)
     make_folder(folder, place, files.values(), {TABLE, SHEET})
-    read = _own(run) if own else _read(files, served, say)
+    background = run.config().get("source", {}).get("background", "stored")
+    read = _own(run, say) if own else _read(files, served, background, say)
     if read.names:
         probabilities = _probabilities(served, read.pixels, sub_head)
         names = [f"cluster {index}" for index in range(probabilities.shape[1])]
@@ -137,13 +139,26 @@ def _require_channels(run: Run, files: dict[str, Path], channels: int) -> None:
         )
 
 
-def _own(run: Run) -> _Images:
-    found = source_from_dict(run.config()["source"]).load()
+def _own(run: Run, say: Callable[[str], None]) -> _Images:
+    source = run.config()["source"]
+    found = source_from_dict(_as_then(source)).load()
+    for note in found.notes:
+        say(f"note: {note}")
     names = found.files or tuple(f"number {index}" for index in range(len(found)))
     return _Images(list(names), found.images)
 
 
-def _read(files: dict[str, Path], served: ServedClusterer, say: Callable[[str], None]) -> _Images:
+def _as_then(source: dict[str, Any]) -> dict[str, Any]:
+    """A source as it was read in training: before 0.2 alpha was passed over."""
+    return {"background": "stored", **source} if source.get("dataset") == "images" else source
+
+
+def _read(
+    files: dict[str, Path],
+    served: ServedClusterer,
+    background: Background,
+    say: Callable[[str], None],
+) -> _Images:
     channels = served.model.channels
     pixels = np.empty((len(files), served.side, served.side, channels), np.uint8)
     names: list[str] = []
@@ -160,7 +175,7 @@ def _read(files: dict[str, Path], served: ServedClusterer, say: Callable[[str], 
                 raise InputError(
                     f"Expected {channels} channels; received {raster.channels} in '{file}'."
                 )
-            pixels[len(names)] = read_square(raster, served.side)
+            pixels[len(names)] = read_square(raster, served.side, background)
         except InputError as error:
             # The others are still worth having.
             broken.append(str(error))

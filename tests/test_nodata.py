@@ -72,7 +72,7 @@ def test_the_range_of_floats_is_that_of_what_holds_data(tmp_path):
     values[8, 0] = np.inf, 1
     tiff(tmp_path / "a.tif", values)
     scenes = load_folder(tmp_path)
-    told = " ".join(scenes.notes)
+    told = " ".join((*scenes.notes, *scenes.range_notes))
     assert "17 % of the pixels hold no data" in told
     assert "float32 has no range of its own: percentiles 1 and 99" in told
     known = values[np.isfinite(values).all(-1)]
@@ -226,6 +226,9 @@ def with_masks(folder, classes=3):
 def test_it_is_not_scored(tmp_path):
     with_masks(tmp_path)
     run = make_run(tmp_path, classes=3)
+    run.metrics_file.write_text(
+        "epoch,main_loss,main_loss_0,overclustering_loss_0\n1,-0.5,-0.5,-0.5\n"
+    )
     places = {"data": str(tmp_path / "in"), "masks": str(tmp_path / "masks")}
     found = evaluate(run, places, say=lambda line: None)
     written = json.loads((run.folder / "evaluations/in/evaluation.json").read_text())

@@ -134,27 +134,28 @@ def build_set(
     rgb = {1: (0, 0, 0), 2: (0, 1, 1)}.get(bands, (0, 1, 2))
     return SceneSet(
         *(name, tuple(scenes), bands, found.low, found.high, code.table if code else None, rgb),
-        notes=_notes(found, first.dtype, stretch),
+        notes=_nodata_notes(found),
         fill=found.mean if found.nodata_share else None,
+        range_notes=() if stretch else _range_notes(found, first.dtype),
     )
 
 
-def _notes(
-    found: Survey, dtype: np.dtype[np.generic], stretch: tuple[float, float] | None
-) -> tuple[str, ...]:
-    """What the user has to know of pixels without data, and of a range that nobody gave."""
-    notes = []
-    if found.nodata_share:
-        share = max(found.nodata_share, 0.0001)
-        notes.append(
-            f"about {100 * share:.2g} % of the pixels hold no data (nodata value, mask, "
-            "alpha or NaN); they have no part in training, statistics, scores and labels"
-        )
-    if found.percentiles is not None and stretch is None:
-        low, high = (", ".join(f"{v:.4g}" for v in limit) for limit in (found.low, found.high))
-        notes.append(
-            f"{dtype} has no range of its own: percentiles {found.percentiles[0]:g} and "
-            f"{found.percentiles[1]:g} of each band become black ({low}) and white ({high}); "
-            "--stretch sets others"
-        )
-    return tuple(notes)
+def _nodata_notes(found: Survey) -> tuple[str, ...]:
+    if not found.nodata_share:
+        return ()
+    share = max(found.nodata_share, 0.0001)
+    return (
+        f"about {100 * share:.2g} % of the pixels hold no data (nodata value, mask, alpha or NaN); "
+        "they have no part in training, statistics, scores and labels",
+    )
+
+
+def _range_notes(found: Survey, dtype: np.dtype[np.generic]) -> tuple[str, ...]:
+    if found.percentiles is None:
+        return ()
+    low, high = (", ".join(f"{value:.4g}" for value in limit) for limit in (found.low, found.high))
+    first, last = found.percentiles
+    return (
+        f"{dtype} has no range of its own: percentiles {first:g} and {last:g} of each band become "
+        f"black ({low}) and white ({high}); --stretch sets others",
+    )

@@ -175,7 +175,8 @@ def _code(masks: Sequence[Path], classes: str | Path | None) -> tuple[MaskCode, 
 @dataset(
     "folder",
     SCENES,
-    "your own PNG, JPEG or TIFF images, 1 to 16 channels, 8 or 16 bits; with or without masks",
+    "your own images (TIFF, JPEG 2000, VRT, PNG, JPEG, ...), 1 to 16 channels of integers or "
+    "floats; with or without masks",
 )
 @dataclass(frozen=True, kw_only=True)
 class Folder(FileSource):

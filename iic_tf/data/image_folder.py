@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,16 +28,26 @@ FETCH = (
 """The layout expected."""
 
 
-def load_image_folder(folder: str | Path, side: int = 96, convert: Channels = "auto") -> ImageSet:
+Background = Literal["white", "black", "stored"]
+"""What shows behind transparent pixels; `stored` passes over alpha, as versions before 0.2 did."""
+
+
+def load_image_folder(
+    folder: str | Path,
+    side: int = 96,
+    convert: Channels = "auto",
+    background: Background = "white",
+) -> ImageSet:
     """All images in a folder and the folders within it, in order of their paths.
 
     Where there are at least two folders with images in it, these are classes, for scoring only;
     images beside them have none. Files that start with a dot, or lie in a folder that does, are
     left out, and so is what this program wrote, see `iic_tf.data.outputs`; the set's notes say what
     was. Each image is scaled so that its shorter side has `side` pixels (each new pixel a
-    weighted mean of all the old ones it covers), and its middle square is kept. Alpha is dropped,
-    palettes are looked up, and 16 bits become 8 by their full range (65535 becomes 255), as
-    `iic_tf.data.raster` says; 1 to 16 channels, but the same number in all images.
+    weighted mean of all the old ones it covers), and its middle square is kept. What is
+    transparent is laid on a background, palettes are looked up, and 16 bits become 8 by their full
+    range (65535 becomes 255), as `iic_tf.data.raster` says; 1 to 16 channels, but the same number
+    in all images.
 
     All images together are held in memory, n · side² · channels bytes.
 
@@ -43,6 +55,7 @@ def load_image_folder(folder: str | Path, side: int = 96, convert: Channels = "a
         folder: the folder.
         side: of the images, in pixels; at least 2.
         convert: how many bands grey and colour images become, see `iic_tf.data.converted`.
+        background: what shows behind transparent pixels.
 
     Raises:
         DataMissingError: the folder does not exist.
@@ -68,12 +81,26 @@ def load_image_folder(folder: str | Path, side: int = 96, convert: Channels = "a
                 f"{raster.channels} in '{raster.path}'. Grey and colour images can be made alike "
                 "(--channels 1 or 3)."
             )
-        images[number] = read_square(raster, side)
+        images[number] = read_square(raster, side, background)
     labels, names = _classes(files)
     # A folder given as "." has a name, too.
     name = Path(os.path.abspath(folder)).name
     paths = tuple(file.as_posix() for file in files)
-    return ImageSet(name, images, labels, names, files=paths, notes=(*found.notes, *converted))
+    notes = (*found.notes, *converted, *_empty_notes(rasters, background))
+    return ImageSet(name, images, labels, names, files=paths, notes=notes)
+
+
+def _empty_notes(rasters: Sequence[Raster], background: Background) -> list[str]:
+    """A line on images that hold no data in parts, or are transparent there."""
+    empty = [raster for raster in rasters if raster.has_nodata]
+    if not empty:
+        return []
+    how = "comes as it is stored" if background == "stored" else f"is laid on {background}"
+    return [
+        f"{len(empty)} of {len(rasters)} images may be transparent or hold no data in parts, such "
+        f"as '{empty[0].path.name}': what is transparent {how} (--background), other no data comes "
+        "as it is stored, and is part of the image"
+    ]
 
 
 def find_images(folder: Path) -> Found:
@@ -91,17 +118,27 @@ def _classes(files: list[Path]) -> tuple[NDArray[np.int32] | None, tuple[str, ..
     return np.asarray(labels, np.int32), tuple(names)
 
 
-def read_square(raster: Raster, side: int) -> NDArray[np.uint8]:
+def read_square(raster: Raster, side: int, background: Background = "white") -> NDArray[np.uint8]:
     """The middle square of an image, scaled: uint8 `[side, side, channels]`.
 
     Args:
         raster: the image, uint8 or uint16.
         side: wanted, in pixels.
+        background: what shows where the image is transparent; see `Background`.
 
     Raises:
-        InputError: the file cannot be read.
+        InputError: the file cannot be read, or holds numbers of another type.
     """
-    pixels = raster.read(0, 0, raster.height, raster.width)
+    if raster.dtype not in (np.uint8, np.uint16):
+        raise InputError(
+            "Expected images of uint8 or uint16, whose range is known, to be clustered as wholes; "
+            f"received {raster.dtype} in '{raster.path}'. Store them as one of the two."
+        )
+    everything = 0, 0, raster.height, raster.width
+    if background == "stored":
+        pixels = raster.read(*everything)
+    else:
+        pixels = raster.read_on(*everything, background={"white": 255, "black": 0}[background])
     height, width, channels = pixels.shape
     short = min(height, width)
     left, top = (width - short) / 2, (height - short) / 2
@@ -121,7 +158,8 @@ def read_square(raster: Raster, side: int) -> NDArray[np.uint8]:
 @dataset(
     "images",
     IMAGES,
-    "your own PNG, JPEG or TIFF images, 1 to 16 channels, 8 or 16 bits, each clustered as a whole; "
+    "your own images (PNG, JPEG, TIFF, ...), 1 to 16 channels, 8 or 16 bits, each clustered as a "
+    "whole; "
     "sub-folders, where there are any, are classes for scoring only",
 )
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +167,9 @@ class Images(FileSource):
     """Your own small images; see `load_image_folder`."""
 
     side: int = 96
+    background: Background = option(
+        "white", help="behind transparent pixels: white, black, or stored (alpha is passed over)"
+    )
     channels: Channels = option(
         "auto", help="bands of grey and colour images: 1, 3, or as most have (auto)"
     )
@@ -138,4 +179,4 @@ class Images(FileSource):
             raise InputError(
                 f"Expected --data with the folder of your images; received none. {FETCH}"
             )
-        return load_image_folder(self.data, self.side, self.channels)
+        return load_image_folder(self.data, self.side, self.channels, self.background)

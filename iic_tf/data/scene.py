@@ -135,6 +135,7 @@ class SceneSet:
         classes: names and colours where there are masks, else None.
         rgb: which three bands show as red, green and blue in pictures.
         notes: what the user has to know of the data, a line each: what was left out or converted.
+        range_notes: likewise of `low` and `high`, where nobody gave them.
         fill: float32 `[channels]` in 0 to 1, what is seen where there is no data; None for zeros.
             It travels into the exported model, too.
     """
@@ -148,6 +149,7 @@ class SceneSet:
     rgb: tuple[int, int, int] = field(default=(0, 1, 2))
     notes: tuple[str, ...] = ()
     fill: NDArray[np.float32] | None = None
+    range_notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.scenes:

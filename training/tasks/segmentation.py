@@ -132,7 +132,7 @@ class SegmentationTask(Task):
             f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} pairs of "
             f"{recipe.crop}×{recipe.crop}, scale 1/{recipe.downscale}; {recipe.classes} classes, "
             f"{recipe.describe_model()}",
-            *(f"note: {note}" for note in scenes.notes),
+            *(f"note: {note}" for note in (*scenes.notes, *scenes.range_notes)),
             *self._notes(),
         ]
 
