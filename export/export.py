@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from iic_tf.errors import InputError, expected
+from iic_tf.errors import InputError, expected, require_text
 from iic_tf.export.onnx_file import export_onnx, window_path
 from iic_tf.export.savedmodel import WINDOW, export_savedmodel
 from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
@@ -80,6 +80,7 @@ def export(
         raise expected(f"a format among {', '.join(FORMATS)}", format, "format")
     kind = FORMATS[format]
     path = run.folder / "export" / kind.place if out is None else Path(out)
+    require_text(path)
     _require_free(path, kind, overwrite)
     with progress("1/3  loading the model"):
         served = load_served(run)

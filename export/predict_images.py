@@ -217,7 +217,11 @@ def _write_table(
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float32],
 ) -> None:
-    with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+    # A file's name may hold bytes that are no text: they are written as they are.
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
+    ):
         writer = csv.writer(file)
         clusters = [f"cluster_{index}" for index in range(probabilities.shape[1])]
         writer.writerow(["file", "label", "confidence", *clusters])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from pathlib import Path
 
-from iic_tf.errors import InputError
+from iic_tf.errors import InputError, require_text
 from iic_tf.training.atomic import clear_left
 
 
@@ -22,6 +22,7 @@ def make_folder(out: Path, images: Path, inputs: Iterable[Path], written: Collec
         InputError: a file is in the way, the results would lie among the images or replace one of
             them or of their masks, or the folder cannot be made.
     """
+    require_text(out)
     if out.exists() and not out.is_dir():
         raise InputError(f"Expected a folder for the results; received the file {out}.")
     if images.is_dir() and out.exists() and out.samefile(images):

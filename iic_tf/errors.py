@@ -6,6 +6,8 @@ and exits with status 2; in user code the classes are ordinary `ValueError`s.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 LONGEST = 300
 """Characters of what came that a message repeats."""
 
@@ -16,6 +18,21 @@ class InputError(ValueError):
 
 class DataMissingError(InputError):
     """A data set's files are not where they were looked for."""
+
+
+def require_text(path: Path) -> None:
+    """Refuse a path that is no text: TensorFlow writes to none.
+
+    Raises:
+        InputError: it has bytes that are no UTF-8, or a zero byte.
+    """
+    try:
+        absolute = str(path.absolute())
+        absolute.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise expected("a path that is text in UTF-8", repr(str(path))) from error
+    if "\0" in absolute:
+        raise expected("a path without a zero byte", repr(str(path)))
 
 
 def expected(what: str, received: object, name: str | None = None) -> InputError:

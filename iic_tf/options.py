@@ -104,6 +104,10 @@ def command(
     Raises:
         InputError: an unknown command or option, or a value that is missing or unfit.
     """
+    for word in arguments:
+        if "\0" in word:
+            # No path and no name has one; a command line cannot hold one at all.
+            raise expected("words without a zero byte", repr(word))
     asked = next((word for word in arguments if not word.startswith("-")), None)
     verb = next((v for v in verbs if v.name == asked), None)
     options = list(verb.options()) if verb else []

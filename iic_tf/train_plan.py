@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from iic_tf.errors import InputError
+from iic_tf.errors import InputError, expected
 from iic_tf.options import Given, Option, from_field, from_source
 
 SHORTCUTS = {
@@ -110,5 +110,6 @@ def _setting(text: str) -> dict[str, Any]:
         raise InputError(f"Expected --set NAME=VALUE; received {text!r}.")
     try:
         return {name.strip(): yaml.safe_load(value)}
-    except yaml.YAMLError as error:
-        raise InputError(f"Expected a value after {name}=; received {value!r}.") from error
+    except (yaml.YAMLError, ValueError, RecursionError, OverflowError) as error:
+        # ValueError: a date of a month 13, a number of thousands of digits.
+        raise expected(f"a value after {name}=", repr(value)) from error

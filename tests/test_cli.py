@@ -126,11 +126,43 @@ def test_lists(capsys) -> None:
         (["--set", "radius=40"], ("crop larger than the radius",)),
         (["--seed", "-1"], ("seed >= 0",)),
         (["--batch", "0"], ("batch >= 1",)),
+        (["--rate", "inf"], ("rate > 0 and finite", "received rate=inf")),
+        (["--epochs", "9" * 20], ("epochs >= 1 and at most 2147483647",)),
+        (["--seed", "9" * 20], ("seed >= 0 and below",)),
+        (["--steps", "2000000000"], ("at most 2147483647 images or crops in all",)),
+        (["--set", "rate=1" + "0" * 400], ("rate > 0 and finite",)),
+        (["--set", "rate=true"], ("for 'rate'; received rate=True",)),
+        (["--set", "geometry={rotation: inf}"], ("degrees from 0 to 360",)),
+        (["--set", "geometry={scale: [1]}"], ("geometry",)),
+        (["--set", "photometry={hue: nan}"], ("a hue jitter from 0 to 0.5",)),
+        (["--set", "geometry=" + "[" * 3000], ("a value after geometry=", "(3002 characters)")),
+        (["--set", "geometry=2001-13-01"], ("a value after geometry=",)),
+        (["--set", "sub_heads=100000"], ("sub_heads", "256")),
+        (["--class-file", "a\0b"], ("without a zero byte", "a\\x00b")),
+        (["--class-file", "~no-such-user/x"], ("a path; received path=",)),
+        (["--crop", "\n"], ("a whole number after --crop",)),
+        (["--recipe", "y/" * 3000 + ".yaml"], ()),
     ],
 )
 def test_wrong_settings_leave_nothing(photos, tmp_path, capsys, more, said) -> None:
     refused(capsys, arguments(photos, tmp_path / "run", *more), *said)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    "stored", [b"\xff\xfe\0", b"classes: " + b"[" * 3000, b"classes: 2001-13-01", b"\0"]
+)
+def test_files_of_yaml_that_are_none(photos, tmp_path, capsys, stored: bytes) -> None:
+    (photos / "classes.yaml").write_bytes(stored)
+    refused(capsys, arguments(photos, tmp_path / "run"), "classes.yaml")
+    (photos / "mine.yaml").write_bytes(stored)
+    refused(capsys, arguments(photos, tmp_path / "run", "--recipe", str(photos / "mine.yaml")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_folder_whose_name_is_no_text(photos, tmp_path, capsys) -> None:
+    refused(capsys, arguments(photos, tmp_path / "\udcff"), "a path that is text in UTF-8")
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_corrupt_image_is_named(photos: Path, tmp_path: Path, capsys) -> None:

@@ -1,3 +1,4 @@
+import resource
 from pathlib import Path
 
 import keras
@@ -6,6 +7,7 @@ import pytest
 import tensorflow as tf
 from tiny_run import make_run
 
+from iic_tf.cli import main
 from iic_tf.errors import InputError
 from iic_tf.export import export as exporting
 from iic_tf.export import onnx_file, savedmodel
@@ -241,3 +243,28 @@ def test_what_is_refused(tmp_path):
     run.best.unlink()
     with pytest.raises(InputError, match="no epoch was finished"):
         export(run, "onnx")
+
+
+@pytest.mark.parametrize(("form", "name"), [("savedmodel", "1"), ("onnx", "model.onnx")])
+def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, capsys, form, name):
+    run = make_run(tmp_path)
+    out = tmp_path / "exports" / "here" / name
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # No file larger than this: what a full disk is to one that writes.
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    try:
+        given = ["export", str(run.folder), "--format", form, "--out", str(out)]
+        assert main(given) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = capsys.readouterr().err
+    assert said.startswith(f"iic-tf: Expected room to write {out}; received ")
+    assert said.count("\n") == 1
+    assert not (tmp_path / "exports").exists()
+    assert not list(tmp_path.rglob(".*"))
+
+
+def test_a_place_that_tensorflow_cannot_write_to_is_refused(tmp_path):
+    run = make_run(tmp_path)
+    with pytest.raises(InputError, match="text in UTF-8"):
+        export(run, "savedmodel", tmp_path / "\udcff" / "1")

@@ -174,6 +174,17 @@ def test_geometry_and_colours_inside_tf_data():
         ({"upside_down": -1}, "upside_down=-1"),
         ({"scale": (1.2, 0.8)}, "smallest <= largest"),
         ({"scale": (0.0, 1.0)}, "0 < smallest"),
+        ({"scale": 1.0}, "received scale=1.0"),
+        ({"scale": (1.0,)}, "received scale="),
+        ({"scale": (float("nan"), 1.0)}, "received scale=nan"),
+        ({"scale": (1.0, float("inf"))}, "received scale=inf"),
+        ({"flip": "often"}, "received flip='often'"),
+        ({"flip": float("nan")}, "received flip=nan"),
+        ({"flip": [1]}, "received flip="),
+        ({"rotation": float("inf")}, "degrees from 0 to 360; received rotation=inf"),
+        ({"rotation": -1}, "received rotation=-1"),
+        ({"shear": 90}, "degrees from 0 to 89; received shear=90"),
+        ({"quarter_turns": 7}, "received quarter_turns=7"),
     ],
 )
 def test_geometry_messages(wrong, message):

@@ -1,6 +1,7 @@
 """Drawing colour jitter and applying it; the formulas stand beside it."""
 
 import colorsys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -85,6 +86,10 @@ def test_colour_draws_keep_within_their_bounds():
     assert moved.max() <= 1 + 1e-5
     assert (moved.max(axis=0) > 0.95).all()
     assert STILL.draw(np.random.default_rng(0)).tolist() == [1, 1, 1, 0]
-    for wrong in ({"brightness": -0.1}, {"contrast": 2}, {"saturation": 1.01}, {"hue": 0.6}):
+    wrongs: tuple[dict[str, Any], ...] = (
+        *({"brightness": -0.1}, {"contrast": 2}, {"saturation": 1.01}, {"hue": 0.6}),
+        *({"brightness": "1"}, {"contrast": float("nan")}, {"saturation": [0]}, {"hue": None}),
+    )
+    for wrong in wrongs:
         with pytest.raises(InputError, match=f"received {next(iter(wrong))}="):
             Photometry(**wrong)

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from iic_tf.training import checkpoints
 from iic_tf.training.callbacks import Evaluate
 from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.run import Run
+from iic_tf.training.whole_best import require_best
 
 EPOCHS, STEPS = 3, 3
 
@@ -93,8 +95,7 @@ def assert_same(run: Path, other: Path) -> None:
             np.testing.assert_array_equal(a, b, err_msg=f"{name} {a.path}")
     with Image.open(run / "pictures" / "circle.gif") as film:
         assert film.n_frames == EPOCHS + 1
-    left = [f for f in run.rglob(".*") if f.is_file() and ".best" not in f.name]
-    assert not left
+    assert not list(run.rglob(".*"))
 
 
 KILLED = """
@@ -206,6 +207,53 @@ def test_a_damaged_checkpoint_is_passed_over(images, whole, tmp_path, capsys, na
     assert f"{newest} is damaged (model.keras is not what was written)" in shown
     assert f"resumed behind epoch {EPOCHS - 1} of {EPOCHS}" in shown
     assert_same(run, whole)
+
+
+def best_epoch(rows: list[dict[str, str]]) -> int:
+    return int([row["epoch"] for row in rows if row["best"] == "1"][-1])
+
+
+@pytest.mark.parametrize("damage", ["flipped", "gone", "cut"])
+def test_a_damaged_best_model_is_had_from_the_checkpoint_of_its_epoch(
+    whole, tmp_path, damage
+) -> None:
+    run = Run(tmp_path / "run")
+    shutil.copytree(whole, run.folder)
+    newest = Checkpoints(run.checkpoints).newest(print)
+    assert newest is not None
+    best = EPOCHS - 1
+    rows = [{**row, "best": int(row["epoch"] <= best)} for row in newest.rows]
+    checkpoint = replace(newest, rows=rows)
+    stored = bytearray(run.best.read_bytes())
+    stored[len(stored) // 2] ^= 0xFF
+    run.best.write_bytes(stored[: len(stored) // 2] if damage == "cut" else stored)
+    if damage == "gone":
+        run.best.unlink()
+    said: list[str] = []
+    require_best(run, checkpoint, said.append)
+    held = run.checkpoints / f"epoch-{best:04d}" / "model.keras"
+    assert run.best.read_bytes() == held.read_bytes()
+    assert [f"again that of epoch {best}" in line for line in said] == [True]
+    require_best(run, checkpoint, said.append)
+    assert len(said) == 1
+
+
+def test_a_damaged_best_model_of_no_checkpoint_is_told_at_once(whole, tmp_path, capsys) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    best = best_epoch(rows_of(whole))
+    other = next(e for e in range(EPOCHS, 0, -1) if e != best)
+    for epoch in range(1, EPOCHS + 1):
+        if epoch != other:
+            shutil.rmtree(run / "checkpoints" / f"epoch-{epoch:04d}", ignore_errors=True)
+    if other < best:
+        pytest.skip("the epoch of the best model comes again in any case")
+    (run / "best.keras").write_bytes(b"half")
+    before = {f: f.stat().st_mtime_ns for f in run.rglob("*") if f.is_file()}
+    assert main(["train", "--resume", "--out", str(run)]) == 2
+    said = capsys.readouterr().err
+    assert f"It is of epoch {best}, whose checkpoint is gone" in said
+    assert {f: f.stat().st_mtime_ns for f in run.rglob("*") if f.is_file()} == before
 
 
 def test_a_finished_run_is_left_as_it_is(whole, tmp_path, capsys) -> None:

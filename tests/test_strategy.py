@@ -139,3 +139,28 @@ def test_two_processes(alone: Path, tmp_path: Path) -> None:
     assert "on 2 replicas" in said[0][0]
     assert said[1][0] == ""  # the chief alone speaks and writes
     assert_alike(run, alone)
+
+
+HOSTS = ["host0:1", "host1:1"]
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        ([1], "no mapping"),
+        ({"cluster": HOSTS}, "must be mappings"),
+        ({"cluster": {"worker": "host0:1"}}, "cluster.worker must be a list of host:port"),
+        ({"cluster": {"worker": [1, 2]}}, "cluster.worker must be a list of host:port"),
+        ({"cluster": {"worker": HOSTS}}, "task.type must be one of worker"),
+        ({"cluster": {"worker": HOSTS}, "task": [0]}, "must be mappings"),
+        ({"cluster": {"worker": HOSTS}, "task": {"type": "worker"}}, "task.index must be a numb"),
+        ({"cluster": {"worker": HOSTS}, "task": {"type": "ps", "index": 0}}, "task.type must be"),
+        ({"cluster": {"worker": HOSTS}, "task": {"type": "worker", "index": 2}}, "from 0 to 1"),
+        ({"cluster": {"worker": HOSTS}, "task": {"type": "worker", "index": None}}, "from 0 to 1"),
+    ],
+)
+def test_a_tf_config_of_another_form_is_one_line(config, said: str) -> None:
+    environment = {"TF_CONFIG": json.dumps(config)}
+    for ask in (workers, is_chief, lambda given: strategy_of("1", given)):
+        with pytest.raises(InputError, match=f"TF_CONFIG as JSON.*{said}"):
+            ask(environment)

@@ -58,14 +58,32 @@ def _tf_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         return {}
     try:
         found = json.loads(text)
-        if not isinstance(found, dict):
-            raise ValueError("no mapping")
-        return found
-    except ValueError as error:
+        _check_tf_config(found)
+        return dict(found)
+    except (ValueError, RecursionError) as error:
         raise InputError(
             'Expected TF_CONFIG as JSON, {"cluster": {"worker": ["host:port", ...]}, "task": '
-            f'{{"type": "worker", "index": 0}}}}; received {text!r}.'
+            f'{{"type": "worker", "index": 0}}}}; received {text[:300]!r}: {error}.'
         ) from error
+
+
+def _check_tf_config(found: Any) -> None:
+    """Raise `ValueError` where it is of another form than TensorFlow's."""
+    if not isinstance(found, dict):
+        raise ValueError("no mapping")
+    cluster, task = found.get("cluster", {}), found.get("task", {})
+    if not isinstance(cluster, dict) or not isinstance(task, dict):
+        raise ValueError("cluster and task must be mappings")
+    for kind, hosts in cluster.items():
+        if not isinstance(hosts, list) or not all(isinstance(host, str) for host in hosts):
+            raise ValueError(f"cluster.{kind} must be a list of host:port")
+    if not cluster and not task:
+        return
+    kind, index = task.get("type"), task.get("index")
+    if not isinstance(kind, str) or kind not in cluster:
+        raise ValueError(f"task.type must be one of {', '.join(cluster) or 'the cluster'}")
+    if str(index) not in map(str, range(len(cluster[kind]))):
+        raise ValueError(f"task.index must be a number from 0 to {len(cluster[kind]) - 1}")
 
 
 def _names(devices: str) -> list[str]:

@@ -15,7 +15,7 @@ import keras
 import tensorflow as tf
 
 import iic_tf
-from iic_tf.errors import InputError, expected
+from iic_tf.errors import InputError, expected, require_text
 from iic_tf.training.callbacks import (
     Evaluate,
     KeepBest,
@@ -74,6 +74,7 @@ def train(
     if not 0 <= seed < 2**31:
         raise expected("seed >= 0 and below 2147483648", seed, "seed")
     strategy = strategy or tf.distribute.get_strategy()
+    require_text(Path(out))
     recipe, config = task.recipe, _config(task, seed)
     _check_shares(recipe, strategy)
     # What is wrong is met before the folder exists, as far as it can be without reading all files.

@@ -73,7 +73,8 @@ def load_classes(path: str | Path) -> MaskCode:
     try:
         # The loader is a SafeLoader: it builds plain values only.
         document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+    except (yaml.YAMLError, ValueError, OSError, RecursionError, OverflowError) as error:
+        # ValueError: no UTF-8, a date of a month 13. RecursionError: lists too deep.
         raise InputError(
             f"In '{path}': Expected YAML with colours in quotes, such as {_EXAMPLE}; "
             f"received {' '.join(str(error).split())}"

@@ -88,6 +88,8 @@ class Source:
             value = given = getattr(self, name)
             if isinstance(given, list | Path):
                 value = tuple(given) if isinstance(given, list) else str(given)
+            if isinstance(value, str) and "\0" in value:
+                raise expected(f"{_wanted(name, hints[name])}, without a zero byte", given, name)
             try:
                 fit = TypeAdapter(hints[name]).validate_python(value, strict=True)
             except ValidationError as error:
@@ -146,7 +148,13 @@ def options_of(source: type[Source]) -> list[Option]:
 
 def absolute(path: str | None) -> str | None:
     """An absolute path, so that a run finds its data from any folder."""
-    return None if path is None else str(Path(path).expanduser().resolve())
+    if path is None:
+        return None
+    try:
+        return str(Path(path).expanduser().resolve())
+    except (ValueError, RuntimeError) as error:
+        # A zero byte; ~ of nobody here.
+        raise expected("a path", path, "path") from error
 
 
 def _of_hint(hint: Any) -> tuple[type, tuple[str, ...], int | None]:

@@ -11,6 +11,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from iic_tf.errors import expected
+from iic_tf.views.ranges import check_number
+
+MOST_SCALE = 100
+"""The largest factor; beyond it, and below its inverse, nothing is left of an image."""
 
 _QUARTER = np.array([[0.0, -1.0], [1.0, 0.0]])
 
@@ -23,9 +27,12 @@ class Geometry:
         flip: probability of a horizontal flip.
         upside_down: probability of a vertical flip (aerial images know no up).
         quarter_turns: also turn by 0, 90, 180 or 270 degrees, exactly; crops must be square.
-        rotation: degrees; drawn from −rotation to rotation.
-        shear: degrees, likewise.
-        scale: smallest and largest factor.
+        rotation: degrees, 0 to 360; drawn from −rotation to rotation.
+        shear: degrees, likewise, 0 to 89.
+        scale: smallest and largest factor, 0.01 to 100.
+
+    Raises:
+        InputError: a value of another kind, or outside its range.
     """
 
     # No other names where plain values are made into one.
@@ -40,10 +47,19 @@ class Geometry:
 
     def __post_init__(self) -> None:
         for name in ("flip", "upside_down"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise expected("a probability from 0 to 1", getattr(self, name), name)
-        if not 0 < self.scale[0] <= self.scale[1]:
-            raise expected("0 < smallest <= largest factor", self.scale, "scale")
+            check_number(getattr(self, name), "a probability from 0 to 1", name, 0, 1)
+        for name, most in (("rotation", 360), ("shear", 89)):
+            what = f"degrees from 0 to {most}"
+            check_number(getattr(self, name), what, name, 0, most)
+        if not isinstance(self.quarter_turns, bool):
+            raise expected("quarter_turns true or false", self.quarter_turns, "quarter_turns")
+        what = f"0 < smallest <= largest factor, from {1 / MOST_SCALE:g} to {MOST_SCALE}"
+        if not isinstance(self.scale, tuple | list) or len(self.scale) != 2:
+            raise expected(what, self.scale, "scale")
+        for factor in self.scale:
+            check_number(factor, what, "scale", 1 / MOST_SCALE, MOST_SCALE)
+        if not self.scale[0] <= self.scale[1]:
+            raise expected(what, self.scale, "scale")
 
     @property
     def affine(self) -> bool:

@@ -14,6 +14,9 @@ from iic_tf.errors import expected
 from iic_tf.views.affine_sample import affine_sample
 from iic_tf.views.photometry import Photometry, jitter
 
+LARGEST = 65535
+"""Pixels of a side."""
+
 
 @dataclass(frozen=True)
 class ImageView:
@@ -56,10 +59,12 @@ class ImageView:
     photometry: Photometry | None = None
 
     def __post_init__(self) -> None:
-        if not self.crops or not all(_whole(crop) and crop >= 1 for crop in self.crops):
+        if not isinstance(self.crops, tuple | list) or not self.crops:
             raise expected("crops of whole numbers of pixels, 1 or more", self.crops, "crops")
-        if not _whole(self.size) or self.size < 1:
-            raise expected("a view of at least 1 pixel", self.size, "size")
+        if not all(_whole(crop) and 1 <= crop <= LARGEST for crop in self.crops):
+            raise expected("crops of whole numbers of pixels, 1 or more", self.crops, "crops")
+        if not _whole(self.size) or not 1 <= self.size <= LARGEST:
+            raise expected(f"a view of at least 1 pixel and at most {LARGEST}", self.size, "size")
         for name in ("centre", "flip", "rotate_share"):
             if not _number(getattr(self, name)) or not 0 <= getattr(self, name) <= 1:
                 raise expected("a probability from 0 to 1", getattr(self, name), name)

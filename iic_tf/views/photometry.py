@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.errors import expected
+from iic_tf.views.ranges import check_number
 
 GREY = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in luma (ITU-R BT.601)."""
@@ -22,6 +22,9 @@ class Photometry:
     Attributes:
         brightness, contrast, saturation: a factor is drawn from 1 − v to 1 + v.
         hue: a shift is drawn from −v to v, in turns (0.5 is half the colour circle).
+
+    Raises:
+        InputError: a value of another kind, or outside its range.
     """
 
     # No other names where plain values are made into one.
@@ -34,10 +37,8 @@ class Photometry:
 
     def __post_init__(self) -> None:
         for name in ("brightness", "contrast", "saturation"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise expected("a jitter from 0 to 1", getattr(self, name), name)
-        if not 0 <= self.hue <= 0.5:
-            raise expected("a hue jitter from 0 to 0.5", self.hue, "hue")
+            check_number(getattr(self, name), "a jitter from 0 to 1", name, 0, 1)
+        check_number(self.hue, "a hue jitter from 0 to 0.5", "hue", 0, 0.5)
 
     def draw(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """(brightness, contrast, saturation, hue) of one view, float32 `[4]`."""

@@ -35,7 +35,7 @@ class _IIC(Values):
         0, ge=0, description="clusters of the overclustering head; 0: so many for each class"
     )
     overclusters_per_class: Whole = Field(5, ge=1, description="how many")
-    sub_heads: Whole = Field(1, ge=1, le=MOST_SUB_HEADS, description="sub-heads of each head")
+    sub_heads: Whole = Field(1, ge=1, description="sub-heads of each head")
     lamb: Real = Field(1.0, ge=0, allow_inf_nan=False, description="λ of the main head")
     overclustering_lamb: Real = Field(
         1.0, ge=0, allow_inf_nan=False, description="λ of the overclustering head"
@@ -49,6 +49,13 @@ class _IIC(Values):
     def _check_overclusters(cls, value: int) -> int:
         if value == 1:
             raise expected("at least 2 overclusters", value, "overclusters")
+        return value
+
+    @field_validator("sub_heads")
+    @classmethod
+    def _check_sub_heads(cls, value: int) -> int:
+        if value > MOST_SUB_HEADS:
+            raise expected(f"at most {MOST_SUB_HEADS} sub-heads", value, "sub_heads")
         return value
 
     @field_validator("turns")
@@ -109,7 +116,7 @@ class IICClustering(_IIC, ClusteringRecipe):
 
     model_class = IICClusterer
 
-    sub_heads: Whole = Field(5, ge=1, le=MOST_SUB_HEADS, description="sub-heads of each head")
+    sub_heads: Whole = Field(5, ge=1, description="sub-heads of each head")
     overclustering: Flag = Field(True, description="whether there is an overclustering head")
 
     @property
