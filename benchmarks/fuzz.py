@@ -69,7 +69,14 @@ class Table:
 
     def lines(self) -> list[str]:
         """A table of counts in Markdown."""
-        columns = ("worked", "one line", "traceback", "other words", "too long", "left behind")
+        columns: tuple[str, ...] = (
+            "worked",
+            "one line",
+            "traceback",
+            "other words",
+            "too long",
+            "left behind",
+        )
         columns += ("not noticed", "not tried")
         lines = [f"| | cases | {' | '.join(columns)} |", f"|{'---|' * (len(columns) + 2)}"]
         for kind, counts in self.ended.items():

@@ -50,7 +50,8 @@ def _case(work: Path, name: str, file: str, stored: bytes, load: Callable[[Path]
         shutil.rmtree(folder, ignore_errors=True)
         shutil.copytree(work / "data" / "images", folder / "images")
         shutil.copytree(work / "data" / "masks", folder / "masks")
-        where = {_as_mask: "masks", _as_classes: "."}.get(load, "images")
+        places: dict[Callable[[Path], Any], str] = {_as_mask: "masks", _as_classes: "."}
+        where = places.get(load, "images")
         (folder / where / f"0{Path(file).suffix}" if where != "." else folder / file).write_bytes(
             stored
         )

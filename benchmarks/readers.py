@@ -133,7 +133,8 @@ def main() -> None:
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
-        found = measure(*given.one, given.batch, given.steps, given.rounds)
+        kind, folder = given.one
+        found = measure(kind, folder, given.batch, given.steps, given.rounds)
         print(json.dumps(found))
         return
     print(json.dumps(machine()))

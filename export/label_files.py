@@ -63,8 +63,9 @@ def write_labels(
             # A colour for every number: Pillow keeps no transparency beyond the palette's end.
             image.putpalette(colours.tobytes().ljust(3 * 256, b"\0"))
             # 8 bits also for few colours: not every reader unpacks less.
-            transparent = {"transparency": NO_DATA} if len(colours) <= NO_DATA else {}
-            image.save(temporary, bits=8, **transparent)
+            if len(colours) <= NO_DATA:
+                image.info["transparency"] = NO_DATA
+            image.save(temporary, bits=8)
         strips = iter([whole])
     if small and (source is None or not is_tiff(source)):
         return [png]

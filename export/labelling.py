@@ -20,7 +20,6 @@ from iic_tf.pictures import to_rgb
 from iic_tf.training.progress import progress
 from iic_tf.training.whole_scene import CORE, scene_summing, shows_all
 from iic_tf.turns import MAIN
-from iic_tf.views.inputs import BANDS
 
 RENDERING = 2000
 """Longest side of a rendering."""
@@ -92,19 +91,13 @@ class Predictor:
         """Refuse what cannot be labelled.
 
         Raises:
-            InputError: an image too small for Sobel gradients, which mirror it at its border; or
-                one that may hold no data in parts, where all numbers of label files are taken.
+            InputError: an image that may hold no data in parts, where all numbers of label files
+                are taken.
         """
         if self.clusters > NO_DATA and has_nodata(scene):
             raise InputError(
                 f"Expected at most {NO_DATA} clusters for images with pixels of no data, whose "
                 f"label is {NO_DATA}; received {self.clusters} and '{scene.name}'."
-            )
-        least = 1 if self.served.model.inputs == BANDS else self.served.downscale + 1
-        if min(scene.height, scene.width) < least:
-            raise InputError(
-                f"Expected an image of {least} x {least} pixels or more; received "
-                f"{scene.height} x {scene.width} in '{scene.name}'."
             )
 
 

@@ -153,7 +153,7 @@ def _load(
             class_file,
             image_glob=image_glob,
             mask_glob=mask_glob,
-            convert=str(channels) if channels in (1, 3) else "auto",
+            convert={1: "1", 3: "3"}.get(channels, "auto"),  # type: ignore[arg-type]
             bands=trained_bands(run),
         )
     for note in scenes.notes:

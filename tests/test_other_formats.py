@@ -9,6 +9,7 @@ from image_files import gdal_tiff
 from PIL import Image
 from raster_checks import check_windows, noise, whole
 
+from iic_tf.data.folder import load_folder
 from iic_tf.data.raster import Raster
 from iic_tf.errors import InputError
 
@@ -145,6 +146,20 @@ def test_a_vrt_puts_bands_together(tmp_path, monkeypatch):
     # A VRT of VRTs, by their full names.
     outer = vrt(tmp_path, bands_vrt([path], relative=0), "outer.vrt")
     np.testing.assert_array_equal(whole(outer)[0], pixels[..., :1])
+
+
+def test_no_pixel_is_in_a_set_twice_by_way_of_a_vrt(tmp_path):
+    for band in range(3):
+        gdal_tiff(tmp_path / f"B{band}.tif", noise(37, 53, 1)[..., 0])
+    path = vrt(tmp_path, bands_vrt([f"B{band}.tif" for band in range(3)]))
+    scenes = load_folder(tmp_path)
+    assert [(s.name, s.channels) for s in scenes.scenes] == [("a", 3)]
+    assert scenes.notes == ("left out: 3 files that a VRT has in the set as well, as 'B0.tif'",)
+    # One of as many bands as its parts have is a mosaic, of which the parts stay.
+    path.write_text(bands_vrt(["B1.tif"]))
+    scenes = load_folder(tmp_path)
+    assert [s.name for s in scenes.scenes] == ["B0", "B1", "B2"]
+    assert scenes.notes == ("left out: 1 files that a VRT has in the set as well, as 'a.vrt'",)
 
 
 @pytest.mark.parametrize(

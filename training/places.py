@@ -62,11 +62,9 @@ def place_of(run: Run, given: Mapping[str, Any]) -> Place:
         for name in known
         if name in kept and place[name]
     ]
-    notes = ()
-    if used:
-        notes = (f"as in training: {', '.join(used)}; give what does not fit {other} anew",)
+    notes = [f"as in training: {', '.join(used)}; give what does not fit {other} anew"] * bool(used)
     folder = _folder(run, other)
-    return Place(place, folder, folder / "pictures", notes)
+    return Place(place, folder, folder / "pictures", tuple(notes))
 
 
 def make_folder(folder: Path) -> None:

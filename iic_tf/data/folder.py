@@ -20,6 +20,7 @@ from iic_tf.data.reading import SUFFIXES
 from iic_tf.data.registry import SCENES, FileSource, dataset, option
 from iic_tf.data.scene import SceneSet
 from iic_tf.data.stack import Stack
+from iic_tf.data.vrt import sources_of
 from iic_tf.errors import DataMissingError, InputError
 
 
@@ -85,9 +86,10 @@ def load_folder(
         raise InputError("Expected masks along with a classes file; received classes alone.")
     base = image_root if image_root.is_dir() else image_root.parent
     by_file, told_of_bands = _rasters(base, files.images, bands)
+    by_file, told_of_doubles = _once(by_file)
     files = replace(files, images=list(by_file))
     partner: dict[Path, Path] = {}
-    notes = [*files.notes, *told_of_bands]
+    notes = [*files.notes, *told_of_bands, *told_of_doubles]
     if mask_root is not None:
         partner = pair_files(base, files.images, mask_root, files.masks)
     elif files.masks:
@@ -130,6 +132,28 @@ def _rasters(
     if not others:
         return rasters, []
     return rasters, [f"left out: {len(others)} files that are none of {bands}, as '{others[0]}'"]
+
+
+def _once(rasters: dict[Path, Raster]) -> tuple[dict[Path, Raster], list[str]]:
+    """Without files that are in the set twice, by themselves and as part of a VRT; and notes.
+
+    A VRT of more bands than its parts have, as of a file for each band, stays, and its parts go; of
+    others, as of a mosaic, the parts stay.
+    """
+    places = {file.resolve(): file for file in rasters}
+    gone: list[Path] = []
+    for file, raster in rasters.items():
+        if file.suffix.lower() == ".vrt":
+            parts = [places[source] for source in sources_of(file) if source in places]
+            if parts and raster.channels > max(rasters[part].channels for part in parts):
+                gone += parts
+            elif parts:
+                gone.append(file)
+    if not gone:
+        return rasters, []
+    kept = {file: raster for file, raster in rasters.items() if file not in gone}
+    count = len(rasters) - len(kept)
+    return kept, [f"left out: {count} files that a VRT has in the set as well, as '{gone[0].name}'"]
 
 
 def _existing(path: str | Path) -> Path:

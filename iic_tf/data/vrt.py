@@ -49,9 +49,22 @@ def check_vrt(path: Path, depth: int = 0) -> None:
             _check_source(path, element, depth)
 
 
-def _check_source(path: Path, element: ElementTree.Element, depth: int) -> None:
+def sources_of(path: Path) -> set[Path]:
+    """The files that a VRT puts together, resolved; none of one that is damaged."""
+    try:
+        root = ElementTree.fromstring(path.read_bytes())
+    except (ElementTree.ParseError, OSError):
+        return set()
+    return {_named(path, element).resolve() for element in root.iter(_SOURCE)}
+
+
+def _named(path: Path, element: ElementTree.Element) -> Path:
     name = (element.text or "").strip()
-    source = path.parent / name if element.get("relativeToVRT") == "1" else Path(name)
+    return path.parent / name if element.get("relativeToVRT") == "1" else Path(name)
+
+
+def _check_source(path: Path, element: ElementTree.Element, depth: int) -> None:
+    name, source = (element.text or "").strip(), _named(path, element)
     if not name or name.startswith("/vsi") or "://" in name or "<" in name:
         raise unreadable(path, f"its source '{name[:80]}' is no file of this computer")
     if not source.is_file():

@@ -11,6 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from iic_tf.errors import expected
+from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
 from iic_tf.views.inputs import BANDS
@@ -68,10 +69,7 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
     @property
     def examples(self) -> tuple[tuple[int, int, int], ...]:
         """Batch, height and width of images that show what a runtime does: several, odd, small."""
-        # Sobel gradients mirror the image at its border, which takes two pixels.
-        least = 2 * self.downscale
-        sizes = ((1, 33, 47), (2, 64, 64), (1, 7, 5), (3, 100, 31))
-        return tuple((n, max(height, least), max(width, least)) for n, height, width in sizes)
+        return ((1, 33, 47), (2, 64, 64), (1, 7, 5), (3, 100, 31), (2, 1, 9))
 
     @property
     def margin(self) -> int:
@@ -122,8 +120,12 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
 
         They are 0 for all clusters where a pixel holds no data.
         """
-        maps, _ = self._small_maps(pixels, MAIN, sums)
-        return self._enlarged(maps, pixels)
+
+        def some(pixels: Any) -> Any:
+            maps, _ = self._small_maps(pixels, MAIN, sums)
+            return self._enlarged(maps, pixels)
+
+        return of_any_batch(some, pixels)
 
     def scene_sums(self, pixels: Any, core: Any) -> Any:
         """Float32 `[batch, scene_features]` of windows, to be added up over a scene.

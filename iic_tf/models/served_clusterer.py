@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from iic_tf.models.served import without_nan
+from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.turns import MAIN
 from iic_tf.views.axis_weights import central_weights, covering_weights
 from iic_tf.views.image_view import ImageView
@@ -72,7 +73,7 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
 
     def probabilities(self, pixels: Any) -> Any:
         """Main-head probabilities of the chosen sub-head, float32 `[batch, classes]`."""
-        return self.model(self.prepared(pixels))
+        return of_any_batch(lambda some: self.model(self.prepared(some)), pixels)
 
     def __call__(self, pixels: Any) -> dict[str, Any]:
         """`labels` int32 `[batch]` and `probabilities` of raw pixels."""

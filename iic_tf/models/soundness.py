@@ -100,6 +100,8 @@ class Soundness:
         count = strategy.num_replicas_in_sync
         self._several_machines = count > 1 and len(strategy.extended.worker_devices) < count
         self.explain: Callable[[UnsoundStep], InputError] = UnsoundStep.error
+        self._held: list[tuple[str | None, Any, Any]] = []
+        self._from = 0
         self._clear(0)
 
     # --- within a step
@@ -183,7 +185,7 @@ class Soundness:
     def _clear(self, epoch: int) -> None:
         self.epoch = epoch
         self._from = 0
-        self._held: list[tuple[str | None, Any, Any]] = []
+        self._held = []
         self._looked = time.monotonic()
 
 

@@ -103,10 +103,10 @@ class Pairs(NumberedBatches):
             return self._nothing()
         if self.grid is None:
             found = [self.crops.drawn(generator(self.seed, epoch, i, "crop")) for i in indices]
-            places, read = zip(*found, strict=True)
         else:
-            places = [self.grid[self._order(epoch)[i]] for i in indices]
-            read = [self.crops.read(*place) for place in places]
+            order = self._order(epoch)
+            found = [(self.grid[order[i]], self.crops.read(*self.grid[order[i]])) for i in indices]
+        places, read = [place for place, _ in found], [crop for _, crop in found]
         g = [self.geometry.draw(generator(self.seed, epoch, i, "geometry")) for i in indices]
         photometry = [generator(self.seed, epoch, i, "photometry") for i in indices]
         drawn = {

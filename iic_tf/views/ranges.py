@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from numbers import Real
+
+import numpy as np
 
 from iic_tf.errors import expected
 
@@ -22,7 +23,7 @@ def check_number(value: object, what: str, name: str, low: float, high: float) -
         InputError: it is something else.
     """
     if (
-        not isinstance(value, Real)
+        not isinstance(value, int | float | np.integer | np.floating)
         or isinstance(value, bool)
         or not low <= value <= high
         or not math.isfinite(value)
