@@ -46,9 +46,17 @@ def check(run_exported: Exported, served: Servable) -> float:
         # A little beyond the range on both sides, where values are clipped.
         noise = rng.uniform(-0.05, 1.05, shape)
         pixels = (served.low + span * noise).astype(np.float32)
+        _spoil(pixels, rng)
         mine = {name: np.asarray(value) for name, value in served(pixels).items()}
         worst = max(worst, _compare(mine, run_exported(pixels), shape, served.tolerance))
     return worst
+
+
+def _spoil(pixels: NDArray[np.float32], rng: np.random.Generator) -> None:
+    """Some values that are none, infinite, or far beyond any range, in one pixel of fifty each."""
+    for value in (np.nan, np.inf, -np.inf, 1e30, -1e30):
+        there = rng.random(pixels.shape) < 0.02 / pixels.shape[-1]
+        pixels[there] = value
 
 
 def check_windows(run_window: ExportedWindow, served: Any) -> float:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+import tensorflow as tf
 
 from iic_tf.errors import InputError, expected
 from iic_tf.export.onnx_file import export_onnx, window_path
 from iic_tf.export.savedmodel import WINDOW, export_savedmodel
 from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
-from iic_tf.export.served_run import load_served
+from iic_tf.export.served_run import load_served, trained_bands
+from iic_tf.training.atomic import clear_left
 from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
 
@@ -21,7 +25,8 @@ class Format:
 
     Attributes:
         place: where it goes inside RUN/export.
-        write: writes and checks it; returns the largest difference from the Keras model.
+        write: writes and checks it, given which bands the pixels are, if the run chose them;
+            returns the largest difference from the Keras model.
         mark: the file by which an export of this kind is known within its folder; None where the
             export is one file.
         hint: what the user may do next; `{}` becomes the path.
@@ -29,7 +34,7 @@ class Format:
     """
 
     place: str
-    write: Callable[[Servable, Path], float]
+    write: Callable[[Servable, Path, str | None], float]
     mark: str | None = None
     hint: str | None = None
     windows: Callable[[Path], Path] = lambda path: path
@@ -81,10 +86,15 @@ def export(
     windows = kind.windows(path) if served.scene_features else path
     if windows != path:
         _require_free(windows, kind, overwrite)
-    difference = kind.write(served, path)
+    bands = trained_bands(run)
+    with _explained(path):
+        clear_left(path.parent)
+        difference = kind.write(served, path, bands)
     say(f"written: {path}")
     for line in _describe(served):
         say(line)
+    if bands is not None:
+        say(f"  bands   {bands}, in this order")
     if served.scene_features:
         say(
             "  labels depend on the image as a whole; to cut one into windows: "
@@ -95,6 +105,20 @@ def export(
     if kind.hint:
         say(kind.hint.format(path))
     return path
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    """Turn what stops writing, a full disk say, into one message."""
+    try:
+        yield
+    except InputError:
+        raise
+    except (OSError, tf.errors.OpError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"Expected room to write {path}; received {said}. Nothing was left there."
+        ) from error
 
 
 def _require_free(path: Path, kind: Format, overwrite: bool) -> None:

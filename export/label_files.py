@@ -13,6 +13,7 @@ from rasterio.windows import Window
 
 from iic_tf.data.gdal import create_tiff
 from iic_tf.export.georeference import place_of
+from iic_tf.export.labelling import NO_DATA
 from iic_tf.training.atomic import replacing
 
 LARGEST_PNG = 100_000_000
@@ -33,6 +34,9 @@ def write_labels(
     source: Path | None = None,
 ) -> list[Path]:
     """Write `<name>_labels.png`, `<name>_labels.tif` or both; each whole or not at all.
+
+    Labels of `labelling.NO_DATA`, 255, are no data, of which the PNG is transparent and which the
+    TIFF names as its nodata value; but for maps of 256 clusters, where 255 is one of them.
 
     The PNG is left out above 100 megapixels, the TIFF below unless the image was one. Both hold
     the indices, 8 bits each, and the colours as a palette. The TIFF is tiled and deflated, and
@@ -58,7 +62,8 @@ def write_labels(
             image = Image.fromarray(whole)
             image.putpalette(colours.tobytes())
             # 8 bits also for few colours: not every reader unpacks less.
-            image.save(temporary, bits=8)
+            transparent = {"transparency": NO_DATA} if len(colours) <= NO_DATA else {}
+            image.save(temporary, bits=8, **transparent)
         strips = iter([whole])
     if small and (source is None or not is_tiff(source)):
         return [png]
@@ -69,8 +74,8 @@ def write_labels(
 
 
 def is_tiff(path: Path) -> bool:
-    """Whether a file calls itself a TIFF."""
-    return path.suffix.lower() in (".tif", ".tiff")
+    """Whether a file calls itself a TIFF, or another format that has a place on Earth."""
+    return path.suffix.lower() in (".tif", ".tiff", ".jp2", ".j2k", ".vrt")
 
 
 def write_tiff(
@@ -87,7 +92,7 @@ def write_tiff(
         strips: the labels.
         size: height and width.
         colours: uint8 `[k, 3]`, k at most 256.
-        place: rasterio's `transform` and `crs`, or neither.
+        place: what `place_of` gives.
     """
     height, width = size
     with create_tiff(
@@ -99,9 +104,12 @@ def write_tiff(
         blockysize=TILE,
         compress="deflate",
         bigtiff="IF_SAFER",
+        nodata=NO_DATA if len(colours) <= NO_DATA else None,
         **place,
     ) as target:
         table = {index: (*map(int, colour), 255) for index, colour in enumerate(colours)}
+        if len(colours) <= NO_DATA:
+            table[NO_DATA] = (0, 0, 0, 0)
         target.write_colormap(1, table)
         top = 0
         for strip in regular(strips, TILE):

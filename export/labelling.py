@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.data.crops import box_mean
-from iic_tf.data.scene import Scene, SceneSet
+from iic_tf.data.crops import box_mean, box_mean_of_valid
+from iic_tf.data.scene import IGNORE, Scene, SceneSet, Valid, has_nodata, read_with_valid, with_nan
 from iic_tf.data.windows import Window, windows
 from iic_tf.errors import InputError
-from iic_tf.models.served import ServedSegmenter
+from iic_tf.models.served import ServedSegmenter, holds_data
 from iic_tf.pictures import to_rgb
 from iic_tf.training.progress import progress
 from iic_tf.training.whole_scene import CORE, scene_summing, shows_all
@@ -23,6 +24,9 @@ from iic_tf.views.inputs import BANDS
 
 RENDERING = 2000
 """Longest side of a rendering."""
+
+NO_DATA = 255
+"""The label, in files, of pixels that hold no data."""
 
 STRIP_BYTES = 1 << 28
 """Rows of windows that take no more are read in one piece: no strip of a TIFF is decoded twice."""
@@ -46,8 +50,9 @@ class Predictor:
                 one = served.probabilities(pixels, sums)[0]
             else:
                 one = served.maps(pixels, head, sums)[sub_head][0]
-            labels = tf.cast(tf.argmax(one, -1, tf.int32), tf.uint8)
-            return labels, tf.reduce_max(one, -1)
+            holds = holds_data(pixels)[0, ..., 0]
+            labels = tf.where(holds, tf.argmax(one, -1, tf.int32), NO_DATA)
+            return tf.cast(labels, tf.uint8), tf.reduce_max(one, -1) * tf.cast(holds, one.dtype)
 
         spec = tf.TensorSpec((1, None, None, served.model.channels), tf.float32)
         sums = tf.TensorSpec((1, served.scene_features), tf.float32)
@@ -58,6 +63,8 @@ class Predictor:
         self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Raw `[height, width, channels]` → labels uint8 and largest probability, at that size.
+
+        Where a pixel has NaN the label is `NO_DATA` and the probability 0.
 
         Args:
             pixels: raw values of a window.
@@ -81,8 +88,18 @@ class Predictor:
         core = -(-CORE // step) * step
         return windows(scene.height, scene.width, core, self.served.margin, align)
 
-    def require_size(self, scene: Scene) -> None:
-        """Refuse what is too small for Sobel gradients, which mirror the image at its border."""
+    def require(self, scene: Scene) -> None:
+        """Refuse what cannot be labelled.
+
+        Raises:
+            InputError: an image too small for Sobel gradients, which mirror it at its border; or
+                one that may hold no data in parts, where all numbers of label files are taken.
+        """
+        if self.clusters > NO_DATA and has_nodata(scene):
+            raise InputError(
+                f"Expected at most {NO_DATA} clusters for images with pixels of no data, whose "
+                f"label is {NO_DATA}; received {self.clusters} and '{scene.name}'."
+            )
         least = 1 if self.served.model.inputs == BANDS else self.served.downscale + 1
         if min(scene.height, scene.width) < least:
             raise InputError(
@@ -105,26 +122,28 @@ class Labelling:
 
     Attributes:
         factor: each pixel of the rendering stands for factor × factor.
-        labels: uint8 `[h, w]`, the label in the middle of each.
+        labels: int16 `[h, w]`, the label in the middle of each, `IGNORE` where there is no data.
         confidence: float32 `[h, w]`, the mean largest probability.
         truth: int32 `[h, w]` or None.
         counts: int64 `[clusters]`, pixels of the scene.
+        empty: how many pixels hold no data.
     """
 
     def __init__(
         self, predictor: Predictor, scenes: SceneSet, scene: Scene, with_mask: bool = False
     ):
-        predictor.require_size(scene)
+        predictor.require(scene)
         self.predictor = predictor
         self.scenes = scenes
         self.scene = scene
         self.factor = max(1, -(-max(scene.height, scene.width) // RENDERING))
         shape = (-(-scene.height // self.factor), -(-scene.width // self.factor))
         self._bands = np.empty((*shape, 3), np.float32)
-        self.labels = np.empty(shape, np.uint8)
+        self.labels = np.empty(shape, np.int16)
         self.confidence = np.empty(shape, np.float32)
         self.truth = np.empty(shape, np.int32) if with_mask and scene.has_mask else None
         self.counts = np.zeros(predictor.clusters, np.int64)
+        self.empty = 0
 
     @property
     def rgb(self) -> NDArray[np.uint8]:
@@ -133,6 +152,8 @@ class Labelling:
 
     def strips(self) -> Iterator[NDArray[np.uint8]]:
         """Labels of some rows at a time, uint8 `[rows, width]`, from top to bottom.
+
+        They are `NO_DATA` where a pixel holds none.
 
         Raises:
             InputError: the image or the mask is damaged.
@@ -144,51 +165,62 @@ class Labelling:
             for _, group in itertools.groupby(steps, key=lambda window: window.top):
                 row = list(group)
                 strip = np.empty((row[0].height, scene.width), np.uint8)
-                for window, pixels in zip(row, _read(scene, row), strict=True):
-                    labels, confidence = self.predictor(pixels, sums)
+                for window, (pixels, valid) in zip(row, _read(scene, row), strict=True):
+                    labels, confidence = self.predictor(with_nan(pixels, valid), sums)
                     inner = window.inner
                     strip[:, window.left : window.left + window.width] = labels[inner]
-                    self._render(window, pixels[inner], labels[inner], confidence[inner])
+                    valid = None if valid is None else valid[inner]
+                    self._render(window, pixels[inner], valid, labels[inner], confidence[inner])
                     bar.advance()
-                self.counts += np.bincount(strip.ravel(), minlength=len(self.counts))
+                counts = np.bincount(strip.ravel(), minlength=NO_DATA + 1)
+                self.counts += counts[: len(self.counts)]
+                self.empty += int(counts[len(self.counts) :].sum())
                 yield strip
 
     def _render(
         self,
         window: Window,
         pixels: NDArray[np.generic],
+        valid: Valid,
         labels: NDArray[np.uint8],
         confidence: NDArray[np.float32],
     ) -> None:
         f = self.factor
         shown = self.scenes.normalise(pixels)[..., list(self.scenes.rgb)]
+        nothing = np.full(3, np.nan, np.float32)
         place = tuple(
             slice(first // f, -(-(first + size) // f))
             for first, size in ((window.top, window.height), (window.left, window.width))
         )
-        self._bands[place] = box_mean(shown, f)
-        self.labels[place] = _middles(labels, f)
+        if valid is not None and f == 1:
+            shown[~valid] = nothing
+        self._bands[place], _ = box_mean_of_valid(shown, valid, f, nothing)
+        found = _middles(labels, f).astype(np.int16)
+        if valid is not None:
+            found[~_middles(valid, f)] = IGNORE
+        self.labels[place] = found
         self.confidence[place] = box_mean(confidence, f)
         if self.truth is not None:
             core = (window.top, window.left, window.height, window.width)
             self.truth[place] = _middles(self.scene.read_mask(*core), f)
 
 
-def _read(scene: Scene, row: list[Window]) -> Iterator[NDArray[np.generic]]:
-    """What each window of a row is to see."""
+def _read(scene: Scene, row: list[Window]) -> Iterator[tuple[NDArray[np.generic], Valid]]:
+    """What each window of a row is to see, and which pixels hold data."""
     top, _, height, _ = row[0].outer
-    # Two bytes a value is the most that is read.
+    # Most images have no more than two bytes a value.
     if 2 * height * scene.width * scene.channels > STRIP_BYTES:
         for window in row:
-            yield scene.read(*window.outer)
+            yield read_with_valid(scene, *window.outer)
         return
-    whole = scene.read(top, 0, height, scene.width)
+    whole, valid = read_with_valid(scene, top, 0, height, scene.width)
     for window in row:
         _, left, _, width = window.outer
-        yield whole[:, left : left + width]
+        columns = slice(left, left + width)
+        yield whole[:, columns], None if valid is None else valid[:, columns]
 
 
-def _middles(values: NDArray[np.integer], factor: int) -> NDArray[np.integer]:
+def _middles(values: NDArray[Any], factor: int) -> NDArray[Any]:
     """The value in the middle of each factor × factor box."""
     rows, columns = (
         np.minimum(np.arange(0, size, factor) + factor // 2, size - 1) for size in values.shape

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from iic_tf.data.scene import ClassTable, Scene
+from iic_tf.data.scene import IGNORE, ClassTable, Scene, read_with_valid, with_nan
 from iic_tf.errors import InputError
 from iic_tf.export.labelling import Predictor
 from iic_tf.metrics import confusion_matrix, one_to_one
@@ -82,7 +82,7 @@ def make_legend(predictor: Predictor, shown: Sequence[Scene], classes: ClassTabl
 
 
 def _confusion(predictor: Predictor, scene: Scene) -> NDArray[np.int64]:
-    predictor.require_size(scene)
+    predictor.require(scene)
     middle = scene.height / 2, scene.width / 2
     nearest = sorted(
         predictor.windows(scene),
@@ -92,7 +92,10 @@ def _confusion(predictor: Predictor, scene: Scene) -> NDArray[np.int64]:
     k = predictor.clusters
     total = np.zeros((k, k), np.int64)
     for window in itertools.islice(nearest, WINDOWS):
-        labels, _ = predictor(scene.read(*window.outer), sums)
+        labels, _ = predictor(with_nan(*read_with_valid(scene, *window.outer)), sums)
         truth = scene.read_mask(window.top, window.left, window.height, window.width)
-        total += confusion_matrix(truth, labels[window.inner], k, k)
+        found = labels[window.inner]
+        # Pixels without data have no label.
+        empty = found >= k
+        total += confusion_matrix(np.where(empty, IGNORE, truth), np.where(empty, 0, found), k, k)
     return total

@@ -36,13 +36,14 @@ OPSET = 18
 """The highest that tf2onnx 1.17 writes."""
 
 
-def export_onnx(served: Servable, path: Path) -> float:
+def export_onnx(served: Servable, path: Path, bands: str | None = None) -> float:
     """Write an ONNX model, check it, and only then put it in its place.
 
     Args:
         served: the model.
         path: the file. The graph for windows of a scene, of a model whose labels depend on the
             scene as a whole, goes into a second one beside it, see `window_path`.
+        bands: which bands the pixels are, kept as `bands` among the model's metadata.
 
     Returns:
         The largest difference from the Keras model, see `iic_tf.export.check`.
@@ -54,12 +55,12 @@ def export_onnx(served: Servable, path: Path) -> float:
     with contextlib.ExitStack() as places:
         temporary = places.enter_context(replacing(path))
         with progress("2/3  converting to ONNX"):
-            _save(convert(served), temporary)
+            _save(convert(served), temporary, bands)
         worst = check(runner(temporary), served)
         if served.scene_features:
             second = places.enter_context(replacing(window_path(path)))
             with progress("2/3  converting to ONNX"):
-                _save(convert_window(served), second)
+                _save(convert_window(served), second, bands)
             worst = max(worst, check_windows(window_runner(second), served))
         return worst
 
@@ -69,9 +70,11 @@ def window_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.window{path.suffix}")
 
 
-def _save(model: Any, path: Path) -> None:
+def _save(model: Any, path: Path, bands: str | None) -> None:
     import onnx
 
+    if bands is not None:
+        model.metadata_props.add(key="bands", value=bands)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:

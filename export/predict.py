@@ -11,7 +11,7 @@ import numpy as np
 
 from iic_tf.data.file_scene import FileScene
 from iic_tf.data.folder import load_folder
-from iic_tf.data.registry import source_from_dict
+from iic_tf.data.registry import absolute, check_options, source_from_dict
 from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
 from iic_tf.export.label_files import write_labels
@@ -19,7 +19,7 @@ from iic_tf.export.labelling import Labelling, Predictor
 from iic_tf.export.legend import Legend, make_legend
 from iic_tf.export.overclusters import overclustering_sub_head
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.served_run import load_served_as
+from iic_tf.export.served_run import load_served_as, trained_bands
 from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import choose, make_row, write_sheet
 from iic_tf.models.served import ServedSegmenter
@@ -79,6 +79,9 @@ def predict(
     predictor = _predictor(run, served, overclusters)
     shown = choose(scenes.scenes)
     legend = make_legend(predictor, shown, scenes.classes)
+    # First of all: by it the folder is known as one of predictions, should this be killed.
+    known = (folder / "legend.json").exists()
+    legend.write(folder / "legend.json")
     rows = {}
     broken: list[str] = []
     for number, scene in enumerate(track(scenes.scenes, "images"), 1):
@@ -95,14 +98,16 @@ def predict(
             rows[scene.name] = make_row(labelling)
         say(
             f"{number}/{len(scenes.scenes)}  {scene.name}  {scene.height}×{scene.width}  "
-            f"{largest_shares(labelling.counts, legend.names)}  {time.monotonic() - started:.1f} s"
+            f"{largest_shares(labelling.counts, legend.names)}{_empty(labelling)}  "
+            f"{time.monotonic() - started:.1f} s"
         )
     if rows:
         write_sheet(folder / "sheet.png", list(rows.values()), legend)
-        legend.write(folder / "legend.json")
         if legend.matched is not None:
             say(_MATCHED)
         say(f"written to {folder}; begin with {folder / 'sheet.png'}")
+    elif not known:
+        (folder / "legend.json").unlink()
     if broken:
         raise InputError(
             f"{len(broken)} of {len(scenes.scenes)} images were left out. {' '.join(broken)}"
@@ -120,10 +125,35 @@ def _load(
     say: Callable[[str], None],
 ) -> SceneSet:
     source = run.config().get("source", {})
-    if images == source.get("dataset") and not Path(images).exists():
-        scenes: SceneSet = source_from_dict(source).load()
+    given = {
+        name: value
+        for name, value in (
+            *(("masks", masks), ("class_file", class_file)),
+            *(("image_glob", image_glob), ("mask_glob", mask_glob)),
+        )
+        if value is not None
+    }
+    named = images == source.get("dataset") and not Path(images).exists()
+    if named or absolute(str(images)) == source.get("data"):
+        # What the run was trained on, with the masks and patterns that go with it.
+        check_options(source.get("dataset", "folder"), given)
+        scenes: SceneSet = source_from_dict({**source, **given}).load()
+        known = ("masks", "class_file", "image_glob", "mask_glob")
+        used = [name for name in known if source.get(name) and name not in given]
+        if used and not named:
+            as_options = (f"--{name.replace('_', '-')} {source[name]}" for name in used)
+            say(f"note: as in training: {', '.join(as_options)}")
     else:
-        scenes = load_folder(images, masks, class_file, image_glob=image_glob, mask_glob=mask_glob)
+        scenes = load_folder(
+            images,
+            masks,
+            class_file,
+            image_glob=image_glob,
+            mask_glob=mask_glob,
+            bands=trained_bands(run),
+        )
+    for note in scenes.notes:
+        say(f"note: {note}")
     channels = served.model.channels
     if scenes.channels != channels:
         raise InputError(
@@ -137,13 +167,21 @@ def _load(
             f"note: the run was trained on values up to {trained:g}; these images' number type "
             f"goes up to {largest:g}: they may be all dark or all bright to it"
         )
-    return dataclasses.replace(scenes, low=served.low, high=served.high)
+    return dataclasses.replace(scenes, low=served.low, high=served.high, fill=served.fill)
+
+
+def _empty(labelling: Labelling) -> str:
+    """The share of pixels that hold no data, where there are any."""
+    if not labelling.empty:
+        return ""
+    share = labelling.empty / (labelling.empty + labelling.counts.sum())
+    return f"; no data {share:.0%}" if share >= 0.01 else "; no data <1%"
 
 
 def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
     for scene in scenes:
         if isinstance(scene, FileScene):
-            yield scene.image.path
+            yield from scene.image.paths
             if scene.mask is not None:
                 yield scene.mask.path
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from iic_tf.errors import InputError
+from iic_tf.training.atomic import clear_left
 
 
 def make_folder(out: Path, images: Path, inputs: Iterable[Path], written: Collection[str]) -> Path:
@@ -34,6 +35,7 @@ def make_folder(out: Path, images: Path, inputs: Iterable[Path], written: Collec
                 f"Expected another folder for the results; received {out}, where they would "
                 f"replace '{file}'."
             )
+    clear_left(out)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:

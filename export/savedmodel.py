@@ -19,13 +19,18 @@ SIGNATURE = "serving_default"
 WINDOW = "window"
 
 
-def export_savedmodel(served: Servable, folder: Path) -> float:
+EXTRA = "assets.extra"
+"""Where TensorFlow Serving leaves a SavedModel's own files alone."""
+
+
+def export_savedmodel(served: Servable, folder: Path, bands: str | None = None) -> float:
     """Write a SavedModel, check it, and only then put it in its place.
 
     Args:
         served: the model.
         folder: the SavedModel itself. TensorFlow Serving wants its name to be a number, the
             version, inside a folder of the model's name.
+        bands: which bands the pixels are, kept in `assets.extra/bands.txt`.
 
     Returns:
         The largest difference from the Keras model, see `iic_tf.export.check`.
@@ -41,6 +46,10 @@ def export_savedmodel(served: Servable, folder: Path) -> float:
             if served.scene_features:
                 archive.add_endpoint(WINDOW, window_signature(served))
             archive.write_out(temporary, verbose=False)
+        if bands is not None:
+            extra = Path(temporary) / EXTRA
+            extra.mkdir()
+            (extra / "bands.txt").write_text(f"{bands}\n", encoding="utf-8")
         worst = check(runner(temporary), served)
         if served.scene_features:
             worst = max(worst, check_windows(window_runner(temporary), served))

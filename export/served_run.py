@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TypeVar
 
+from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import InputError
-from iic_tf.export.best_model import best_model
 from iic_tf.export.servable import Servable
+from iic_tf.training.best_model import best_model
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.registry import TASKS
@@ -41,3 +42,15 @@ def load_served_as(run: Run, kind: type[S]) -> S:
             f"{type(served).__name__}."
         )
     return served
+
+
+def trained_bands(run: Run) -> str | None:
+    """Which bands of the user's own images a run was trained on, as `--bands` gave them.
+
+    None: all of them, or the run was trained on another data set, whose bands are its own.
+    """
+    source = run.config().get("source", {})
+    if source.get("dataset", "folder") != "folder":
+        return None
+    bands: str | None = getattr(source_from_dict(source), "bands", None)
+    return bands

@@ -12,10 +12,10 @@ def largest_shares(counts: NDArray[np.int64], names: Sequence[str]) -> str:
     """The four largest clusters with their shares, the most first, and how many more there are.
 
     Args:
-        counts: integers `[clusters]`, at least one of them above 0.
+        counts: integers `[clusters]`.
         names: of the clusters.
     """
-    shares = counts / counts.sum()
+    shares = counts / max(1, int(counts.sum()))
     largest = [i for i in np.argsort(-shares, kind="stable")[:4] if shares[i] > 0]
     text = ", ".join(
         f"{names[i]} " + (f"{shares[i]:.0%}" if shares[i] >= 0.01 else "<1%") for i in largest

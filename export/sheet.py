@@ -46,7 +46,9 @@ def write_sheet(path: Path, rows: Sequence[TripletRow], legend: Legend) -> None:
     classes, matched = legend.classes, legend.matched
     if classes is not None and matched is not None:
         names, colours = classes.names, classes.colours
-        rows = [(name, rgb, matched[found], truth) for name, rgb, found, truth in rows]
+        # One more, for IGNORE, which is the last of all.
+        to_class = np.append(matched, IGNORE)
+        rows = [(name, rgb, to_class[found], truth) for name, rgb, found, truth in rows]
     elif classes is not None:
         # One table for both: the masks' classes come after the clusters.
         first = len(names)

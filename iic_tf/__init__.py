@@ -1,11 +1,15 @@
 """Learn to segment and cluster images without labels, by mutual information of paired views."""
 
-from iic_tf.quiet import load_tensorflow
+from iic_tf.backend import end_or_raise, load_keras
+from iic_tf.errors import InputError
 
-load_tensorflow()
+try:
+    load_keras()
+except InputError as error:
+    end_or_raise(error)
 
 from iic_tf import losses
-from iic_tf.errors import DataMissingError, InputError
+from iic_tf.errors import DataMissingError
 from iic_tf.models.iic_clusterer import IICClusterer
 from iic_tf.models.iic_segmenter import IICSegmenter
 from iic_tf.models.infoseg import InfoSeg

@@ -10,10 +10,12 @@ import contextlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Literal
 
+from iic_tf.console import one_line, prepare_console
 from iic_tf.errors import InputError, expected
 from iic_tf.options import Given, Option, Verb, command, from_source
 from iic_tf.train_plan import plan, train_options
@@ -53,11 +55,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit status is 0, 2 for a mistake in the input, 130 for Ctrl-C, 143 for SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    prepare_console()
     try:
-        command("iic-tf", __version__, ABOUT, VERBS, words)()
+        with _files_of_any_size():
+            command("iic-tf", __version__, ABOUT, VERBS, words)()
     except InputError as error:
-        print(f"iic-tf: {error}", file=sys.stderr)
-        return 2
+        return _mistake(error)
     except KeyboardInterrupt as stop:
         print("\niic-tf: stopped; what was finished is kept", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130
@@ -67,9 +70,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 141
     except OSError as error:
         # A full disk, a folder that may not be written to.
-        print(f"iic-tf: {error}", file=sys.stderr)
-        return 2
+        return _mistake(error)
+    except Exception as error:
+        if not _out_of_memory(error):
+            raise
+        said = one_line(error)[:200]
+        return _mistake(f"Expected work that fits into this machine's memory; received: {said}")
     return 0 if words else 2
+
+
+def _mistake(what: object) -> int:
+    print(f"iic-tf: {one_line(what)}", file=sys.stderr)
+    return 2
+
+
+def _out_of_memory(error: Exception) -> bool:
+    # TensorFlow's is known by its name: it need not be loaded by now.
+    return isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError"
+
+
+@contextlib.contextmanager
+def _files_of_any_size() -> Iterator[None]:
+    """A file beyond the limit of the shell (`ulimit -f`) is an error, and no end without a word."""
+    if not hasattr(signal, "SIGXFSZ") or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGXFSZ, before)
 
 
 # --- train

@@ -6,6 +6,9 @@ and exits with status 2; in user code the classes are ordinary `ValueError`s.
 
 from __future__ import annotations
 
+LONGEST = 300
+"""Characters of what came that a message repeats."""
+
 
 class InputError(ValueError):
     """A value, file or setting given by the user does not fit."""
@@ -17,5 +20,7 @@ class DataMissingError(InputError):
 
 def expected(what: str, received: object, name: str | None = None) -> InputError:
     """Build the one form of message: `Expected <what>; received <name>=<received>`."""
-    came = f"{name}={received!r}" if name is not None else str(received)
-    return InputError(f"Expected {what}; received {came}.")
+    came = repr(received) if name is not None else str(received)
+    if len(came) > LONGEST:
+        came = f"{came[:LONGEST]}… ({len(came)} characters)"
+    return InputError(f"Expected {what}; received {came if name is None else f'{name}={came}'}.")

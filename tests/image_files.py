@@ -95,14 +95,22 @@ def save(path, values):
         Image.fromarray(values).save(path)
 
 
-def gdal_tiff(path, values, **options):
-    """A TIFF with a place by GDAL, whose creation options these are, of `[h, w]` or `[h, w, c]`."""
+def gdal_tiff(path, values, mask=None, **options):
+    """A TIFF with a place by GDAL, whose creation options these are, of `[h, w]` or `[h, w, c]`.
+
+    `mask` says which pixels hold data, within the file.
+    """
     values = values if values.ndim == 3 else values[..., None]
     height, width, count = values.shape
     place = {"crs": "EPSG:32633", "transform": rasterio.Affine(0.5, 0, 500000, 0, -0.5, 5800000)}
     size = {"height": height, "width": width, "count": count, "dtype": values.dtype.name}
-    with rasterio.open(path, "w", driver="GTiff", **{**size, **place, **options}) as file:
+    with (
+        rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True),
+        rasterio.open(path, "w", driver="GTiff", **{**size, **place, **options}) as file,
+    ):
         file.write(values.transpose(2, 0, 1))
+        if mask is not None:
+            file.write_mask(mask)
 
 
 def png(path, values, bits=16, packed=None):

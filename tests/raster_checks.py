@@ -12,6 +12,12 @@ def noise(*shape, dtype=np.uint8):
     return np.random.default_rng(3).integers(0, top, shape, dtype, endpoint=True)
 
 
+def whole(path, **how):
+    """All pixels, and which of them hold data, of a file."""
+    raster = Raster(path, **how)
+    return raster.read_with_valid(0, 0, raster.height, raster.width)
+
+
 def check_windows(path, pixels, palette="rgb"):
     raster = Raster(path, palette)
     pixels = pixels if pixels.ndim == 3 else pixels[..., None]

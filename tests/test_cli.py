@@ -171,14 +171,15 @@ def test_non_finite_loss_names_step_and_images(photos, tmp_path, capsys, monkeyp
     monkeypatch.setattr(
         IICSegmenter, "loss_of", lambda self, j, head: loss_of(self, j, head) * float("nan")
     )
-    said = ("a finite loss", "received nan at epoch 1, step 1", "Images of this batch: ")
+    where = "received NaN or infinity in the loss and the gradients at epoch 1, step 1. "
+    said = ("finite images, loss and gradients", where, "Images of this batch: ")
     refused(capsys, arguments(photos, tmp_path / "run"), *said)
     assert not (tmp_path / "run" / "best.keras").exists()
 
 
 def test_a_rate_that_explodes_is_met_at_the_latest_when_evaluated(photos, tmp_path, capsys) -> None:
     given = arguments(photos, tmp_path / "run", "--rate", "1e30", "--steps", "6")
-    refused(capsys, given, "a finite loss", "epoch 1", "lower --rate")
+    refused(capsys, given, "finite", "epoch 1", "lower --rate")
     assert not (tmp_path / "run" / "best.keras").exists()
 
 

@@ -1,4 +1,5 @@
 import pickle
+import unicodedata
 from pathlib import PurePath
 
 import numpy as np
@@ -252,13 +253,13 @@ def test_stretch_reads_few_pixels(tmp_path, shape):
     class Blank:
         height, width, channels = shape[0], shape[1], 1
 
-        def read(self, top, left, height, width):
+        def read_with_valid(self, top, left, height, width):
             assert 0 <= top <= top + height <= shape[0]
             assert 0 <= left <= left + width <= shape[1]
-            return np.zeros((height, width, 1), np.uint8)
+            return np.zeros((height, width, 1), np.uint8), None
 
     for budget in (4000, 200_000):
-        assert 0.2 * budget < len(_sample(Blank(), budget)) <= budget
+        assert 0.2 * budget < len(_sample(Blank(), budget)[0]) <= budget
 
 
 def test_real_four_channel_folder():
@@ -268,3 +269,62 @@ def test_real_four_channel_folder():
     mask = np.concatenate([s.read_mask(0, 0, 800, 800).ravel() for s in found.scenes])
     shares = np.bincount(mask + 1, minlength=4) / mask.size
     np.testing.assert_allclose(shares, [0.188, 0.312, 0.408, 0.092], atol=1e-3)
+
+
+@pytest.mark.parametrize("layout", ["{}.png {}_mask.png", "images/{}.png masks/{}.png"])
+def test_masks_that_nobody_asked_for_are_no_images(tmp_path, layout):
+    image, mask = layout.split()
+    for name in ("a0", "a1"):
+        rgb(tmp_path / image.format(name)), index(tmp_path / mask.format(name))
+    found = load_folder(tmp_path)
+    assert len(found.scenes) == len(found.labelled.scenes) == 2
+    assert found.notes == (
+        f"2 files look like masks, such as '{mask.format('a0')}', and are not taken as "
+        "images (--image-glob '**/*' says otherwise)",
+    )
+    with pytest.raises(InputError, match="received 1 in"):
+        load_folder(tmp_path, image_glob="**/*")
+    # Where their classes cannot be told, they are left out, and that is said.
+    rgb(tmp_path / mask.format("a0"), colour=(0, 0, 255))
+    rgb(tmp_path / mask.format("a1"), colour=(255, 0, 0))
+    found = load_folder(tmp_path)
+    assert (len(found.scenes), found.labelled) == (2, None)
+    assert (
+        "masks are left out, as nobody asked for them (--masks): Expected a classes file"
+        in (found.notes[1])
+    )
+    (tmp_path / "c.yaml").write_text(CLASSES)
+    assert len(load_folder(tmp_path, classes=tmp_path / "c.yaml").labelled.scenes) == 2
+
+
+def test_files_that_look_like_masks_without_images(tmp_path):
+    rgb(tmp_path / "a.png"), index(tmp_path / "a_mask.png"), rgb(tmp_path / "beach_mask.png")
+    with pytest.raises(InputError, match=r"1 images, while 2 files look .* and 1 of these have no"):
+        load_folder(tmp_path)
+    (tmp_path / "a_mask.png").unlink()
+    assert names(load_folder(tmp_path, image_glob="**/*")) == ["a", "beach_mask"]
+    # Nothing but such names: they are the images.
+    (tmp_path / "a.png").unlink()
+    assert names(load_folder(tmp_path)) == ["beach_mask"]
+
+
+def test_images_without_masks_and_masks_without_images_are_told(tmp_path):
+    for name in ("t0", "t1", "t2"):
+        rgb(tmp_path / f"i/{name}.png")
+    index(tmp_path / "m/t0.png"), index(tmp_path / "m/x.png")
+    (tmp_path / "m/y.heic").write_bytes(b"none that is read")
+    assert load_folder(tmp_path / "i", tmp_path / "m").notes == (
+        f"left out of '{tmp_path / 'm'}': 1 of a kind that is not read (.heic), such as 'y.heic'",
+        "1 of 3 images have a mask: no mask is named like 't1.png'",
+        "1 masks have no image, such as 'x.png'",
+    )
+
+
+def test_names_in_both_forms_of_unicode(tmp_path):
+    for name in ("Köln", "plain"):
+        rgb(tmp_path / "i" / f"{unicodedata.normalize('NFC', name)}.png")
+        index(tmp_path / "m" / f"{unicodedata.normalize('NFD', name)}.png")
+    found = load_folder(tmp_path / "i", tmp_path / "m")
+    assert all(s.has_mask for s in found.scenes)
+    for folder in ("i", "m"):
+        assert names(load_folder(tmp_path / folder)) == ["Köln", "plain"]

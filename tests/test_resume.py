@@ -100,7 +100,8 @@ def assert_same(run: Path, other: Path) -> None:
 KILLED = """
 import os, signal, sys
 from iic_tf.cli import main
-from iic_tf.training import callbacks, checkpoints
+from iic_tf.models.soundness import Soundness
+from iic_tf.training import checkpoints
 place, number = sys.argv[1], int(sys.argv[2])
 count = 0
 
@@ -114,8 +115,7 @@ def dying(of):
     return instead
 
 if place == "step":
-    kind = callbacks.StopOnNonFiniteLoss
-    kind.on_train_batch_end = dying(kind.on_train_batch_end)
+    Soundness.took = dying(Soundness.took)
 elif place == "evaluation":
     from iic_tf.models.iic_clusterer import IICClusterer
     IICClusterer.bound = dying(IICClusterer.bound)
@@ -241,6 +241,49 @@ def test_other_values_are_refused(images, whole, tmp_path, capsys) -> None:
     assert "the folder of a run" in capsys.readouterr().err
 
 
+def moved(images: Path, whole: Path, place: Path) -> Path:
+    """A copy of the data, and in it a copy of the run, stopped before its last epoch."""
+    shutil.copytree(images, place)
+    run = place / "runs" / "a"
+    shutil.copytree(whole, run)
+    shutil.rmtree(run / "checkpoints" / f"epoch-{EPOCHS:04d}")
+    config = json.loads((run / "config.json").read_text())
+    config["source"]["data"] = str(place)
+    (run / "config.json").write_text(json.dumps(config))
+    return run
+
+
+def test_a_run_inside_the_folder_of_its_data(images, whole, tmp_path, capsys) -> None:
+    run = moved(images, whole, tmp_path / "data")
+    assert (run / "pictures" / "losses.png").is_file()
+    os.utime(tmp_path / "data" / "3.png", (0, 0))
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+    shown = capsys.readouterr().out
+    assert "10 images of 20×20" in shown
+    assert "note: the data are not quite those that the run began with: 1 image is newer" in shown
+    assert_same(run, whole)
+
+
+def test_other_data_are_refused(images, whole, tmp_path, capsys) -> None:
+    place = tmp_path / "data"
+    run = moved(images, whole, place)
+    shutil.copy(place / "0.png", place / "new.png")
+    (place / "1.png").unlink()
+    (place / "2.png").write_bytes((place / "3.png").read_bytes())
+    assert main(["train", "--resume", "--out", str(run)]) == 2
+    said = capsys.readouterr().err
+    assert "1 image is new: new.png; 1 image is gone: 1.png; 1 image is changed: 2.png" in said
+    # Runs of before this was kept know how many images there were.
+    (place / "1.png").write_bytes((images / "1.png").read_bytes())
+    config = json.loads((run / "config.json").read_text())
+    del config["data"]
+    (run / "config.json").write_text(json.dumps(config))
+    assert main(["train", "--resume", "--out", str(run)]) == 2
+    assert "11 images in place of 10" in capsys.readouterr().err
+    (place / "new.png").unlink()
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+
+
 def test_a_value_that_recipes_have_since_or_no_longer_have_stops_no_resuming(
     whole, tmp_path, capsys
 ) -> None:
@@ -305,16 +348,15 @@ def test_the_last_good_checkpoint_is_named_with_a_loss_that_is_not_finite(
     images, tmp_path, capsys, monkeypatch
 ) -> None:
     run = tmp_path / "run"
-    train_phase = IICClusterer.train_phase
+    loss_of = IICClusterer.loss_of
 
-    def broken(self, data, phase):
-        logs = train_phase(self, data, phase)
-        return {**logs, "loss": logs["loss"] * (float("nan") if phase == "main" else 1.0)}
+    def broken(self, sums, name):
+        return loss_of(self, sums, name) * (float("nan") if name == "main" else 1.0)
 
-    monkeypatch.setattr(IICClusterer, "train_phase", broken)
+    monkeypatch.setattr(IICClusterer, "loss_of", broken)
     assert main(given(images, run)) == 2
     said = capsys.readouterr().err
-    assert "received nan at epoch 2, step 1" in said
+    assert "received NaN or infinity in the loss and the gradients at epoch 2, step 1" in said
     assert f"last good checkpoint is {run / 'checkpoints' / 'epoch-0001'}" in said
     assert ".png" in said
 

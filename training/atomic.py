@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
+import re
 import secrets
 import shutil
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +37,7 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
         OSError: a full disk, say; a file where a folder is, or the other way round; the body made
             nothing.
     """
-    with _folders_for(path):
+    with folders_for(path):
         new = _hidden(path)
         try:
             yield new
@@ -46,7 +50,7 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _folders_for(path: Path) -> Iterator[None]:
+def folders_for(path: Path) -> Iterator[None]:
     """Make the folders above, and take those away again if the body raises."""
     made = [f for f in path.parents if not f.exists()]
     try:
@@ -64,7 +68,56 @@ def _hidden(path: Path) -> Path:
     # The suffix stays: Keras chooses the format by it. The dot in front hides it from whoever
     # lists the folder: TensorFlow Serving, for one, watches it for names that are numbers. Drawn
     # by `secrets`, which no seed makes the same in two processes.
-    return path.with_name(f".{path.stem[:_LONGEST]}-{secrets.token_hex(4)}{path.suffix}")
+    whose = f"{_host()}-{os.getpid()}-{secrets.token_hex(4)}"
+    return path.with_name(f".{path.stem[:_LONGEST]}-{whose}{path.suffix}")
+
+
+def _host() -> str:
+    """The machine, in a few letters that any file system takes."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:6]
+
+
+_HIDDEN = re.compile(r"\..+-(?P<host>[0-9a-f]{6})-(?P<process>\d{1,9})-[0-9a-f]{8}(\.[^.]*)?")
+"""What `_hidden` names."""
+
+_EARLIER = re.compile(r"\.(best|config|metrics|losses|evaluation)-[0-9a-f]{8}\.[a-z]+")
+"""What versions before called temporary files of a run folder."""
+
+_OLD = 7 * 24 * 3600
+"""Seconds after which nobody is still writing."""
+
+
+def clear_left(*folders: Path) -> None:
+    """Delete temporary files and folders that killed processes left in these folders.
+
+    Those of processes that live, or of other machines within the last week, stay.
+    """
+    for folder in folders:
+        with contextlib.suppress(OSError):
+            for path in list(folder.iterdir()):
+                if _is_left(path):
+                    _delete(path)
+
+
+def _is_left(path: Path) -> bool:
+    found = _HIDDEN.fullmatch(path.name)
+    if found is None and not _EARLIER.fullmatch(path.name):
+        return False
+    if found is not None and found["host"] == _host() and not _lives(int(found["process"])):
+        return True
+    with contextlib.suppress(OSError):
+        return time.time() - path.lstat().st_mtime > _OLD
+    return False
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _move(new: Path, path: Path, durable: bool) -> None:

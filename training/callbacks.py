@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import keras
 from numpy.typing import NDArray
 
-from iic_tf.errors import InputError
+from iic_tf.models.soundness import UnsoundStep, UnsoundStepError
 from iic_tf.training.atomic import replacing
 from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.run import Run
@@ -20,15 +20,17 @@ from iic_tf.training.run import Run
 _ADVICE = "A lower --rate or float32 precision usually helps."
 
 
-class NonFiniteLossError(InputError):
-    """The loss became NaN or infinite."""
+class NonFiniteLossError(UnsoundStepError):
+    """The loss, its gradients or the images became NaN or infinite."""
 
 
 class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
-    """End the run at the step whose loss is no finite number.
+    """Say of a step that met numbers that are not finite which images it was of, and what is kept.
+
+    The model finds it, and ends the training (`iic_tf.models.soundness`); nothing is done a step.
 
     Args:
-        names_of: names of the images in batch (epoch, step).
+        names_of: names of the images in batch (epoch, step), one for each.
         run: whose checkpoints are named.
     """
 
@@ -36,19 +38,19 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.names_of = names_of
         self.run = run
-        self.epoch = 0
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
-        self.epoch = epoch
+    def on_train_begin(self, logs: Any = None) -> None:
+        self.model.soundness.explain = self.error
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-        loss = float((logs or {}).get("loss", 0.0))
-        if not math.isfinite(loss):
-            names = ", ".join(sorted(set(self.names_of(self.epoch, batch))))
-            raise NonFiniteLossError(
-                f"Expected a finite loss; received {loss} at epoch {self.epoch + 1}, step "
-                f"{batch + 1}. Images of this batch: {names}. {self._kept()}{_ADVICE}"
-            )
+    def error(self, found: UnsoundStep) -> NonFiniteLossError:
+        """What is told of such a step."""
+        names = ", ".join(found.chosen(self.names_of(found.epoch, found.step)))
+        whose = "Images with them" if found.rows.any() else "Images of this batch"
+        advice = "" if found.rows.any() else _ADVICE
+        return NonFiniteLossError(
+            f"Expected finite images, loss and gradients; received {found.received}. {whose}: "
+            f"{names}. {self._kept()}{advice}".rstrip()
+        )
 
     def _kept(self) -> str:
         newest = Checkpoints(self.run.checkpoints).newest(lambda line: None)

@@ -86,9 +86,18 @@ class Checkpoints:
         for folder in reversed(self._found()):
             try:
                 return _read(folder)
-            except (OSError, ValueError, KeyError) as error:
-                say(f"{folder} is damaged ({error}): looking for an earlier one")
+            except Exception as error:
+                # What somebody else wrote may have any form and be missing anything.
+                said = str(error)[:200] or type(error).__name__
+                say(f"{folder} is damaged ({said}): looking for an earlier one")
         return None
+
+    def of_epoch(self, epoch: int) -> Checkpoint | None:
+        """That of an epoch, 1 for the first; None where it is gone or damaged."""
+        try:
+            return _read(self.folder / f"{PREFIX}{epoch:04d}")
+        except Exception:
+            return None
 
     def delete_after(self, epoch: int) -> None:
         """Delete damaged checkpoints behind an epoch, and what was being written when killed."""
@@ -115,7 +124,10 @@ def _read(folder: Path) -> Checkpoint:
     state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     with np.load(folder / "arrays.npz") as file:
         arrays = {name: file[name] for name in file.files}
-    return Checkpoint(folder, int(state["epoch"]), state["rows"], arrays, int(state.get("form", 1)))
+    epoch, rows, form = int(state["epoch"]), state["rows"], int(state.get("form", 1))
+    if len(rows) != epoch or not all(isinstance(row, dict) for row in rows):
+        raise ValueError("not a row of figures for each epoch")
+    return Checkpoint(folder, epoch, rows, arrays, form)
 
 
 def _sum_of(file: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -71,27 +73,29 @@ def draw_joint(run: Run, model: Clusterer, fixed: ImagePairs) -> list[str]:
 
 
 def draw_matched(
-    run: Run,
+    folder: Path,
     model: Clusterer,
     images: ImageSet,
     view: ImageView,
     names: tuple[str, ...],
     mapping: NDArray[np.integer],
+    seed: int,
 ) -> list[str]:
     """Draw `confident_matched.png`, `bars_matched.png` and `circle_truth.png`, with labels.
 
     Args:
-        run: where to write.
+        folder: where to write.
         model: the trained model; of its main head the chosen sub-head is shown.
         images: the data set, with labels.
         view: the view x of the training.
         names: of the classes.
         mapping: integers `[classes]`, the class of each cluster, one to one.
+        seed: of the sample of images.
 
     Returns:
         The names of the pictures.
     """
-    sample = cluster_sample(images, SAMPLE, run.config()["seed"])
+    sample = cluster_sample(images, SAMPLE, seed)
     found = predictor(model)(sample, view)[model.sub_head]
     p = np.empty_like(found)
     p[:, mapping] = found
@@ -105,6 +109,6 @@ def draw_matched(
         ),
     }
     for name, picture in pictures.items():
-        with replacing(run.pictures / name) as temporary:
+        with replacing(folder / name) as temporary:
             picture.save(temporary)
     return list(pictures)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,6 @@ class ClusteringScores:
         source: Source,
         folds: int,
     ):
-        self.run = run
         self.model = model
         self.clusters = clusters
         self.view = view
@@ -73,7 +73,8 @@ class ClusteringScores:
             raise expected(wanted, self.set.channels, "channels")
         assert self.set.labels is not None
         self.truth = np.where(self.set.labels == NO_LABEL, IGNORE, self.set.labels)
-        self.images = int((self.truth != IGNORE).sum())
+        self.images, self.of = int((self.truth != IGNORE).sum()), len(self.set)
+        self.notes = self.set.notes
         self.names = self.set.class_names or tuple(map(str, range(self.set.classes or 0)))
         self.folds = min(folds, self.images)
         order = generator(self.config["seed"], 0, 0, "folds").permutation(len(self.set))
@@ -99,10 +100,10 @@ class ClusteringScores:
             ]
         )
 
-    def draw(self, mapping: NDArray[np.integer]) -> list[str]:
+    def draw(self, mapping: NDArray[np.integer], folder: Path) -> list[str]:
         """Draw the clusters under the names of their classes, with what is right and wrong."""
-        model = self.model(True)
-        return draw_matched(self.run, model, self.set, self.view, tuple(self.names), mapping)
+        seed, names = self.config["seed"], tuple(self.names)
+        return draw_matched(folder, self.model(True), self.set, self.view, names, mapping, seed)
 
     def _labels(self, which: str) -> Labels:
         if which in ("trained", "untrained"):

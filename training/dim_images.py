@@ -22,8 +22,10 @@ def used_range(scenes: SceneSet) -> float:
     for scene in (scenes.scenes[int(i)] for i in picked):
         height, width = min(_WINDOW, scene.height), min(_WINDOW, scene.width)
         middle = ((scene.height - height) // 2, (scene.width - width) // 2)
-        values.append(scenes.normalise(scene.read(*middle, height, width)).ravel())
-    return float(np.percentile(np.concatenate(values), 99))
+        shown, valid = scenes.seen(scene, *middle, height, width)
+        values.append((shown if valid is None else shown[valid]).ravel())
+    found = np.concatenate(values)
+    return float(np.percentile(found, 99)) if found.size else 1.0
 
 
 def dim_note(scenes: SceneSet) -> list[str]:

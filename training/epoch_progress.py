@@ -24,6 +24,9 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
     `close` takes the bar away where an epoch ends by an error, of which Keras tells no callback.
     """
 
+    async_safe = True
+    """Keras may call it in a thread of its own, where waiting for a loss holds up no step."""
+
     def __init__(self, say: Callable[[str], None], epochs: int, steps: int, first: int = 0):
         super().__init__()
         self.say = say

@@ -24,6 +24,7 @@ from iic_tf.pictures import confusion_picture
 from iic_tf.training.atomic import replacing
 from iic_tf.training.folds import FoldConfusions
 from iic_tf.training.json_files import write_json
+from iic_tf.training.places import make_folder, place_of
 from iic_tf.training.recipe import LAST, LOWEST
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
@@ -52,6 +53,9 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score the best model of a run; write `evaluation.json` and confusion pictures.
 
+    Of other data than those of the training they go to `RUN/evaluations/NAME`, by the name of the
+    data's folder.
+
     The main head is matched one to one by the Hungarian method over all that is labelled (the
     papers' unsupervised protocol). For the overclustering head the labelled images are split into
     folds: each fold is scored with the many-to-one mapping that the others give, so that every
@@ -73,7 +77,8 @@ def evaluate(
         raise expected("at least 2 folds", folds, "folds")
     recipe = run_recipe(run)
     check_options(run.config()["source"].get("dataset", "folder"), places or {})
-    scored = TASKS[recipe.task].scored(run, recipe, places or {}, folds)
+    place = place_of(run, places or {})
+    scored = TASKS[recipe.task].scored(run, recipe, place.source, folds)
     names = scored.names
     if len(names) != recipe.classes:
         raise InputError(
@@ -81,7 +86,10 @@ def evaluate(
             f"clusters; received {len(names)}: {', '.join(names)}."
         )
     chosen = run.load_best().sub_head
-    say(f"scoring {scored.images} labelled images")
+    notes = (*place.notes, *scored.notes)
+    for note in notes:
+        say(f"note: {note}")
+    say(f"scoring {scored.images} labelled images of {scored.of}")
     found = {which: scored.found(which) for which in ("trained", *scored.baselines)}
     losses, over = best_losses(run), chosen_overclusters(run)
     result = summary(found["trained"], names, chosen, over)
@@ -97,13 +105,16 @@ def evaluate(
         "folds": scored.folds,
         "fold_images": scored.fold_images,
         "protocol": protocol(scored, over is not None),
+        "source": place.source,
+        "notes": notes,
     }
-    write_json(run.evaluation_file, result)
-    drawn = _pictures(run, found["trained"], names, chosen, over)
-    drawn += scored.draw(one_to_one(found["trained"].whole(MAIN, chosen)))
+    make_folder(place.pictures)
+    write_json(place.file, result)
+    drawn = _pictures(place.pictures, found["trained"], names, chosen, over)
+    drawn += scored.draw(one_to_one(found["trained"].whole(MAIN, chosen)), place.pictures)
     for line in table(result):
         say(line)
-    written = [run.evaluation_file, *(run.pictures / name for name in drawn)]
+    written = [place.file, *(place.pictures / name for name in drawn)]
     say(f"written: {', '.join(map(str, written))}")
     return result
 
@@ -126,16 +137,23 @@ def best_losses(run: Run) -> dict[str, list[float]]:
 
     It is the one whose model is kept: the last that was the best so far, by `KeepBest`.
     """
-    with run.metrics_file.open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    kept = [row for row in rows if row.get("best") == "1"]
-    best = kept[-1] if kept else min(rows, key=lambda row: float(row["main_loss"]))
-    losses: dict[str, list[float]] = {}
-    for head in (MAIN, OVERCLUSTERING):
-        found = losses[head] = []
-        while f"{head}_loss_{len(found)}" in best:
-            found.append(float(best[f"{head}_loss_{len(found)}"]))
-    return losses
+    try:
+        with run.metrics_file.open(encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+        kept = [row for row in rows if row.get("best") == "1"]
+        best = kept[-1] if kept else min(rows, key=lambda row: float(row["main_loss"]))
+        losses: dict[str, list[float]] = {}
+        for head in (MAIN, OVERCLUSTERING):
+            found = losses[head] = []
+            while f"{head}_loss_{len(found)}" in best:
+                found.append(float(best[f"{head}_loss_{len(found)}"]))
+        if not losses[MAIN]:
+            raise ValueError("no losses of sub-heads")
+        return losses
+    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
+        raise InputError(
+            f"Expected the figures of each epoch in {run.metrics_file}; received {error!r}."
+        ) from error
 
 
 def chosen_overclusters(run: Run) -> int | None:
@@ -222,7 +240,7 @@ def _sub_head_lines(result: dict[str, Any]) -> list[str]:
 
 
 def _pictures(
-    run: Run, found: FoldConfusions, names: Sequence[str], main: int, over: int | None
+    folder: Path, found: FoldConfusions, names: Sequence[str], main: int, over: int | None
 ) -> list[str]:
     matrix = found.whole(MAIN, main)
     pictures = {
@@ -232,7 +250,6 @@ def _pictures(
         across = apply_mapping(*found.across(OVERCLUSTERING, over), len(names))
         pictures["confusion_overclustering.png"] = (across, "overclusters, many to one")
     for file, (confusion, title) in pictures.items():
-        path: Path = run.pictures / file
-        with replacing(path) as temporary:
+        with replacing(folder / file) as temporary:
             confusion_picture(confusion, names, title).save(temporary)
     return list(pictures)

@@ -8,8 +8,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.data.crops import box_mean
+from iic_tf.data.crops import box_mean, box_mean_of_valid
 from iic_tf.data.scene import IGNORE, Scene, SceneSet
+from iic_tf.errors import InputError
 from iic_tf.metrics import PixelKMeans
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.progress import track
@@ -71,7 +72,16 @@ class NetworkLabeller:
 
 
 class KMeansLabeller:
-    """k-means on the pixel values that the network sees: 0 to 1, scaled down alike."""
+    """k-means on the pixel values that the network sees: 0 to 1, scaled down alike.
+
+    Args:
+        scenes: what the network was trained on: k-means is fitted to pixels of it.
+        downscale: factor by which images are scaled down.
+        clusters: how many, by head.
+        seed: of the sample and of k-means.
+        masks: whether the network was given pixels of a class alone.
+        sample: how many pixels.
+    """
 
     margin = 0
 
@@ -81,13 +91,14 @@ class KMeansLabeller:
         downscale: int,
         clusters: dict[str, int],
         seed: int,
+        masks: bool = False,
         sample: int = 40_000,
     ):
         self.set = scenes
         self.downscale = downscale
         self.align = downscale
         self.clusters = clusters
-        pixels = _sample(scenes, downscale, sample, seed)
+        pixels = _sample(scenes, downscale, sample, seed, masks)
         self.fits = {
             head: PixelKMeans(count, seed, **({} if head == MAIN else {"restarts": 2})).fit(pixels)
             for head, count in clusters.items()
@@ -98,7 +109,10 @@ class KMeansLabeller:
 
     def labels(self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None) -> Labels:
         height, width = pixels.shape[:2]
-        seen = box_mean(self.set.normalise(pixels), self.downscale)
+        valid = np.isfinite(pixels).all(axis=-1)
+        shown = self.set.normalise(np.where(valid[..., None], pixels, 0))
+        whole = None if valid.all() else valid
+        seen, _ = box_mean_of_valid(shown, whole, self.downscale, self.set.fill)
         found: Labels = {}
         for head, fit in self.fits.items():
             small = fit.predict(seen)
@@ -107,10 +121,12 @@ class KMeansLabeller:
         return found
 
 
-def _sample(scenes: SceneSet, downscale: int, size: int, seed: int) -> NDArray[np.float32]:
+def _sample(
+    scenes: SceneSet, downscale: int, size: int, seed: int, masks: bool
+) -> NDArray[np.float32]:
     """About `size` pixels of the set, as the network sees them, spread evenly over its area.
 
-    Only labelled pixels, where there are masks: the baseline clusters the pixels it is scored on.
+    Only those that it learns from: at least half of each holds data and, with `masks`, a class.
     """
     rng = np.random.default_rng(seed)
     area = np.asarray([s.height * s.width for s in scenes.scenes], np.float64)
@@ -124,11 +140,17 @@ def _sample(scenes: SceneSet, downscale: int, size: int, seed: int) -> NDArray[n
             top = int(rng.integers(max(1, scene.height - reach + 1)))
             left = int(rng.integers(max(1, scene.width - reach + 1)))
             window = (top, left, min(reach, scene.height - top), min(reach, scene.width - left))
-            seen = box_mean(scenes.normalise(scene.read(*window)), downscale)
-            if scene.has_mask:
-                valid = (scene.read_mask(*window) != IGNORE).astype(np.float32)
-                picked.append(seen[box_mean(valid, downscale) > 0.5])
-            else:
-                picked.append(seen.reshape(-1, seen.shape[-1]))
+            shown, valid = scenes.seen(scene, *window)
+            seen, holds = box_mean_of_valid(shown, valid, downscale, scenes.fill)
+            taken = np.ones(seen.shape[:2], np.bool_) if holds is None else holds > 0.5
+            if masks and scene.has_mask:
+                known = (scene.read_mask(*window) != IGNORE).astype(np.float32)
+                taken &= box_mean(known, downscale) > 0.5
+            picked.append(seen[taken])
     pixels = np.concatenate(picked)
+    if not len(pixels):
+        raise InputError(
+            f"Expected pixels that hold data in '{scenes.name}'; received none among "
+            f"{len(picked)} places."
+        )
     return pixels if len(pixels) <= size else pixels[rng.permutation(len(pixels))[:size]]

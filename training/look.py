@@ -8,7 +8,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from iic_tf.data.scene import SceneSet
+from iic_tf.data.scene import IGNORE, SceneSet, read_with_valid, with_nan
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import loss_curves, palette, share_curves, to_rgb, triplet_sheet
 from iic_tf.training.atomic import replacing
@@ -61,9 +61,10 @@ def draw_found(run: Run, served: ServedSegmenter, scenes: SceneSet, most: int = 
     for scene in scenes.scenes[::step][:most]:
         side = 128 * served.downscale
         height, width = min(side, scene.height), min(side, scene.width)
-        raw = scene.read((scene.height - height) // 2, (scene.width - width) // 2, height, width)
-        maps = served.probabilities(raw[None].astype(np.float32), sums(scene))
-        labels = np.asarray(maps)[0].argmax(-1)
+        middle = (scene.height - height) // 2, (scene.width - width) // 2
+        raw = with_nan(*read_with_valid(scene, *middle, height, width))
+        probabilities = np.asarray(served.probabilities(raw[None], sums(scene)))[0]
+        labels = np.where(np.isnan(raw).any(-1), IGNORE, probabilities.argmax(-1))
         rgb = to_rgb(scenes.normalise(raw), scenes.rgb, stretch=True)
         rows.append((scene.name, rgb, labels, None))
     classes = served.model.classes

@@ -11,8 +11,9 @@ from iic_tf.errors import InputError, expected
 from iic_tf.models.adam import Adam
 from iic_tf.models.self_supervised import SelfSupervised
 from iic_tf.pictures.curves import LOSS
+from iic_tf.training.memory_estimate import Estimate
 from iic_tf.training.run import Run
-from iic_tf.training.values import Flag, Real, Text, Values, Whole
+from iic_tf.training.values import MOST, Flag, Real, Text, Values, Whole
 from iic_tf.views.inputs import check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -93,6 +94,11 @@ class Recipe(Values):
                 self.batch,
                 "batch",
             )
+        if self.batch * self.steps > MOST:
+            raise expected(
+                f"steps of a batch with at most {MOST} images or crops in all",
+                f"{self.steps} of {self.batch}",
+            )
         for name, count in self.clusters.items():
             if count > MOST_CLUSTERS:
                 raise InputError(
@@ -124,6 +130,24 @@ class Recipe(Values):
     def clusters(self) -> dict[str, int]:
         """How many clusters there are, by the model's answers; `main` first."""
         return {"main": self.classes}
+
+    @property
+    def answers(self) -> int:
+        """Clusters of all heads and sub-heads together."""
+        return sum(self.clusters.values()) * int(getattr(self, "sub_heads", 1))
+
+    @property
+    def own_weights(self) -> float:
+        """About how many weights the method adds to network and heads."""
+        return 0.0
+
+    def estimate_weights(self, channels: int) -> Estimate:
+        """About how many bytes the weights of a model for so many bands take."""
+        raise NotImplementedError
+
+    def estimate(self, channels: int) -> Estimate:
+        """About how many bytes a training on images of so many bands takes."""
+        raise NotImplementedError
 
     def optimizer(self, steps: int) -> keras.optimizers.Optimizer:
         """What takes the steps, of which an epoch has so many."""

@@ -11,6 +11,7 @@ import yaml
 
 from iic_tf.data.registry import SCENES, source_class
 from iic_tf.errors import InputError, expected
+from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.methods.registry import method_of, recipe_class, recipe_of
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
@@ -121,7 +122,10 @@ def read_recipe(text: str, name: str) -> Recipe:
     """Parse the text of a recipe file."""
     try:
         values: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except RecursionError as error:
+        raise expected(f"YAML in recipe '{name}'", "lists too deep in one another") from error
+    except (yaml.YAMLError, ValueError, OverflowError) as error:
+        # ValueError: a date of a month 13, a number of thousands of digits.
         raise InputError(f"Expected YAML in recipe '{name}'; received {error}.") from error
     if not isinstance(values, dict):
         raise expected(f"names and values in recipe '{name}'", type(values).__name__)
@@ -137,6 +141,9 @@ def run_recipe(run: Run) -> Recipe:
     """The recipe of a run; what a version before it or after it had besides is left out.
 
     Raises:
-        InputError: no such method, or values that do not fit.
+        InputError: no such method, or values that do not fit, or of a model that needs far more
+            memory than this machine has.
     """
-    return recipe_of(run.config()["recipe"], lenient=True)
+    recipe = recipe_of(run.config()["recipe"], lenient=True)
+    check_memory(recipe.estimate_weights(channels=1), "a model")
+    return recipe

@@ -16,15 +16,22 @@ RUN/
 
 from __future__ import annotations
 
-import json
 import shutil
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from iic_tf.errors import InputError, expected
+from iic_tf.training.atomic import clear_left
 from iic_tf.training.json_files import write_json
+from iic_tf.training.model_file import load_model
+from iic_tf.training.run_config import read_config
+from iic_tf.training.run_lock import LOCK
+
+
+def _files(folder: Path) -> list[Path]:
+    """What is in a folder, besides the lock of who is about to write there."""
+    return [inner for inner in folder.iterdir() if inner.name != LOCK]
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,12 @@ class Run:
     def evaluation_file(self) -> Path:
         return self.folder / "evaluation.json"
 
+    def clear_left(self) -> None:
+        """Delete temporary files that killed processes left."""
+        export = self.folder / "export"
+        folders = (self.folder, self.checkpoints, self.pictures, export, export / "savedmodel")
+        clear_left(*folders)
+
     @classmethod
     def create(cls, folder: str | Path, config: dict[str, Any], overwrite: bool = False) -> Run:
         """Make a new run folder and write its configuration.
@@ -73,7 +86,7 @@ class Run:
             InputError: the folder exists and is not empty (unless `overwrite`), or can't be made.
         """
         path = Path(folder)
-        if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        if path.exists() and (not path.is_dir() or _files(path)):
             if not overwrite:
                 raise InputError(
                     f"Expected a new or empty run folder; received {path}, which holds files. "
@@ -84,7 +97,11 @@ class Run:
                     f"Expected a run folder to overwrite; received {path}, which holds no "
                     "config.json. Nothing was deleted."
                 )
-            shutil.rmtree(path)
+            for inner in _files(path):
+                if inner.is_dir() and not inner.is_symlink():
+                    shutil.rmtree(inner)
+                else:
+                    inner.unlink()
         try:
             for part in (path, path / "checkpoints", path / "pictures"):
                 part.mkdir(parents=True, exist_ok=True)
@@ -109,13 +126,12 @@ class Run:
         return run
 
     def config(self) -> dict[str, Any]:
-        """The configuration as written when the run began."""
-        try:
-            return dict(json.loads(self.config_file.read_text(encoding="utf-8")))
-        except (ValueError, OSError) as error:
-            raise InputError(
-                f"Expected a readable configuration; received {self.config_file}: {error}."
-            ) from error
+        """The configuration as written when the run began.
+
+        Raises:
+            InputError: it cannot be read, or is of another form.
+        """
+        return read_config(self.config_file)
 
     def load_best(self) -> Any:
         """The model that is kept: of the epoch with the lowest loss, or of the last one.
@@ -123,21 +139,8 @@ class Run:
         Raises:
             InputError: training has not finished an epoch, or the file is damaged.
         """
-        import keras
-
-        import iic_tf  # noqa: F401 (registers the classes)
-
         if not self.best.is_file():
             raise InputError(
                 f"Expected a trained model in {self.best}; received none: no epoch was finished."
             )
-        try:
-            with warnings.catch_warnings():
-                # Files of before each part had an optimiser hold another state, which nobody needs
-                # of a finished model.
-                warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-                return keras.models.load_model(self.best)
-        except (ValueError, OSError, KeyError) as error:
-            raise InputError(
-                f"Expected a readable model in {self.best}; received {error}."
-            ) from error
+        return load_model(self.best)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +26,11 @@ class Scored(Protocol):
         ...
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user has to know of the data, or of how scores are taken, a line each."""
+        ...
+
+    @property
     def names(self) -> Sequence[str]:
         """Of the classes."""
         ...
@@ -32,6 +38,11 @@ class Scored(Protocol):
     @property
     def images(self) -> int:
         """How many are labelled."""
+        ...
+
+    @property
+    def of(self) -> int:
+        """Of how many images these are."""
         ...
 
     @property
@@ -48,10 +59,11 @@ class Scored(Protocol):
         """The confusion matrices of `trained` or a baseline."""
         ...
 
-    def draw(self, mapping: NDArray[np.integer]) -> list[str]:
+    def draw(self, mapping: NDArray[np.integer], folder: Path) -> list[str]:
         """Draw what the chosen sub-head found; the names of the pictures.
 
         Args:
             mapping: integers `[classes]`, the class of each cluster of the main head.
+            folder: where to.
         """
         ...

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.data.registry import Source
-from iic_tf.data.scene import Scene, SceneSet
+from iic_tf.data.scene import IGNORE, Scene, SceneSet, read_with_valid, with_nan
 from iic_tf.data.windows import windows
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import confusion_matrix
@@ -33,6 +34,8 @@ class SegmentationScores:
         clusters: how many, by the model's answers.
         downscale: factor by which images are scaled down.
         source: where the labelled images are.
+        trained_on: where the images of the training are.
+        masks: whether the network was given pixels of a class alone.
         folds: how many.
 
     Raises:
@@ -49,32 +52,53 @@ class SegmentationScores:
         clusters: dict[str, int],
         downscale: int,
         source: Source,
+        trained_on: Source,
+        masks: bool,
         folds: int,
     ):
         self.served = served
         self.clusters = clusters
         self.downscale = downscale
         self.config = run.config()
-        self.scenes = labelled_scenes(source.load(), self.config)
+        self.masks = masks
+        every: SceneSet = source.load()
+        self.scenes = labelled_scenes(every, self.config)
+        self.notes = every.notes
+        self._trained_on = every if source == trained_on else self._of_training(every, trained_on)
         assert self.scenes.classes is not None
         self.names = self.scenes.classes.names
-        self.images = len(self.scenes.scenes)
+        self.images, self.of = len(self.scenes.scenes), len(every.scenes)
         names = [scene.name for scene in self.scenes.scenes]
         self.fold_images = split_folds(names, folds, self.config["seed"])
         self.folds = len(self.fold_images)
+
+    def _of_training(self, every: SceneSet, trained_on: Source) -> SceneSet:
+        """What the network was trained on, or, where that has gone, all that there is."""
+        try:
+            scenes: SceneSet = trained_on.load()
+        except InputError as error:
+            self.notes += (
+                "k-means was fitted to the images that are scored: those of the training cannot "
+                f"be read. {error}",
+            )
+            return every
+        if scenes.channels != every.channels:
+            return every
+        return scenes
 
     def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained`, `untrained` or `kmeans`."""
         return confusions(self._labeller(which), self.scenes, self.fold_images, f"scoring {which}")
 
-    def draw(self, mapping: NDArray[np.integer]) -> list[str]:
+    def draw(self, mapping: NDArray[np.integer], folder: Path) -> list[str]:
         """Nothing beside the confusion pictures."""
         return []
 
     def _labeller(self, which: str) -> Labeller:
         if which == "kmeans":
             seed = self.config["seed"]
-            return KMeansLabeller(self.scenes, self.downscale, self.clusters, seed)
+            scenes = as_trained(self._trained_on, self.config)
+            return KMeansLabeller(scenes, self.downscale, self.clusters, seed, self.masks)
         return NetworkLabeller(self.served(which == "trained"))
 
 
@@ -89,8 +113,16 @@ def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
         )
     if labelled.channels != config["channels"]:
         raise expected(f"images of {config['channels']} channels", labelled.channels, "channels")
+    return as_trained(labelled, config)
+
+
+def as_trained(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
+    """Scenes as the network saw them: under the value range, and the fill, of its training."""
     low, high = (np.asarray(config[key], np.float32) for key in ("low", "high"))
-    return replace(labelled, low=low, high=high)
+    fill = config.get("fill")
+    return replace(
+        scenes, low=low, high=high, fill=None if fill is None else np.asarray(fill, np.float32)
+    )
 
 
 def confusions(
@@ -111,8 +143,11 @@ def confusions(
             if not shows_all(window, scene):
                 sums = labeller.sums(scene)
         fold = found.folds[fold_of[scene.name]]
-        labels = labeller.labels(scene.read(*window.outer), sums)
+        raw, valid = read_with_valid(scene, *window.outer)
+        labels = labeller.labels(with_nan(raw, valid), sums)
         truth = scene.read_mask(window.top, window.left, window.height, window.width)
+        if valid is not None:
+            truth = np.where(valid[window.inner], truth, IGNORE)
         for head in labeller.clusters:
             for i, map_ in enumerate(labels[head]):
                 matrix = confusion_matrix(

@@ -31,10 +31,15 @@ from iic_tf.training.progress import clock
 from iic_tf.training.recipe import LAST, Recipe
 from iic_tf.training.resume import check_same, load
 from iic_tf.training.run import Run
+from iic_tf.training.run_lock import only_writer
 from iic_tf.training.strategy import is_chief
 from iic_tf.training.tasks.task import Task
+from iic_tf.training.whole_best import require_best
 from iic_tf.views.distributed import distributed
 from iic_tf.views.numbered_batches import NumberedBatches
+
+LETTERS = "backslashreplace"
+"""Names of files may hold bytes that are no text."""
 
 
 def train(
@@ -63,8 +68,8 @@ def train(
 
     Raises:
         InputError: anything unfit in the arguments, or in the files that the first batch and a look
-            at some others come to, before `out` is made; or a file further on that cannot be read,
-            or a loss that is not finite, afterwards.
+            at some others come to, before `out` is made, or another process that trains there; or
+            a file further on that cannot be read, or a loss that is not finite, afterwards.
     """
     if not 0 <= seed < 2**31:
         raise expected("seed >= 0 and below 2147483648", seed, "seed")
@@ -74,11 +79,37 @@ def train(
     # What is wrong is met before the folder exists, as far as it can be without reading all files.
     pairs, fixed = task.pairs(seed), task.fixed_pairs(seed)
     pairs.drawn(0, 0)
+    # Of several machines the chief alone writes.
+    with only_writer(Path(out)) if is_chief() else contextlib.nullcontext():
+        return _in_folder(
+            task, Path(out), seed, overwrite, say, resume, strategy, config, pairs, fixed
+        )
+
+
+def _in_folder(
+    task: Task,
+    out: Path,
+    seed: int,
+    overwrite: bool,
+    say: Callable[[str], None],
+    resume: bool,
+    strategy: tf.distribute.Strategy,
+    config: dict[str, Any],
+    pairs: NumberedBatches,
+    fixed: NumberedBatches,
+) -> Run:
+    """Train in a folder that nobody else writes to."""
+    recipe = task.recipe
     run = Run.open(out) if resume and Run(Path(out)).config_file.is_file() else None
     checkpoint = None
+    changed: list[str] = []
     if run is not None:
-        check_same(run, config)
+        changed = check_same(run, config)
         checkpoint = Checkpoints(run.checkpoints).newest(say)
+    if run is not None and is_chief():
+        run.clear_left()
+        if checkpoint is not None:
+            require_best(run, checkpoint, say)
     with strategy.scope():
         model = task.model(seed) if checkpoint is None else load(checkpoint)
         if checkpoint is None:
@@ -94,7 +125,7 @@ def train(
     data, plan, *notes = task.describe(pairs)
     if run is None:
         run = Run.create(out, config, overwrite)
-    with run.log_file.open("a", encoding="utf-8", buffering=1) as log:
+    with run.log_file.open("a", encoding="utf-8", errors=LETTERS, buffering=1) as log:
 
         def tell(line: str) -> None:
             say(line)
@@ -102,7 +133,7 @@ def train(
 
         tell(data)
         tell(f"recipe {recipe.name}, seed {seed}: {plan}")
-        for note in notes:
+        for note in (*notes, *changed):
             tell(note)
         if strategy.num_replicas_in_sync > 1:
             tell(f"on {strategy.num_replicas_in_sync} replicas, each with its share of a batch")

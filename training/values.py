@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Strict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, to_jsonable_python
 
@@ -15,16 +16,25 @@ from iic_tf.errors import InputError, expected
 
 
 def _number(value: Any) -> Any:
-    # YAML 1.1 reads 1e-4 as text: it asks for a point in the number.
-    return float(value) if isinstance(value, str) else value
+    if isinstance(value, bool):
+        raise ValueError("no truth value")
+    # YAML 1.1 reads 1e-4 as text: it asks for a point in the number. An integer may be beyond any
+    # number that a float can be.
+    try:
+        return float(value) if isinstance(value, str | int) else value
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def _names(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
-Whole = Annotated[int, Strict()]
-"""A whole number; no text, no truth value."""
+MOST = 2**31 - 1
+"""Of whole numbers: what TensorFlow counts with has 32 bits."""
+
+Whole = Annotated[int, Strict(), Field(le=MOST)]
+"""A whole number of 32 bits; no text, no truth value."""
 Real = Annotated[float, BeforeValidator(_number)]
 """A number, also as text, which YAML makes of 1e-4."""
 Text = Annotated[str, Strict()]
@@ -90,8 +100,8 @@ def _wanted(kind: type[Values], field: str, name: str, error: ErrorDetails) -> s
     if error["type"] == "literal_error":
         choices = typing.get_args(kind.model_fields[field].annotation)
         return f"one of {', '.join(map(str, choices))}"
-    if error["type"] in ("greater_than_equal", "greater_than", "finite_number"):
-        return f"{name} {_bound(kind.model_fields[field])}"
+    if error["type"] in _BOUNDS:
+        return f"{name} {_bound(kind.model_fields[field], error['type'])}"
     words = {"int": "int", "float": "float", "bool": "bool", "string": "str", "tuple": "tuple"}
     plain = words.get(error["type"].split("_")[0])
     if error["type"] == "value_error" and kind.model_fields[field].annotation is float:
@@ -99,14 +109,19 @@ def _wanted(kind: type[Values], field: str, name: str, error: ErrorDetails) -> s
     return f"{plain or 'a fitting value'} for '{name}'"
 
 
-def _bound(field: FieldInfo) -> str:
-    """What a field's numbers must be at least or above, as `>= 0 and finite`."""
-    finite = field.annotation is float
+_BOUNDS = {"greater_than_equal", "greater_than", "finite_number", "less_than_equal"}
+
+
+def _bound(field: FieldInfo, mistake: str) -> str:
+    """What a field's numbers must be, as `>= 0 and finite`, `>= 1 and at most 2147483647`."""
+    said = []
     for sign, name in ((">=", "ge"), (">", "gt")):
-        for bound in field.metadata:
-            if hasattr(bound, name):
-                return f"{sign} {getattr(bound, name):g}" + (" and finite" if finite else "")
-    return "finite"
+        said += [f"{sign} {getattr(b, name):g}" for b in field.metadata if hasattr(b, name)]
+    if mistake == "less_than_equal":
+        said.append(f"at most {min(b.le for b in field.metadata if hasattr(b, 'le'))}")
+    if field.annotation is float:
+        said.append("finite")
+    return " and ".join(said) or "finite"
 
 
 def dataclass_in(annotation: Any) -> type[Any] | None:

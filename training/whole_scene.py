@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.data.scene import Scene, read_with_valid
+from iic_tf.data.scene import Scene, read_with_valid, with_nan
 from iic_tf.data.windows import Window, windows
 from iic_tf.models.served import ServedSegmenter
 
@@ -48,10 +48,7 @@ def scene_summing(
         # Double precision: a scene may have millions of cells.
         total = np.zeros((1, served.scene_features), np.float64)
         for window in windows(scene.height, scene.width, CORE, served.margin, served.align):
-            pixels, valid = read_with_valid(scene, *window.outer)
-            seen = pixels.astype(np.float32)
-            if valid is not None:
-                seen[~valid] = np.nan
+            seen = with_nan(*read_with_valid(scene, *window.outer))
             total += np.asarray(graph(tf.constant(seen[None]), core_of(window)), np.float64)
         return total.astype(np.float32)
 

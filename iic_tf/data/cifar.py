@@ -239,6 +239,7 @@ class Cifar10(Published):
     """CIFAR-10; see `load_cifar10`."""
 
     kept = Kept("cifar10", CIFAR10_NAMES)
+    pixels = _SIDE
     fetch = FETCH["cifar10"]
 
     def read(self, folder: str) -> ImageSet:
@@ -251,6 +252,7 @@ class Cifar100By20(Published):
     """CIFAR-100 by its superclasses; see `load_cifar100_20`."""
 
     kept = Kept("cifar100", CIFAR100_20_NAMES, label="coarse_label")
+    pixels = _SIDE
     fetch = FETCH["cifar100-20"]
 
     def read(self, folder: str) -> ImageSet:

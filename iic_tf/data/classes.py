@@ -23,8 +23,9 @@ and one for masks that hold numbers (grey, or the indices of a palette)::
   is chosen.
 - `ignore` (may be left out): what is neither trained on nor scored. So is whatever is not listed.
 
-Colours must match exactly, so masks saved as JPEG do not work; 16-bit colours count by their upper
-8 bits.
+Colours must match exactly: masks of which more than 1 % of the pixels are off by a little, as JPEG
+leaves them, are refused; a note says how many pixels have colours that are not listed. 16-bit
+colours count by their upper 8 bits.
 """
 
 from __future__ import annotations

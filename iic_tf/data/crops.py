@@ -8,8 +8,16 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from iic_tf.data.scene import IGNORE, Scene, SceneSet
+from iic_tf.data.scene import IGNORE, Scene, SceneSet, Valid
 from iic_tf.errors import expected
+
+BLOCK = 256
+"""Side of what is kept in one piece, in pixels after scaling down."""
+
+TRIES = 8
+"""How often a crop is drawn, at most, where the one before was half empty."""
+
+Crop = tuple[NDArray[np.float32], NDArray[np.float32]]
 
 
 def box_mean(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
@@ -27,16 +35,43 @@ def box_mean(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
     return np.asarray(both / count, np.float32)
 
 
+def box_mean_of_valid(
+    values: NDArray[np.float32], valid: Valid, factor: int, fill: NDArray[np.float32] | None
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """As `box_mean` of an image `[h, w, channels]`, of the pixels that hold data.
+
+    Args:
+        values: the image.
+        valid: which pixels hold data, or None for all.
+        factor: whole.
+        fill: what boxes without any data become, `[channels]`; None for zeros.
+
+    Returns:
+        The means, and the share of each box that holds data; None for all of all.
+    """
+    if valid is None:
+        return box_mean(values, factor), None
+    share = box_mean(valid.astype(np.float32), factor)
+    if factor == 1:
+        return values, share
+    weighted = box_mean(values * valid[..., None], factor)
+    small = np.zeros_like(weighted) if fill is None else np.broadcast_to(fill, weighted.shape)
+    some = share > 0
+    small = np.where(some[..., None], weighted / np.where(some, share, 1.0)[..., None], small)
+    return np.asarray(small, np.float32), share
+
+
 class Crops:
     """Square crops of a set's scenes at a scale of 1/downscale.
 
     Scenes are read window by window. Where the whole set, scaled down, fits into `cache_bytes`, it
-    is kept in memory as it is first read; the pixels are the same either way.
+    is kept in memory block by block as it is first read; the pixels are the same either way.
 
     Args:
         scenes: the set.
         size: side of a crop in pixels after scaling down.
-        downscale: whole factor; each pixel is the mean of downscale × downscale stored ones.
+        downscale: whole factor; each pixel is the mean of downscale × downscale stored ones, as far
+            as these hold data.
         masks: whether validity of pixels is read from the masks (scenes without one are valid).
         cache_bytes: most memory that kept scenes may take.
     """
@@ -61,9 +96,17 @@ class Crops:
         self.masks = masks
         shapes = [(-(-s.height // downscale), -(-s.width // downscale)) for s in scenes.scenes]
         self.shapes = np.asarray(shapes, np.int64)
+        # Asked once: a set may have many scenes.
+        self._holes = scenes.has_nodata
+        self.has_valid = masks or self.padded or self._holes
         pixels = int(self.shapes.prod(axis=1).sum())
-        self._keep = pixels * 4 * (scenes.channels + masks) <= cache_bytes
-        self._kept: dict[int, tuple[NDArray[np.float32], NDArray[np.float32] | None]] = {}
+        self._keep = pixels * 4 * (scenes.channels + self.has_valid) <= cache_bytes
+        # Weight by area, not by number of places: pixels of a scene that is just as large as a
+        # crop are worth as much as any others. Summed once: a set may have many scenes.
+        weight = self.shapes.prod(axis=1).astype(np.float64)
+        self._reached = (weight / weight.sum()).cumsum()
+        self._reached /= self._reached[-1]
+        self._kept: dict[tuple[int, int, int], _Block] = {}
         self._lock = threading.Lock()
 
     def __getstate__(self) -> dict[str, object]:
@@ -79,12 +122,30 @@ class Crops:
 
     def draw(self, rng: np.random.Generator) -> tuple[int, int, int]:
         """A random (scene, top, left), every place of every scene equally likely."""
-        places = np.maximum(self.shapes - self.size + 1, 1)
-        # Weight by area, not by number of places: pixels of a scene that is just as large as a
-        # crop are worth as much as any others.
-        weight = self.shapes.prod(axis=1).astype(np.float64)
-        scene = int(rng.choice(len(weight), p=weight / weight.sum()))
-        return scene, int(rng.integers(places[scene, 0])), int(rng.integers(places[scene, 1]))
+        # As `rng.choice(len(weight), p=weight)`, which would sum all weights for each crop.
+        scene = int(self._reached.searchsorted(rng.random(), side="right"))
+        height, width = (max(int(side) - self.size + 1, 1) for side in self.shapes[scene])
+        return scene, int(rng.integers(height)), int(rng.integers(width))
+
+    def drawn(self, rng: np.random.Generator) -> tuple[tuple[int, int, int], Crop]:
+        """A random place as `draw`'s, and the crop that was read there.
+
+        Where scenes hold no data in parts, of up to 8 places the first one of which half holds some
+        is taken, or else the fullest.
+        """
+        place = self.draw(rng)
+        found = place, self.read(*place)
+        if not self._holes:
+            return found
+        share = found[1][1].mean()
+        for _ in range(TRIES - 1):
+            if share >= 0.5:
+                break
+            place = self.draw(rng)
+            image, valid = self.read(*place)
+            if valid.mean() > share:
+                found, share = (place, (image, valid)), valid.mean()
+        return found
 
     def grid(self) -> Iterator[tuple[int, int, int]]:
         """All (scene, top, left) of the crops that lie edge to edge inside the scenes."""
@@ -93,16 +154,12 @@ class Crops:
                 for left in range(0, max(1, width - self.size + 1), self.size):
                     yield scene, top, left
 
-    def read(
-        self, scene: int, top: int, left: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def read(self, scene: int, top: int, left: int) -> Crop:
         """The crop `[size, size, channels]` in 0 to 1 and its valid share `[size, size]`."""
         height, width = (int(v) for v in self.shapes[scene])
         bottom, right = min(top + self.size, height), min(left + self.size, width)
         if self._keep:
-            image, valid = self._whole(scene)
-            image = image[top:bottom, left:right]
-            valid = None if valid is None else valid[top:bottom, left:right]
+            image, valid = self._from_blocks(scene, top, left, bottom, right)
         else:
             image, valid = self._window(self.set.scenes[scene], top, left, bottom, right)
         if valid is None:
@@ -112,21 +169,55 @@ class Crops:
             return np.pad(image, (*short, (0, 0))), np.pad(valid, short)
         return image, valid
 
-    def _whole(self, scene: int) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
-        with self._lock:
-            if scene not in self._kept:
-                height, width = (int(v) for v in self.shapes[scene])
-                self._kept[scene] = self._window(self.set.scenes[scene], 0, 0, height, width)
-            return self._kept[scene]
+    def _from_blocks(self, scene: int, top: int, left: int, bottom: int, right: int) -> _Block:
+        """A window put together of blocks, which are kept."""
+        rows = range(top // BLOCK, -(-bottom // BLOCK))
+        columns = range(left // BLOCK, -(-right // BLOCK))
+        image = np.empty((bottom - top, right - left, self.set.channels), np.float32)
+        valid: NDArray[np.float32] | None = None
+        for row in rows:
+            for column in columns:
+                y, x = row * BLOCK, column * BLOCK
+                part, share = self._block(scene, row, column)
+                y0, y1 = max(top, y), min(bottom, y + BLOCK)
+                x0, x1 = max(left, x), min(right, x + BLOCK)
+                within = slice(y0 - y, y1 - y), slice(x0 - x, x1 - x)
+                place = slice(y0 - top, y1 - top), slice(x0 - left, x1 - left)
+                image[place] = part[within]
+                if share is not None:
+                    if valid is None:
+                        valid = np.ones(image.shape[:2], np.float32)
+                    valid[place] = share[within]
+        return image, valid
 
-    def _window(
-        self, scene: Scene, top: int, left: int, bottom: int, right: int
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    def _block(self, scene: int, row: int, column: int) -> _Block:
+        key = scene, row, column
+        kept = self._kept.get(key)
+        if kept is None:
+            height, width = (int(v) for v in self.shapes[scene])
+            top, left = row * BLOCK, column * BLOCK
+            # Read outside the lock, so that threads read at the same time; two may read the same.
+            kept = self._window(
+                self.set.scenes[scene],
+                *(top, left, min(top + BLOCK, height), min(left + BLOCK, width)),
+            )
+            with self._lock:
+                kept = self._kept.setdefault(key, kept)
+        return kept
+
+    def _window(self, scene: Scene, top: int, left: int, bottom: int, right: int) -> _Block:
         f = self.downscale
         high = min(bottom * f, scene.height) - top * f
         wide = min(right * f, scene.width) - left * f
         window = (top * f, left * f, high, wide)
-        image = box_mean(self.set.normalise(scene.read(*window)), f)
+        seen, holds = self.set.seen(scene, *window)
+        image, share = box_mean_of_valid(seen, holds, f, self.set.fill)
         if not (self.masks and scene.has_mask):
-            return image, None
-        return image, box_mean((scene.read_mask(*window) != IGNORE).astype(np.float32), f)
+            return image, share
+        known = scene.read_mask(*window) != IGNORE
+        if holds is not None:
+            known &= holds
+        return image, box_mean(known.astype(np.float32), f)
+
+
+_Block = tuple[NDArray[np.float32], NDArray[np.float32] | None]

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from iic_tf.data.mask_code import MaskCode
 from iic_tf.data.raster import Raster
-from iic_tf.data.scene import SceneSet
-from iic_tf.data.value_range import value_range
+from iic_tf.data.scene import SceneSet, Valid
+from iic_tf.data.value_range import Survey, survey
 from iic_tf.errors import InputError
 
 
@@ -70,6 +70,17 @@ class FileScene:
         """Raw values `[height, width, channels]`, uint8 or uint16, of a window."""
         return self.image.read(top, left, height, width)
 
+    @property
+    def has_nodata(self) -> bool:
+        """Whether some pixel of the image may hold no data, as far as its header tells."""
+        return self.image.has_nodata
+
+    def read_with_valid(
+        self, top: int, left: int, height: int, width: int
+    ) -> tuple[NDArray[np.generic], Valid]:
+        """Raw values of a window, all finite, and which pixels hold data; see `scene`."""
+        return self.image.read_with_valid(top, left, height, width)
+
     def read_mask(self, top: int, left: int, height: int, width: int) -> NDArray[np.int32]:
         """Class indices `[height, width]` of a window, `IGNORE` where there is no class.
 
@@ -95,7 +106,7 @@ def build_set(
         scenes: at least one.
         code: what the masks mean; None without masks.
         stretch: percentiles of each band that become black and white; None for the full range of
-            the number type (0 to 255 or 0 to 65535).
+            uint8 and uint16 (0 to 255 or 0 to 65535), and the percentiles 1 and 99 of other types.
         channels: how many bands the images must have; None for as many as the first has.
 
     Raises:
@@ -119,6 +130,31 @@ def build_set(
                 f"Expected images of one number type, {first.dtype} as in '{first.path}'; received "
                 f"{scene.image.dtype} in '{scene.image.path}'."
             )
-    low, high = value_range([s.image for s in scenes], stretch)
+    found = survey([s.image for s in scenes], stretch)
     rgb = {1: (0, 0, 0), 2: (0, 1, 1)}.get(bands, (0, 1, 2))
-    return SceneSet(name, tuple(scenes), bands, low, high, code.table if code else None, rgb)
+    return SceneSet(
+        *(name, tuple(scenes), bands, found.low, found.high, code.table if code else None, rgb),
+        notes=_notes(found, first.dtype, stretch),
+        fill=found.mean if found.nodata_share else None,
+    )
+
+
+def _notes(
+    found: Survey, dtype: np.dtype[np.generic], stretch: tuple[float, float] | None
+) -> tuple[str, ...]:
+    """What the user has to know of pixels without data, and of a range that nobody gave."""
+    notes = []
+    if found.nodata_share:
+        share = max(found.nodata_share, 0.0001)
+        notes.append(
+            f"about {100 * share:.2g} % of the pixels hold no data (nodata value, mask, "
+            "alpha or NaN); they have no part in training, statistics, scores and labels"
+        )
+    if found.percentiles is not None and stretch is None:
+        low, high = (", ".join(f"{v:.4g}" for v in limit) for limit in (found.low, found.high))
+        notes.append(
+            f"{dtype} has no range of its own: percentiles {found.percentiles[0]:g} and "
+            f"{found.percentiles[1]:g} of each band become black ({low}) and white ({high}); "
+            "--stretch sets others"
+        )
+    return tuple(notes)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePath
+from dataclasses import dataclass, replace
+from pathlib import Path
 
+from iic_tf.data.band_files import group_by_band, parse_bands
 from iic_tf.data.classes import load_classes
+from iic_tf.data.converted import Channels, alike
 from iic_tf.data.file_scene import FileScene, build_set
+from iic_tf.data.layout import find_layout, named_apart, pair_files, pair_notes
 from iic_tf.data.mask_code import MaskCode
+from iic_tf.data.mask_sample import check_listed
 from iic_tf.data.mask_survey import check_classes, infer_classes
-from iic_tf.data.pairing import looks_like_mask, pair
 from iic_tf.data.raster import Raster
+from iic_tf.data.reading import SUFFIXES
 from iic_tf.data.registry import SCENES, FileSource, dataset, option
 from iic_tf.data.scene import SceneSet
+from iic_tf.data.stack import Stack
 from iic_tf.errors import DataMissingError, InputError
-
-SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff"})
 
 
 def load_folder(
@@ -28,10 +31,13 @@ def load_folder(
     channels: int | None = None,
     image_glob: str | None = None,
     mask_glob: str | None = None,
+    convert: Channels = "auto",
+    bands: str | None = None,
 ) -> SceneSet:
     """Find images, and masks if asked for, in folders and all folders within them.
 
-    Files that start with a dot, or lie in a folder that does, are left out. A scene's name is its
+    Files that start with a dot, or lie in a folder that does, are left out, and so is what this
+    program wrote, see `iic_tf.data.outputs`; the set's notes say what was. A scene's name is its
     path within `images` without extension, `__` in place of separators. Only headers are read,
     besides the sample for `stretch` and the masks: all of them without `classes`, else as far as
     the first pixel of a class.
@@ -40,11 +46,14 @@ def load_folder(
     images and masks lie in the same folder, `mask_glob` or `image_glob` tells them apart; without
     either, masks are the files with a folder called masks, labels, ... or a name that ends in
     _mask, _label, _lc, _gt, ... Masks are never taken as images if `masks` or `mask_glob` is given.
+    If none of the three is, and each of the files that look like masks has an image, they are taken
+    as masks all the same, for scores only, or left out where their classes cannot be told.
 
     Args:
         images: a folder, or one image file.
         masks: the folder of the masks (may be the same, or within `images`), or one mask file for
-            one image file. None with `mask_glob`: the same as `images`. None else: no masks.
+            one image file. None with `mask_glob`: the same as `images`. None else: no masks but
+            those that look like it and have an image each.
         classes: the YAML file described in `iic_tf.data.classes`. Without it masks must hold the
             numbers 0, 1, 2, ..., and 255 is ignored.
         stretch: percentiles such as (2, 98) of each band that become black and white. None: the
@@ -52,38 +61,74 @@ def load_folder(
         channels: how many bands the images must have; None for any, but all the same.
         image_glob: pattern of the images within `images`, such as "*/images/*.jpg".
         mask_glob: pattern of the masks within `masks`, such as "*/masks/*.png".
+        convert: how many bands grey and colour images become, see `iic_tf.data.converted`.
+        bands: which bands, in this order: "4,1,2" of each file, or "B02,B03,B04,B08" in a file
+            each, see `iic_tf.data.band_files`. None: all bands of each file.
 
     Raises:
         DataMissingError: a folder or file does not exist.
         InputError: no images, none with a mask, unlike bands, sizes or number types, files that
-            cannot be read, or a mistake in the classes file.
+            cannot be read, a mistake in the classes file, or some files that look like masks and
+            have no image.
     """
     image_root = _existing(images)
     mask_root = image_root if masks is None and mask_glob else _existing(masks) if masks else None
-    image_files, mask_files = _find(image_root, mask_root, image_glob, mask_glob)
-    if not image_files:
+    files = find_layout(image_root, mask_root, image_glob, mask_glob, SUFFIXES)
+    if not files.images:
+        matching = f" matching {image_glob!r}" if image_glob else ""
+        left_out = "".join(f" ({note})" for note in files.notes)
         raise InputError(
-            f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{images}'"
-            f"{f' matching {image_glob!r}' if image_glob else ''}; received none."
+            f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{images}'{matching}; "
+            f"received none.{left_out}"
         )
-    if mask_root is None and classes is not None:
+    if not files.masks and mask_root is None and classes is not None:
         raise InputError("Expected masks along with a classes file; received classes alone.")
     base = image_root if image_root.is_dir() else image_root.parent
+    by_file, told_of_bands = _rasters(base, files.images, bands)
+    files = replace(files, images=list(by_file))
     partner: dict[Path, Path] = {}
+    notes = [*files.notes, *told_of_bands]
     if mask_root is not None:
-        partner = _pair(base, image_files, mask_root, mask_files)
-    code = _code(sorted(set(partner.values())), classes) if partner else None
+        partner = pair_files(base, files.images, mask_root, files.masks)
+    elif files.masks:
+        partner = pair_files(base, files.images, image_root, files.masks)
+    code, told = _usable(partner, classes, asked_for=mask_root is not None)
+    if code is None:
+        partner = {}
+    notes += [*told, *pair_notes(files, partner)]
+    named = named_apart(base, files.images)
+    rasters, converted = alike([by_file[file] for file in named.values()], convert)
+    notes += converted
     scenes = [
         FileScene(
             name,
-            Raster(file),
+            raster,
             Raster(partner[file], code.palette) if code and file in partner else None,
             code if file in partner else None,
         )
-        for name, file in _named(base, image_files).items()
+        for (name, file), raster in zip(named.items(), rasters, strict=True)
     ]
     name = Path(os.path.abspath(image_root)).stem
-    return build_set(name, scenes, code, stretch, channels)
+    built = build_set(name, scenes, code, stretch, channels)
+    return replace(built, notes=(*built.notes, *notes))
+
+
+def _rasters(
+    base: Path, files: Sequence[Path], bands: str | None
+) -> tuple[dict[Path, Raster], list[str]]:
+    """The images by their files, or by the one that all their bands would be in; and notes."""
+    chosen = None if bands is None else parse_bands(bands)
+    if chosen is None or isinstance(chosen[0], int):
+        numbers = None if chosen is None else tuple(int(number) for number in chosen)
+        return {file: Raster(file, bands=numbers) for file in files}, []
+    groups, others = group_by_band([f.relative_to(base) for f in files], [str(b) for b in chosen])
+    rasters: dict[Path, Raster] = {
+        base / name: Stack([Raster(base / part) for part in parts])
+        for name, parts in groups.items()
+    }
+    if not others:
+        return rasters, []
+    return rasters, [f"left out: {len(others)} files that are none of {bands}, as '{others[0]}'"]
 
 
 def _existing(path: str | Path) -> Path:
@@ -95,83 +140,32 @@ def _existing(path: str | Path) -> Path:
     return path
 
 
-def _find(
-    image_root: Path, mask_root: Path | None, image_glob: str | None, mask_glob: str | None
-) -> tuple[list[Path], list[Path]]:
-    images = _files(image_root, image_glob)
-    if mask_root is None:
-        return images, []
-    masks = _files(mask_root, mask_glob)
-    if mask_root.is_file():
-        return images, masks
-    image_folder = image_root if image_root.is_dir() else image_root.parent
-    image_top, mask_top = Path(os.path.abspath(image_folder)), Path(os.path.abspath(mask_root))
-    if image_top != mask_top and mask_top.is_relative_to(image_top):
-        images = [i for i in images if not Path(os.path.abspath(i)).is_relative_to(mask_top)]
-    elif mask_glob is None and image_top == mask_top and image_glob is None:
-        masks = [m for m in masks if looks_like_mask(m.relative_to(mask_root))]
-    elif mask_glob is None:
-        masks = _without(masks, images)
-    return _without(images, masks), masks
-
-
-def _without(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:
-    taken = {os.path.abspath(f) for f in others}
-    return [f for f in files if os.path.abspath(f) not in taken]
-
-
-def _files(root: Path, glob: str | None) -> list[Path]:
-    """Image files under a folder, sorted, without hidden ones; a file stands for itself."""
-    if root.is_file():
-        return [root]
+def _usable(
+    partner: dict[Path, Path], classes: str | Path | None, asked_for: bool
+) -> tuple[MaskCode | None, tuple[str, ...]]:
+    """What the masks mean, if it can be told or was asked for, and notes."""
+    if not partner:
+        return None, ()
     try:
-        found = list(root.glob(glob or "**/*"))
-    except (ValueError, NotImplementedError) as error:
-        raise InputError(
-            f"Expected a pattern within '{root}', such as '*/images/*.jpg'; received {glob!r}."
-        ) from error
-    return sorted(
-        f
-        for f in found
-        if f.suffix.lower() in SUFFIXES
-        and f.is_file()
-        and not any(part.startswith(".") for part in f.relative_to(root).parts)
-    )
+        code, notes = _code(sorted(set(partner.values())), classes)
+        if not asked_for:
+            for image, mask in partner.items():  # Masks of another size.
+                FileScene("", Raster(image), Raster(mask, code.palette), code)
+    except InputError as error:
+        if asked_for or classes is not None:
+            raise
+        return None, (f"the masks are left out, as nobody asked for them (--masks): {error}",)
+    return code, notes
 
 
-def _pair(
-    base: Path, images: Sequence[Path], mask_root: Path, masks: Sequence[Path]
-) -> dict[Path, Path]:
-    if mask_root.is_file():
-        if len(images) != 1:
-            raise InputError(
-                f"Expected a folder of masks for a folder of images; received file '{mask_root}'."
-            )
-        return {images[0]: mask_root}
-    within: dict[PurePath, Path] = {i.relative_to(base): i for i in images}
-    pairs = pair(list(within), [m.relative_to(mask_root) for m in masks])
-    return {within[image]: mask_root / mask for image, mask in pairs.items()}
-
-
-def _code(masks: Sequence[Path], classes: str | Path | None) -> MaskCode:
+def _code(masks: Sequence[Path], classes: str | Path | None) -> tuple[MaskCode, tuple[str, ...]]:
     if classes is None:
-        return infer_classes([Raster(m, "index") for m in masks])
+        return infer_classes([Raster(m, "index") for m in masks]), ()
     code = load_classes(classes)
-    check_classes([Raster(m, code.palette) for m in masks], code)
-    return code
-
-
-def _named(base: Path, files: Sequence[Path]) -> dict[str, Path]:
-    named: dict[str, Path] = {}
-    for file in files:
-        name = "__".join(file.relative_to(base).with_suffix("").parts)
-        if name in named:
-            raise InputError(
-                f"Expected images of different names; received '{named[name]}' and '{file}', "
-                f"which are both called '{name}'."
-            )
-        named[name] = file
-    return named
+    rasters = [Raster(m, code.palette) for m in masks]
+    notes = check_listed(rasters, code)
+    check_classes(rasters, code)
+    return code, notes
 
 
 @dataset(
@@ -196,6 +190,12 @@ class Folder(FileSource):
         help="percentiles of each band that become black and white, as 2 98",
         metavar=("LOW", "HIGH"),
     )
+    channels: Channels = option(
+        "auto", help="bands of grey and colour images: 1, 3, or as most have (auto)"
+    )
+    bands: str | None = option(
+        None, help="numbers from 1, as 4,1,2, or names of files, as B02,B03", metavar="BANDS"
+    )
 
     def load(self) -> SceneSet:
         return load_folder(
@@ -205,4 +205,6 @@ class Folder(FileSource):
             stretch=self.stretch,
             image_glob=self.image_glob,
             mask_glob=self.mask_glob,
+            convert=self.channels,
+            bands=self.bands,
         )

@@ -72,15 +72,20 @@ def open_pixels(path: Path, driver: str, prefix: str = "", **options: str) -> It
 
 
 @contextmanager
-def open_place(path: Path) -> Iterator[Any]:
-    """A rasterio data set of a TIFF, to ask for its `transform` and `crs`.
+def open_place(path: Path, driver: str = "GTiff", prefix: str = "") -> Iterator[Any]:
+    """A rasterio data set, to ask for its `transform`, `crs`, `gcps` and `rpcs`.
+
+    Args:
+        path: the file.
+        driver: GDAL's name of the format.
+        prefix: what GDAL wants before the path.
 
     Raises:
         rasterio.errors.RasterioIOError: it cannot be read.
     """
     with (
         rasterio.Env(_SESSION, **_STRICT | _PLACE),
-        _Source(os.path.abspath(path), driver="GTiff") as source,
+        _Source(prefix + os.path.abspath(path), driver=driver) as source,
     ):
         yield source
 

@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from iic_tf.data.folder import SUFFIXES
+from iic_tf.data.converted import Channels, alike
+from iic_tf.data.finding import composed, find
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.original_files import existing_folder, inside
 from iic_tf.data.raster import Raster
-from iic_tf.data.registry import IMAGES, FileSource, dataset
+from iic_tf.data.reading import SUFFIXES
+from iic_tf.data.registry import IMAGES, FileSource, dataset, option
 from iic_tf.errors import InputError, expected
 
 FETCH = (
@@ -24,12 +26,13 @@ FETCH = (
 """The layout expected."""
 
 
-def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
+def load_image_folder(folder: str | Path, side: int = 96, convert: Channels = "auto") -> ImageSet:
     """All images in a folder and the folders within it, in order of their paths.
 
     Where there are at least two folders with images in it, these are classes, for scoring only;
     images beside them have none. Files that start with a dot, or lie in a folder that does, are
-    left out. Each image is scaled so that its shorter side has `side` pixels (each new pixel a
+    left out, and so is what this program wrote, see `iic_tf.data.outputs`; the set's notes say what
+    was. Each image is scaled so that its shorter side has `side` pixels (each new pixel a
     weighted mean of all the old ones it covers), and its middle square is kept. Alpha is dropped,
     palettes are looked up, and 16 bits become 8 by their full range (65535 becomes 255), as
     `iic_tf.data.raster` says; 1 to 16 channels, but the same number in all images.
@@ -39,6 +42,7 @@ def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
     Args:
         folder: the folder.
         side: of the images, in pixels; at least 2.
+        convert: how many bands grey and colour images become, see `iic_tf.data.converted`.
 
     Raises:
         DataMissingError: the folder does not exist.
@@ -47,44 +51,46 @@ def load_image_folder(folder: str | Path, side: int = 96) -> ImageSet:
     if side < 2:
         raise expected("images of at least 2 pixels a side", side, "side")
     folder = existing_folder(folder, FETCH)
-    files = image_files(folder)
+    found = find(folder, SUFFIXES)
+    files = [file.relative_to(folder) for file in found.files]
     if not files:
         raise InputError(
             f"Expected images ({', '.join(sorted(SUFFIXES))}) in '{folder}'; received "
             f"{inside(folder)}. {FETCH}"
         )
-    rasters = [Raster(folder / file) for file in files]
+    rasters, converted = alike([Raster(folder / file) for file in files], convert)
     channels = rasters[0].channels
     images = np.empty((len(files), side, side, channels), np.uint8)
     for number, raster in enumerate(rasters):
         if raster.channels != channels:
             raise InputError(
                 f"Expected {channels} channels as in '{rasters[0].path}'; received "
-                f"{raster.channels} in '{raster.path}'."
+                f"{raster.channels} in '{raster.path}'. Grey and colour images can be made alike "
+                "(--channels 1 or 3)."
             )
         images[number] = read_square(raster, side)
     labels, names = _classes(files)
     # A folder given as "." has a name, too.
     name = Path(os.path.abspath(folder)).name
-    return ImageSet(name, images, labels, names, files=tuple(file.as_posix() for file in files))
+    paths = tuple(file.as_posix() for file in files)
+    return ImageSet(name, images, labels, names, files=paths, notes=(*found.notes, *converted))
 
 
 def image_files(folder: Path) -> list[Path]:
-    """Paths of the images in a folder and the folders within it, relative to it and sorted."""
-    within = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(
-        path
-        for path in within
-        if path.suffix.lower() in SUFFIXES and not any(part.startswith(".") for part in path.parts)
-    )
+    """Paths of the images in a folder and the folders within it, relative to it and sorted.
+
+    What is left out is what `load_image_folder` leaves out.
+    """
+    return [file.relative_to(folder) for file in find(folder, SUFFIXES).files]
 
 
 def _classes(files: list[Path]) -> tuple[NDArray[np.int32] | None, tuple[str, ...] | None]:
-    names = sorted({file.parts[0] for file in files if len(file.parts) > 1})
+    above = [composed(file.parts[0]) if len(file.parts) > 1 else None for file in files]
+    names = sorted({name for name in above if name is not None})
     if len(names) < 2:
         return None, None
     number = {name: i for i, name in enumerate(names)}
-    labels = [number[f.parts[0]] if len(f.parts) > 1 else NO_LABEL for f in files]
+    labels = [NO_LABEL if name is None else number[name] for name in above]
     return np.asarray(labels, np.int32), tuple(names)
 
 
@@ -126,10 +132,13 @@ class Images(FileSource):
     """Your own small images; see `load_image_folder`."""
 
     side: int = 96
+    channels: Channels = option(
+        "auto", help="bands of grey and colour images: 1, 3, or as most have (auto)"
+    )
 
     def load(self) -> ImageSet:
         if self.data is None:
             raise InputError(
                 f"Expected --data with the folder of your images; received none. {FETCH}"
             )
-        return load_image_folder(self.data, self.side)
+        return load_image_folder(self.data, self.side, self.channels)

@@ -55,13 +55,18 @@ class ImageSet:
         of = f"of '{self.name}'"
         form = f"images {of} as uint8 [n, height, width, channels]"
         if self.images.ndim != 4 or self.images.dtype != np.uint8:
-            raise expected(form, f"{self.images.dtype} {list(self.images.shape)}")
+            hint = ""
+            if self.images.dtype.kind in "biuf" and self.images.ndim == 4:
+                hint = "; bring the values that are to be black and white to 0 and 255"
+            raise expected(form, f"{self.images.dtype} {list(self.images.shape)}{hint}")
         if len(self.images) < 2:
             raise expected(f"at least 2 images in data set '{self.name}'", len(self.images))
         if 0 in self.images.shape or self.images.shape[3] > MAX_CHANNELS:
+            first = self.images.shape[1] <= MAX_CHANNELS and 0 not in self.images.shape
+            hint = "; np.moveaxis(images, 1, -1) brings channels to the end" if first else ""
             raise expected(
                 f"images {of} of at least 1 x 1 pixels and 1 to {MAX_CHANNELS} channels",
-                list(self.images.shape),
+                f"{list(self.images.shape)}{hint}",
             )
         if self.extra is None:
             return

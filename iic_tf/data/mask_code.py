@@ -83,13 +83,21 @@ class MaskCode:
         step = max(1, _BLOCK_PIXELS // max(1, mask.shape[1]))
         for top in range(0, len(mask), step):  # In blocks, so that temporary arrays stay small.
             rows = slice(top, top + step)
-            codes, (keys, targets) = self._codes(mask[rows])
+            codes, (keys, targets) = self.codes(mask[rows])
             at = np.minimum(np.searchsorted(keys, codes), len(keys) - 1)
             listed[rows] = keys[at] == codes
             indices[rows] = np.where(listed[rows], targets[at], IGNORE)
         return indices, listed
 
-    def _codes(self, mask: NDArray[np.generic]) -> tuple[Codes, tuple[Codes, NDArray[np.int32]]]:
+    def codes(self, mask: NDArray[np.generic]) -> tuple[Codes, tuple[Codes, NDArray[np.int32]]]:
+        """The pixels `[..., channels]` as codes `[...]`, and the table to look them up in.
+
+        Returns:
+            the codes, and `colours` or `values`, whichever they are found in.
+
+        Raises:
+            InputError: the mask is coloured, but the classes are told by values.
+        """
         coloured = mask.shape[-1] >= 3
         if self.by_colour and (coloured or not self.by_value):
             return pack_colours(mask), self.colours
@@ -102,7 +110,13 @@ class MaskCode:
 
 
 def pack_colours(mask: NDArray[np.generic]) -> Codes:
-    """Colours `[..., channels]` as numbers 0xRRGGBB `[...]`; one or two channels are grey."""
+    """Colours `[..., channels]` as numbers 0xRRGGBB `[...]`; one or two channels are grey.
+
+    Raises:
+        InputError: they are neither uint8 nor uint16.
+    """
+    if mask.dtype not in (np.uint8, np.uint16):
+        raise expected("a mask with colours of uint8 or uint16", mask.dtype)
     if mask.dtype == np.uint16:
         mask = mask.astype(np.uint16) >> 8
     red, green, blue = (0, 1, 2) if mask.shape[-1] >= 3 else (0, 0, 0)

@@ -160,6 +160,7 @@ class Mnist(Published):
     """MNIST; see `load_mnist`."""
 
     kept = Kept("mnist", CLASS_NAMES["mnist"])
+    pixels = 28
     fetch = FETCH["mnist"]
 
     def read(self, folder: str) -> ImageSet:
@@ -172,6 +173,7 @@ class FashionMnist(Published):
     """Fashion-MNIST; see `load_mnist`."""
 
     kept = Kept("fashion_mnist", CLASS_NAMES["fashion_mnist"])
+    pixels = 28
     fetch = FETCH["fashion_mnist"]
 
     def read(self, folder: str) -> ImageSet:

@@ -10,6 +10,8 @@ One rule serves a whole folder: the first of these under which at least one imag
    else from the image's name: `7_RGB` and `7`; else from both: `7_RGBIR` and `7_label`.
 4. As 3, leaving out all last words of both: `7_naip-new_RGBIR` and `7_lc`.
 
+Names are compared in Unicode's composed form (NFC): file systems store `ü` in two ways.
+
 Several images may share a mask (two dates of one place, under rules 3 and 4); an image for which
 two masks fit is refused.
 """
@@ -21,6 +23,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
 
+from iic_tf.data.finding import composed
 from iic_tf.errors import InputError
 
 MASK_FOLDERS = frozenset({"masks", "mask", "labels", "label", "ann", "ann_dir", "annotations"})
@@ -84,6 +87,7 @@ def _less_all_words(stem: str) -> str:
 
 
 def _key(path: PurePath, change: _Change, leave_out_folder: bool) -> str:
+    path = PurePath(composed(str(path)))
     folders = list(path.parent.parts)
     if leave_out_folder:
         at = [i for i, part in enumerate(folders) if part.lower() in _FOLDERS]

@@ -20,6 +20,8 @@ class Published(FileSource):
 
     kept: ClassVar[Kept]
     """How tensorflow-datasets calls it and its parts."""
+    pixels: ClassVar[int]
+    """Height and width of its images."""
     fetch: ClassVar[str]
     """What to fetch, from whom, and where to."""
 

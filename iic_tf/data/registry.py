@@ -125,11 +125,17 @@ def source_from_dict(values: Mapping[str, Any], kind: str | None = None) -> Sour
     for name, value in rest.items():
         if name not in known:
             raise expected(f"a value of a data set among {', '.join(sorted(known))}", value, name)
+    if source.name == "folder" and "data_seed" in rest:
+        # A run of before 0.2, whose bands are Potsdam's.
+        rest.pop("bands", None)
     return source(**{name: rest[name] for name in field_names(source) if name in rest})
 
 
 def options(name: str | None = None) -> list[Option]:
     """The options of all data sets, or of one, each with the names of all sets that know it.
+
+    Where sets differ in their choices, an option takes what any of them does, which is for each to
+    check, and its help says what each of them wants.
 
     Raises:
         InputError: there is no data set of this name.
@@ -137,10 +143,23 @@ def options(name: str | None = None) -> list[Option]:
     found: dict[str, Option] = {}
     for source in map(source_class, dataset_names()):
         for its in options_of(source):
-            other = found.get(its.name, its)
-            found[its.name] = replace(other, datasets=(*other.datasets, source.name))
+            known = replace(its, datasets=(source.name,))
+            found[its.name] = _merged(found[its.name], known) if its.name in found else known
     wanted = None if name is None else source_class(name).name
     return [o for o in found.values() if wanted is None or wanted in o.datasets]
+
+
+def _merged(one: Option, other: Option) -> Option:
+    datasets = (*one.datasets, *other.datasets)
+    if one.choices == other.choices:
+        return replace(one, datasets=datasets)
+    free = not (one.choices and other.choices)
+    help = "; ".join(
+        f"{', '.join(o.datasets)}: {o.help}" + (f" ({', '.join(o.choices)})" if o.choices else "")
+        for o in (one, other)
+    )
+    choices = () if free else tuple(dict.fromkeys((*one.choices, *other.choices)))
+    return replace(one, choices=choices, help=help, datasets=datasets)
 
 
 def check_options(name: str, given: Iterable[str]) -> None:

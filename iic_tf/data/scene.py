@@ -86,6 +86,18 @@ def finite(pixels: NDArray[np.generic]) -> tuple[NDArray[np.generic], Valid]:
     return np.where(valid[..., None], pixels, np.zeros((), pixels.dtype)), valid
 
 
+def with_nan(pixels: NDArray[np.generic], valid: Valid) -> NDArray[np.float32]:
+    """Pixels `[height, width, channels]` as a served model takes them: NaN where there is no data.
+
+    Returns:
+        float32, an array of its own.
+    """
+    raw = pixels.astype(np.float32)
+    if valid is not None:
+        raw[~valid] = np.nan
+    return raw
+
+
 @dataclass(frozen=True)
 class ClassTable:
     """The classes of a set: names and display colours, in the order of their indices.
@@ -123,6 +135,8 @@ class SceneSet:
         classes: names and colours where there are masks, else None.
         rgb: which three bands show as red, green and blue in pictures.
         notes: what the user has to know of the data, a line each: what was left out or converted.
+        fill: float32 `[channels]` in 0 to 1, what is seen where there is no data; None for zeros.
+            It travels into the exported model, too.
     """
 
     name: str
@@ -133,6 +147,7 @@ class SceneSet:
     classes: ClassTable | None = None
     rgb: tuple[int, int, int] = field(default=(0, 1, 2))
     notes: tuple[str, ...] = ()
+    fill: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if not self.scenes:
@@ -143,6 +158,20 @@ class SceneSet:
                     f"Expected {self.channels} channels in every image of '{self.name}'; "
                     f"received {scene.channels} in '{scene.name}'."
                 )
+
+    def __repr__(self) -> str:
+        images = f"{len(self.scenes)} image{'s' * (len(self.scenes) > 1)}"
+        masks = sum(scene.has_mask for scene in self.scenes)
+        classes = f", {len(self.classes)} classes" if self.classes else ""
+        return (
+            f"<SceneSet '{self.name}': {images} of {self.channels} channels, {masks} with masks"
+            f"{classes}>"
+        )
+
+    @property
+    def has_nodata(self) -> bool:
+        """Whether some pixel of some scene may hold no data, as far as headers tell."""
+        return any(has_nodata(scene) for scene in self.scenes)
 
     @property
     def labelled(self) -> SceneSet | None:
@@ -168,3 +197,18 @@ class SceneSet:
         scaled = (raw.astype(np.float32) - self.low) / span
         np.clip(scaled, 0.0, 1.0, out=scaled)
         return np.asarray(scaled)
+
+    def seen(
+        self, scene: Scene, top: int, left: int, height: int, width: int
+    ) -> tuple[NDArray[np.float32], Valid]:
+        """A window as the network sees it, before it is scaled down.
+
+        Returns:
+            float32 `[height, width, channels]` in 0 to 1, `fill` where there is no data; and which
+            pixels hold data.
+        """
+        raw, valid = read_with_valid(scene, top, left, height, width)
+        shown = self.normalise(raw)
+        if valid is not None:
+            shown[~valid] = 0.0 if self.fill is None else self.fill
+        return shown, valid

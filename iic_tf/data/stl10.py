@@ -130,6 +130,7 @@ class Stl10(Published):
     """STL-10; see `load_stl10`."""
 
     kept = Kept("stl10", CLASS_NAMES, extra="unlabelled")
+    pixels = _SIDE
     fetch = FETCH
 
     def read(self, folder: str) -> ImageSet:

@@ -1,4 +1,4 @@
-"""TIFF files, of which only the strips or tiles that a window touches are decoded."""
+"""TIFF files: which pages are read, how they are turned, and inks and other colours as RGB."""
 
 from __future__ import annotations
 
@@ -8,139 +8,149 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from rasterio.enums import ColorInterp
-from rasterio.windows import Window
 
-from iic_tf.data.gdal import open_pixels
+from iic_tf.data.gdal_reader import GdalReader
+from iic_tf.data.joined import Joined
 from iic_tf.data.pixel_cache import SHARED
-from iic_tf.data.reading import MAX_CHANNELS, NUMBER_TYPES, Palette, unreadable
+from iic_tf.data.reading import (
+    MAX_CHANNELS,
+    Alpha,
+    Found,
+    Palette,
+    Reader,
+    check_bands,
+    unreadable,
+)
+from iic_tf.data.tiff_directory import (
+    CIELAB,
+    ICCLAB,
+    INKS,
+    ITULAB,
+    LOGL,
+    LOGLUV,
+    MOSAIC,
+    Directory,
+    directories,
+)
+from iic_tf.data.tiff_pages import Pages, choose_pages
+from iic_tf.data.turned import upright
 
-TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-
-# Compressed segments of at least this size are kept: decoding one for each window would be slow.
-_LARGE_SEGMENT = 4 * 2**20
+_LAB = {CIELAB: "CIELab", ICCLAB: "ICCLab", ITULAB: "ITULab", LOGL: "LogL", LOGLUV: "LogLuv"}
+_ALPHA = (1, 2)  # of extra samples
 
 
-class TiffReader:
-    """Page 0 of a TIFF: strips or tiles, bands interleaved or separate, any compression of GDAL's.
+def tiff_reader(
+    path: Path, palette: Palette, bands: tuple[int, ...] | None, alpha: Alpha
+) -> Reader:
+    """What reads a TIFF upright: one page, or several that are a band or a row each.
 
-    The file is opened anew for each window, which takes far less time than decoding does: threads
-    share nothing, and no file stays open.
+    Raises:
+        InputError: it is not one image, or its pixels are of a kind that is not read.
+        rasterio.errors.RasterioIOError: it is damaged.
     """
+    found, pages = read_pages(path)
+    first = pages.bands[0]
+    if pages.as_rows:
+        return upright(_Rows(path, pages.bands, bands), first.orientation)
+    prefixes = _prefixes(found, pages)
+    if len(pages.bands) == 1:
+        reader = _page(path, first, prefixes[0], palette, bands, alpha)
+        return upright(reader, first.orientation)
+    check_bands(path, bands, len(pages.bands))
+    order = [band - 1 for band in bands] if bands else range(len(pages.bands))
+    parts = [_page(path, pages.bands[i], prefixes[i], palette, None, alpha) for i in order]
+    return upright(Joined(parts), first.orientation)
 
-    def __init__(self, path: Path, palette: Palette) -> None:
-        self._path = path
-        self._prefix = ""
-        with open_pixels(path, "GTiff") as file:
-            inks = file.tags(ns="IMAGE_STRUCTURE").get("SOURCE_COLOR_SPACE") == "CMYK"
-            if not inks:
-                self._take_header(file, palette)
-        if inks:
-            # All four bands as they are stored; GDAL would make RGB and an alpha of 255 of them.
-            self._prefix = "GTIFF_RAW:"
-            with open_pixels(path, "GTiff", self._prefix) as file:
-                self._take_header(file, palette)
 
-    def _take_header(self, file: Any, palette: Palette) -> None:
-        stored = _number_type(file.dtypes[0])
-        if stored is None:
-            raise unreadable(self._path, f"pixels of {file.dtypes[0]}")
-        if not 1 <= file.count <= MAX_CHANNELS:
-            raise unreadable(self._path, f"{file.count} channels")
-        self.height, self.width, self.channels = int(file.height), int(file.width), int(file.count)
-        self.dtype: np.dtype[np.generic] = stored
-        self._stored = (self.channels, stored)
-        structure = file.tags(ns="IMAGE_STRUCTURE")
-        bits = file.tags(1, ns="IMAGE_STRUCTURE").get("NBITS") == "1"
-        white = structure.get("MINISWHITE") == "YES"
-        self._scale = 255 if bits and palette == "rgb" else 1
-        self._inverted = white and palette == "rgb"
-        # GDAL gives grey images of 1 bit, and those where 0 is white, a palette of its own.
-        paletted = file.colorinterp[0] == ColorInterp.palette and not white
-        self._colours: NDArray[np.uint8] | None = None
-        if paletted and palette == "rgb" and not (bits and _black_white(file)):
-            self._colours = _colours(self._path, 2 ** (8 * stored.itemsize))
-            self.channels, self.dtype = 3, np.dtype(np.uint8)
-        self._segment = self._large_segment(file) if "COMPRESSION" in structure else None
+def read_pages(path: Path) -> tuple[list[Directory], Pages]:
+    """All pages of a TIFF, and those of its image.
 
-    def _large_segment(self, file: Any) -> tuple[int, int] | None:
-        """Height and width of strips or tiles, if these are large."""
-        tall, wide = file.block_shapes[0]
-        if tall == 1 and not any(
-            file.get_tag_item(f"BLOCK_OFFSET_0_{row}", "TIFF", bidx=1)
-            for row in {1, self.height - 1}
-        ):
-            # GDAL shows a single strip as rows, but decodes from its start to the row wanted.
-            tall = self.height
-        channels, dtype = self._stored
-        size = tall * wide * channels * dtype.itemsize
-        return (tall, wide) if size >= _LARGE_SEGMENT else None
+    Raises:
+        InputError: it is damaged, or not one image.
+    """
+    with path.open("rb") as file:
+        try:
+            found = directories(file)
+        except ValueError as error:
+            raise unreadable(path, f"damaged: {error}") from error
+    try:
+        return found, choose_pages(found)
+    except ValueError as error:
+        raise unreadable(path, str(error)) from error
 
-    def read(self, top: int, left: int, height: int, width: int) -> NDArray[np.generic]:
-        """Pixels `[height, width, channels]` of a window inside the image."""
-        pixels: NDArray[Any] = (
-            self._read_segments(top, left, height, width)
-            if self._segment
-            else self._load(top, left, height, width)
+
+def page_prefix(found: list[Directory], page: Directory) -> str:
+    """What GDAL wants before the path to open a page. It finds masks of the first one only."""
+    return "" if page.offset == found[0].offset else f"GTIFF_DIR:off:{page.offset}:"
+
+
+def _prefixes(found: list[Directory], pages: Pages) -> list[str]:
+    return [page_prefix(found, page) for page in pages.bands]
+
+
+def _page(
+    path: Path,
+    page: Directory,
+    prefix: str,
+    palette: Palette,
+    bands: tuple[int, ...] | None,
+    alpha: Alpha,
+) -> GdalReader:
+    kind = page.photometric
+    if kind == INKS:
+        _check_inks(path, page)
+        # Bands as they are stored: GDAL would leave out that a pixel is transparent.
+        prefix = f"GTIFF_RAW:{prefix}"
+    if kind == MOSAIC:
+        raise unreadable(path, "a camera's raw mosaic; develop it first")
+    if kind in _LAB and (page.bits != 8 or kind not in (CIELAB, ICCLAB, ITULAB)):
+        raise unreadable(path, f"colours of {_LAB[kind]} in {page.bits} bits; save it as RGB")
+    opaque = kind in _LAB
+    return GdalReader(path, "GTiff", prefix, palette, bands, alpha, kind == INKS, opaque)
+
+
+def _check_inks(path: Path, page: Directory) -> None:
+    alpha = sum(extra in _ALPHA for extra in page.extra)
+    if page.ink_set != 1 or page.samples - alpha != 4 or page.bits not in (8, 16):
+        raise unreadable(
+            path,
+            f"{page.samples} inks of {page.bits} bits that are not cyan, magenta, yellow and black "
+            "alone; save it as RGB",
         )
-        if self._colours is not None:
-            coloured: NDArray[np.uint8] = self._colours[pixels[..., 0]]
-            return coloured
-        if self._scale > 1:
-            pixels *= np.uint8(self._scale)
-        if self._inverted:
-            pixels = ~pixels  # Of unsigned numbers: the largest minus the value.
-        return pixels
 
-    def _load(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:
-        channels, dtype = self._stored
-        out = np.empty((height, width, channels), dtype)
-        with open_pixels(self._path, "GTiff", self._prefix) as file:
-            # Filled by GDAL pixel by pixel: no second array, and a faster way through GDAL.
-            file.read(window=Window(left, top, width, height), out=out.transpose(2, 0, 1))
-        return out
 
-    def _read_segments(self, top: int, left: int, height: int, width: int) -> NDArray[Any]:
-        """The same from whole strips or tiles, which are kept."""
-        assert self._segment is not None
-        channels, dtype = self._stored
-        out = np.empty((height, width, channels), dtype)
-        tall, wide = self._segment
-        bottom, right = top + height, left + width
+class _Rows:
+    """An image `[height, width, bands]` of which each page is a row; decoded whole, and kept."""
+
+    def __init__(
+        self, path: Path, pages: tuple[Directory, ...], bands: tuple[int, ...] | None
+    ) -> None:
+        page = pages[0]
+        if page.width > MAX_CHANNELS and bands is None:
+            raise unreadable(path, f"{page.width} channels")
+        check_bands(path, bands, page.width)
+        self._path, self._pages = path, pages
+        self._chosen = [band - 1 for band in bands] if bands else list(range(page.width))
+        first = GdalReader(path, "GTiff", self._prefix(0))
+        self.height, self.width, self.channels = len(pages), page.height, len(self._chosen)
+        self.dtype = first.dtype
+        self.has_nodata = first.has_nodata
+
+    def read(self, top: int, left: int, height: int, width: int) -> Found:
+        """What a window holds."""
         stat = self._path.stat()
-        for y in range(top - top % tall, bottom, tall):
-            for x in range(left - left % wide, right, wide):
-                segment = SHARED.get(
-                    (str(self._path), y, x, stat.st_mtime_ns, stat.st_size),
-                    partial(
-                        self._load, y, x, min(tall, self.height - y), min(wide, self.width - x)
-                    ),
-                )
-                y0, y1 = max(top, y), min(bottom, y + tall)
-                x0, x1 = max(left, x), min(right, x + wide)
-                out[y0 - top : y1 - top, x0 - left : x1 - left] = segment[
-                    y0 - y : y1 - y, x0 - x : x1 - x
-                ]
-        return out
+        key = (str(self._path), "rows", stat.st_mtime_ns, stat.st_size)
+        whole: NDArray[Any] = SHARED.get(key, partial(self._decode))
+        window = whole[top : top + height, left : left + width]
+        return Found(window[..., self._chosen])
 
+    def _decode(self) -> NDArray[Any]:
+        page = self._pages[0]
+        rows = np.empty((self.height, page.height, page.width), self.dtype)
+        for y in range(self.height):
+            row = GdalReader(self._path, "GTiff", self._prefix(y))
+            rows[y] = row.read(0, 0, page.height, page.width).pixels[..., 0]
+        return rows
 
-def _number_type(name: str) -> np.dtype[np.generic] | None:
-    """The one of that name, where it is one that this package reads."""
-    return next((dtype for dtype in NUMBER_TYPES if dtype.name == name), None)
-
-
-def _black_white(file: Any) -> bool:
-    return {colour[:3] for colour in file.colormap(1).values()} == {(0, 0, 0), (255, 255, 255)}
-
-
-def _colours(path: Path, count: int) -> NDArray[np.uint8]:
-    """Colours `[count, 3]` of the palette; what it leaves out is black."""
-    table = np.zeros((count, 3), np.uint8)
-    # The standard says 0 to 65535, of which the upper 8 bits count; some writers store 0 to 255.
-    for multiplier in ("256", "1"):
-        with open_pixels(path, "GTiff", COLOR_TABLE_MULTIPLIER=multiplier) as file:
-            for index, colour in file.colormap(1).items():
-                table[index] = colour[:3]
-        if table.any():
-            break
-    return table
+    def _prefix(self, page: int) -> str:
+        return f"GTIFF_DIR:off:{self._pages[page].offset}:"

@@ -9,6 +9,7 @@ from keras import ops
 
 from iic_tf.errors import expected
 from iic_tf.models.self_supervised import SelfSupervised
+from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.network_a import NetworkA
 from iic_tf.networks.network_b import NetworkB
 from iic_tf.turns import MAIN
@@ -36,17 +37,22 @@ class Clusterer(SelfSupervised):
             head.build(self.trunk.compute_output_shape(inside))
         self.built = True
 
+    def image_shape(self) -> tuple[int | None, ...]:
+        return (None, self.size, self.size, self.channels)
+
     def call(self, x: Any, training: bool = False) -> Any:
         """Probabilities of the classes.
 
         Args:
-            x: images `[batch, size, size, channels]` in 0 to 1.
+            x: images `[batch, size, size, channels]` in 0 to 1, any number of them from 0.
             training: whether BatchNormalization uses the batch's own statistics.
 
         Returns:
             float32 `[batch, classes]`.
         """
-        return self.answer(self.probabilities(x, MAIN, training))
+        if training:
+            return self.answer(self.probabilities(x, MAIN, training))
+        return of_any_batch(lambda x: self.answer(self.probabilities(x, MAIN)), x)
 
     def answer(self, probabilities: Sequence[Any]) -> Any:
         """Of the probabilities by all sub-heads of the main head those that count."""

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
 from keras import ops
 from keras.optimizers import LossScaleOptimizer
 
 from iic_tf.errors import expected
+from iic_tf.models.soundness import where_sound
 from iic_tf.replicas import propagate_nonfinite
 
 EVERYTHING = "everything"
@@ -62,30 +64,74 @@ class PartOptimizers:
         """The optimiser of a part."""
         return self.first if part == self.names[0] else self.others[part]
 
-    def apply(self, gradients: Mapping[str, Sequence[Any]], parts: Mapping[str, Any]) -> None:
+    @property
+    def loose(self) -> Any:
+        """Whether a step's gradients may be not finite: then it is skipped, no more.
+
+        Losses are scaled up until gradients overflow, and down again where they do. Once the scale
+        is 1 or less, it is not the scale's doing.
+        """
+        if isinstance(self.first, LossScaleOptimizer):
+            return tf.convert_to_tensor(self.first.dynamic_scale) > 1.0
+        return tf.constant(False)
+
+    def apply(
+        self,
+        gradients: Mapping[str, Sequence[Any]],
+        parts: Mapping[str, Any],
+        sound: Any = True,
+        otherwise: Callable[[Any], None] = lambda given: None,
+        given: Any = (),
+    ) -> None:
         """Take a step on the parts that there are gradients of.
 
         Args:
             gradients: by part, of the loss as `first.scale_loss` scales it.
             parts: the variables, by part.
+            sound: whether to, a bool or a tensor of one, the same on all replicas.
+            otherwise: what is done instead.
+            given: what it gets, tensors in lists.
         """
-        scaled = isinstance(self.first, LossScaleOptimizer)
         ordered = [(name, gradient) for name in self.names for gradient in gradients.get(name, ())]
-        if scaled:
+        values = [g for _, g in ordered]
+        if isinstance(self.first, LossScaleOptimizer):
             # A step is skipped by all parts or by none, on all replicas.
-            sound = propagate_nonfinite([g for _, g in ordered], len(gradients) > 1)
-            ordered = [(name, g) for (name, _), g in zip(ordered, sound, strict=True)]
+            values = propagate_nonfinite(values, len(gradients) > 1)
+        of = [part for part, _ in ordered]
+
+        def take(values: Sequence[Any]) -> None:
+            self._take(gradients, dict_of_lists(of, values), parts)
+
+        if sound is True:
+            take(values)
+        else:
+            where_sound(sound, take, values, otherwise, given)
+
+    def _take(
+        self,
+        trained: Mapping[str, Any],
+        gradients: Mapping[str, Sequence[Any]],
+        parts: Mapping[str, Any],
+    ) -> None:
         # The first part last: its count of steps is what the others' rate goes by.
         for name in reversed(self.names):
-            if name not in gradients:
+            if name not in trained:
                 continue
-            own = [g for part, g in ordered if part == name]
+            own = list(gradients.get(name, ()))
             optimizer = self.of(name)
-            if scaled and name != self.names[0]:
+            if isinstance(self.first, LossScaleOptimizer) and name != self.names[0]:
                 # Each scales by its own factor, which may differ once a part has rested.
                 factor = optimizer.dynamic_scale / self.first.dynamic_scale
                 own = [g * ops.cast(factor, g.dtype) for g in own]
             optimizer.apply(own, list(parts[name]))
+
+
+def dict_of_lists(names: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any]]:
+    """What belongs to each name, in its order."""
+    found: dict[str, list[Any]] = {}
+    for name, value in zip(names, values, strict=True):
+        found.setdefault(name, []).append(value)
+    return found
 
 
 def _like(first: Any, optimizer: Any) -> Any:

@@ -10,6 +10,7 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.losses.segmentation import segmentation_joints
 from iic_tf.models.self_supervised import SelfSupervised
+from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
@@ -60,14 +61,16 @@ class Segmenter(SelfSupervised):
         """Probabilities of the classes at the input's size.
 
         Args:
-            x: images `[batch, height, width, channels]` in 0 to 1, any height and width.
+            x: images `[batch, height, width, channels]` in 0 to 1, any height and width from 1,
+                any number of images from 0.
             training: whether BatchNormalization uses the batch's own statistics.
 
         Returns:
             float32 `[batch, height, width, classes]`.
         """
-        maps = self.maps(x, MAIN, training) if training else self.maps_of_images(x)
-        return self.answer(maps)
+        if training:
+            return self.answer(self.maps(x, MAIN, training))
+        return of_any_batch(lambda x: self.answer(self.maps_of_images(x)), x)
 
     @property
     def mirror(self) -> int:

@@ -15,6 +15,9 @@ from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
 from iic_tf.views.inputs import BANDS
 
+NO_LABEL = -1
+"""The label of a pixel that holds no data."""
+
 
 class ServedSegmenter(tf.Module):  # type: ignore[misc]
     """A trained segmenter with its preprocessing inside the graph.
@@ -23,10 +26,16 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
     happens to a pixel: values from `low` to `high` become 0 to 1, the image is scaled down by box
     means, segmented, and the probabilities are enlarged to the size of the input.
 
+    Values beyond `low` and `high`, however far, count as these. A pixel with NaN or an infinity in
+    any band holds no data: the network sees `fill` in its place, box means leave it out, its label
+    is −1 and its probabilities are 0. That is how a client says so, whatever number stands for no
+    data in its files.
+
     Args:
         model: a `Segmenter`, as `IICSegmenter` and `InfoSeg` are.
         low, high: raw values `[channels]` that become 0 and 1.
         downscale: whole factor.
+        fill: what is seen where there is no data, `[channels]` in 0 to 1; None for zeros.
 
     Attributes:
         scene_features: how many numbers sum up a scene as a whole, where its labels depend on it
@@ -42,15 +51,17 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         low: Sequence[float] | NDArray[np.float32],
         high: Sequence[float] | NDArray[np.float32],
         downscale: int = 1,
+        fill: Sequence[float] | NDArray[np.float32] | None = None,
     ):
         super().__init__(name="served_segmenter")
         self.model = model
         self.low = np.asarray(low, np.float32)
         self.high = np.asarray(high, np.float32)
+        self.fill = np.asarray(np.zeros(model.channels) if fill is None else fill, np.float32)
         self.downscale = downscale
         self.scene_features: int = model.scene_features
         self.tolerance: float = model.tolerance
-        for name, value in (("low", self.low), ("high", self.high)):
+        for name, value in (("low", self.low), ("high", self.high), ("fill", self.fill)):
             if value.shape != (model.channels,):
                 raise expected(f"{model.channels} values", value.shape, f"{name}.shape")
 
@@ -76,9 +87,23 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
 
     def prepared(self, pixels: Any) -> Any:
         """Raw `[batch, height, width, channels]` → 0 to 1, scaled down."""
+        return self.prepared_with_share(pixels)[0]
+
+    def prepared_with_share(self, pixels: Any) -> tuple[Any, Any]:
+        """The same, and of each pixel of it the share that holds data, `[batch, h, w, 1]`."""
+        raw = ops.cast(pixels, "float32")
+        holds = holds_data(raw)
+        raw = without_nan(raw)
         span = np.maximum(self.high - self.low, np.float32(1e-12))
-        x = ops.clip((ops.cast(pixels, "float32") - self.low) / span, 0.0, 1.0)
-        return shrink(x, self.downscale)
+        x = ops.clip((raw - self.low) / span, 0.0, 1.0)
+        if self.downscale == 1:
+            return tf.where(holds, x, self.fill), tf.cast(holds, tf.float32)
+        # Box means of what holds data: their sums over all pixels, by the share of those that do.
+        x = tf.where(holds, x, tf.zeros_like(x))
+        share = shrink(tf.cast(holds, tf.float32), self.downscale)
+        some = share > 0
+        mean = shrink(x, self.downscale) / tf.where(some, share, tf.ones_like(share))
+        return tf.where(some, mean, self.fill), share
 
     def maps(self, pixels: Any, head: str = MAIN, sums: Any = None) -> list[Any]:
         """Probabilities of each sub-head at the raw size, each `[batch, height, width, k]`.
@@ -93,10 +118,12 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         return [enlarge(m, self.downscale, height, width) for m in maps]
 
     def probabilities(self, pixels: Any, sums: Any = None) -> Any:
-        """Main-head probabilities of the chosen sub-head, float32 `[batch, height, width, k]`."""
-        height, width = ops.shape(pixels)[1], ops.shape(pixels)[2]
+        """Main-head probabilities of the chosen sub-head, float32 `[batch, height, width, k]`.
+
+        They are 0 for all clusters where a pixel holds no data.
+        """
         maps, _ = self._small_maps(pixels, MAIN, sums)
-        return enlarge(self.model.answer(maps), self.downscale, height, width)
+        return self._enlarged(maps, pixels)
 
     def scene_sums(self, pixels: Any, core: Any) -> Any:
         """Float32 `[batch, scene_features]` of windows, to be added up over a scene.
@@ -124,41 +151,53 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
             `labels`, `probabilities` and `own_sums`, what the windows' cores add to the sums.
         """
         maps, own = self._small_maps(pixels, MAIN, sums, core)
+        return {**self._answer(self._enlarged(maps, pixels), pixels), "own_sums": own}
+
+    def _enlarged(self, maps: list[Any], pixels: Any) -> Any:
+        """The probabilities of the chosen sub-head at the size of the pixels."""
         height, width = ops.shape(pixels)[1], ops.shape(pixels)[2]
         found = enlarge(self.model.answer(maps), self.downscale, height, width)
-        return {**self._answer(found), "own_sums": own}
+        return found * tf.cast(holds_data(ops.cast(pixels, "float32")), found.dtype)
 
     def _small_maps(
         self, pixels: Any, head: str, sums: Any, core: Any = None
     ) -> tuple[list[Any], Any]:
         """Maps of each sub-head at the size that the model sees, and the pixels' own sums."""
-        x = self.prepared(pixels)
+        x, share = self.prepared_with_share(pixels)
         if not self.scene_features:
             return self.model.maps_of_images(x, head), None
         if core is not None:
             # Only at a scene's end a core may not be a multiple of it.
             sides = (ops.cast(core, "int32") + (self.downscale - 1)) // self.downscale
             core = tuple(sides[i] for i in range(4))
-        found: tuple[list[Any], Any] = self.model.of_scene(x, sums, self.valid(pixels), core, head)
+        found: tuple[list[Any], Any] = self.model.of_scene(x, sums, share, core, head)
         return found
-
-    def valid(self, pixels: Any) -> Any:
-        """Share of the raw pixels without NaN or infinity in what the model sees of them.
-
-        `[batch, height, width, channels]` → `[batch, ⌈height/downscale⌉, ⌈width/downscale⌉, 1]`.
-        """
-        # No "is finite", which ONNX lacks; a comparison with NaN is false.
-        known = ops.abs(ops.cast(pixels, "float32")) <= np.finfo(np.float32).max
-        return shrink(ops.cast(ops.all(known, axis=-1, keepdims=True), "float32"), self.downscale)
 
     def __call__(self, pixels: Any) -> dict[str, Any]:
         """`labels` int32 `[batch, height, width]` and `probabilities` of raw pixels."""
-        return self._answer(self.probabilities(pixels))
+        return self._answer(self.probabilities(pixels), pixels)
 
-    def _answer(self, probabilities: Any) -> dict[str, Any]:
+    def _answer(self, probabilities: Any, pixels: Any) -> dict[str, Any]:
         # TensorFlow's own: that of Keras takes the bits apart, which ONNX cannot.
         labels = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-        return {"labels": labels, "probabilities": probabilities}
+        none = tf.fill(tf.shape(labels), NO_LABEL)
+        holds = holds_data(ops.cast(pixels, "float32"))[..., 0]
+        return {"labels": tf.where(holds, labels, none), "probabilities": probabilities}
+
+
+def without_nan(values: Any) -> Any:
+    """Values with 0 in place of NaN, in ONNX, too.
+
+    Of a choice by any other condition than `is_nan` tf2onnx makes products, which NaN survives.
+    """
+    return tf.where(tf.math.is_nan(values), tf.zeros_like(values), values)
+
+
+def holds_data(pixels: Any) -> Any:
+    """Whether raw pixels are finite in all bands, `[batch, h, w, c]` → bool `[batch, h, w, 1]`."""
+    # A comparison that NaN fails, too: ONNX has no is_finite, and makes "not above" of "<=".
+    finite = tf.cast(tf.abs(pixels) < np.inf, tf.float32)
+    return tf.reduce_min(finite, axis=-1, keepdims=True) > 0
 
 
 def shrink(x: Any, factor: int) -> Any:

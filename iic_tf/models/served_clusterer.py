@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from iic_tf.models.served import without_nan
 from iic_tf.turns import MAIN
 from iic_tf.views.axis_weights import central_weights, covering_weights
 from iic_tf.views.image_view import ImageView
@@ -23,7 +24,7 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
     `load_image_folder` makes of them, which rounds twice on its way to uint8.
 
     Clients hand on values from 0 to 255, those of 16-bit images divided by 257, in the channels
-    and their order of the training; values beyond are clipped.
+    and their order of the training; values beyond are clipped, and NaN counts as 0.
 
     Args:
         model: a `Clusterer`, as `IICClusterer` is.
@@ -57,7 +58,7 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
 
     def prepared(self, pixels: Any) -> Any:
         """Raw `[batch, height, width, channels]` → `[batch, size, size, channels]` in 0 to 1."""
-        x = tf.clip_by_value(tf.cast(pixels, tf.float32), 0.0, 255.0) / 255.0
+        x = tf.clip_by_value(without_nan(tf.cast(pixels, tf.float32)), 0.0, 255.0) / 255.0
         height, width = tf.shape(x)[1], tf.shape(x)[2]
         short = tf.minimum(height, width)
         rows, columns = (

@@ -12,7 +12,7 @@ from keras import ops
 
 from iic_tf.models.micro_batches import MicroBatches
 from iic_tf.models.self_supervised import Monitor, SelfSupervised
-from iic_tf.replicas import present, sum_over_replicas, taking_part
+from iic_tf.replicas import present, replica_count, sum_over_replicas, taking_part
 
 
 class SumsModel(SelfSupervised):
@@ -64,19 +64,36 @@ class SumsModel(SelfSupervised):
         parts = {name: self.parts()[name] for name in self.parts_in(phase)}
         variables = [variable for part in parts.values() for variable in part]
 
+        # Forward passes move statistics before it is known whether the step is sound.
+        resting = self.resting()
+
         def sums_of(data: dict[str, Any]) -> list[Any]:
+            # What `add_loss` left of another pass is of another graph.
+            self._clear_losses()
             found = self._counted(data, names, training=True)
-            return [found[name] for name in names]
+            added = [ops.cast(one, "float32") for one in self.losses]
+            return [*(found[name] for name in names), *([sum(added)] if added else [])]
+
+        def loss_and_gradients(sums: list[Any]) -> tuple[Any, list[Any]]:
+            count = len(names)
+            sums, added = sum_over_replicas(sums[:count]), sums[count:]
+            loss, by_sums = self._loss_and_gradients(sums, names)
+            if not added:
+                return loss, by_sums
+            # A mean over replicas and parts, as of all that Keras' layers add: once what is the
+            # same for all of them, as regularisers are.
+            share = 1.0 / (replica_count() * self.micro_batches)
+            by_added = self.optimizer.scale_loss(ops.convert_to_tensor(share, "float32"))
+            return loss + share * sum_over_replicas(added)[0], [*by_sums, by_added]
 
         if self.micro_batches == 1:
             with tf.GradientTape() as tape:
                 sums = sums_of(data)
-            loss, by_sums = self._loss_and_gradients(sum_over_replicas(sums), names)
+            loss, by_sums = loss_and_gradients(sums)
             gradients = tape.gradient(sums, variables, output_gradients=by_sums)
         else:
             micro = MicroBatches(data, self.micro_batches)
-            sums = micro.sum(sums_of)
-            loss, by_sums = self._loss_and_gradients(sum_over_replicas(sums), names)
+            loss, by_sums = loss_and_gradients(micro.sum(sums_of))
 
             def gradients_of(data: dict[str, Any]) -> list[Any]:
                 with tf.GradientTape() as tape:
@@ -85,8 +102,11 @@ class SumsModel(SelfSupervised):
 
             gradients = micro.sum(gradients_of, again=True)
         rest = iter(gradients)
-        self.step_on({name: [next(rest) for _ in part] for name, part in parts.items()})
-        self.loss_meter.update_state(loss / len(names))
+        by_part = {name: [next(rest) for _ in part] for name, part in parts.items()}
+        sound = self.step_on(by_part, loss, data, resting)
+        # Who takes steps by hand sees it, too.
+        shown = tf.where(sound, loss / len(names), float("nan"))
+        self.loss_meter.update_state(shown)
         return {"loss": self.loss_meter.result()}
 
     def test_step(self, data: dict[str, Any]) -> dict[str, Any]:

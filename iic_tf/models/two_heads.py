@@ -7,6 +7,7 @@ from typing import Any
 
 from keras import ops
 
+from iic_tf.errors import InputError
 from iic_tf.losses.information import most_information
 from iic_tf.losses.segmentation import loss_of_joints
 from iic_tf.metrics.joint_meter import JointMeter
@@ -76,6 +77,24 @@ class TwoHeads(SumsModel):
     def phase_of(self, epoch: int) -> str:
         """Whose turn it is in an epoch."""
         return self.turns[epoch % len(self.turns)]
+
+    def check_turns_taken(self, epochs: int) -> None:
+        """In as many epochs as there are turns the main head must have had one.
+
+        Raises:
+            InputError: all batches were of one epoch, which was not the main head's.
+        """
+        seen = self.epochs.seen
+        if epochs < len(self.turns) or len(seen) != 1:
+            return
+        (epoch,) = seen
+        if self.phase_of(epoch) not in (MAIN, BOTH):
+            raise InputError(
+                f"Expected batches whose epoch goes on, as fit(pairs, ...) and pairs.dataset(0, "
+                f"epochs * len(pairs)) make them, or turns=('both',); received epoch {epoch} in "
+                f"all of {epochs} epochs, in which the turn is {self.phase_of(epoch)}'s and the "
+                "main head is never trained."
+            )
 
     def monitors_in(self, phase: str) -> tuple[str, ...]:
         return tuple(self.heads) if phase == BOTH else (phase,)

@@ -18,7 +18,8 @@ def to_rgb(
     """Show three bands as red, green and blue.
 
     Args:
-        normalised: values 0 to 1 `[h, w, channels]`; others are clipped, NaN becomes 0.
+        normalised: values 0 to 1 `[h, w, channels]`; others are clipped. NaN, which stands for no
+            data, becomes 0 and has no part in the stretch.
         bands: which channels show as red, green and blue; may repeat.
         stretch: spread the 1st to 99th percentile of the three bands together to the full range,
             for dark imagery. One spread for all bands keeps the hues; spans below 0.2 count as
@@ -36,10 +37,11 @@ def to_rgb(
     channels = normalised.shape[2]
     if len(bands) != 3 or not all(0 <= band < channels for band in bands):
         raise expected(f"three bands of 0 to {channels - 1}", bands, "bands")
-    shown = np.nan_to_num(normalised[..., list(bands)].astype(np.float32), nan=0.0)
-    shown = np.clip(shown, 0.0, 1.0)
-    if stretch:
-        low, high = (float(p) for p in np.percentile(shown, (1.0, 99.0)))
+    shown = normalised[..., list(bands)].astype(np.float32)
+    known = shown[~np.isnan(shown)]
+    shown = np.clip(np.nan_to_num(shown, nan=0.0), 0.0, 1.0)
+    if stretch and known.size:
+        low, high = (float(p) for p in np.percentile(np.clip(known, 0.0, 1.0), (1.0, 99.0)))
         lack = max(_LEAST_SPAN - (high - low), 0.0)
         # What the span lacks is added on both sides: an even image keeps its middle.
         low = max(low - lack / 2.0, 0.0)

@@ -5,6 +5,7 @@ That is what resuming, several devices and two readers at once need.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -18,6 +19,9 @@ Part = tuple[int, int]
 """Part i of n of a batch, counted from 0."""
 
 WHOLE: Part = (0, 1)
+
+READERS = max(2, min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4))
+"""Batches that are read and augmented at the same time, by as many cores as there are."""
 
 
 def rows_of(part: Part, count: int) -> slice:
@@ -36,7 +40,9 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
     Attributes:
         steps: batches in an epoch.
-        epoch: number of the current epoch.
+        epoch: number of the current epoch. `model.fit` goes on from it; with `initial_epoch`, or
+            after `BackupAndRestore`, it follows Keras' epoch.
+        first_epoch: number of the first epoch.
         failure: what was wrong with an image that `dataset` could not read.
     """
 
@@ -45,7 +51,7 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def __init__(self, epoch: int = 0):
         super().__init__()
         self.failure: InputError | None = None
-        self.epoch = epoch
+        self.epoch = self.first_epoch = epoch
         self._begun = False
 
     def __len__(self) -> int:
@@ -107,7 +113,7 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
         count = max(0, last - first) * len(parts)
         numbers = tf.data.Dataset.range(first * len(parts), last * len(parts))
-        batches = numbers.map(load, num_parallel_calls=2, deterministic=True).prefetch(2)
+        batches = numbers.map(load, num_parallel_calls=READERS, deterministic=True).prefetch(2)
         options = tf.data.Options()
         # There is nothing to tune, and a tuner that sleeps must wake before its data set can end.
         options.autotune.enabled = False

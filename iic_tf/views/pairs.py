@@ -29,7 +29,7 @@ class Pairs(NumberedBatches):
     - `flip` or, where more than flips is drawn, `affine`: the geometry of each g, float32
       `[batch, 2, 2]` (see `views.geometry`);
     - `valid`: valid pixels of x, float32 `[batch, size, size]`, 0 to 1; only there with
-      `masks=True` or where a scene is smaller than a crop;
+      `masks=True`, where a scene is smaller than a crop, or where scenes may hold no data in parts;
     - `epoch`: int32 `[batch]`, the epoch, by which heads are trained in turns;
     - `scene`: int32 `[batch]`, the number of the scene that each pair was cut from;
     - `number`: int32 `[batch]`, the number of each pair within its epoch.
@@ -85,7 +85,7 @@ class Pairs(NumberedBatches):
         self.jitter_x = jitter_x
         self.grid = None if steps else list(self.crops.grid())
         self.steps = steps or math.ceil(len(self.grid or ()) / batch)
-        self.has_valid = masks or self.crops.padded
+        self.has_valid = self.crops.has_valid
 
     def plain_views(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor | None]]:
         """The crops of an epoch as they are, without any draw of colours."""
@@ -99,13 +99,14 @@ class Pairs(NumberedBatches):
         count = self.steps * self.batch if self.grid is None else len(self.grid)
         indices = range(step * self.batch, min((step + 1) * self.batch, count))
         indices = indices[rows_of(part, len(indices))]
+        if not indices:
+            return self._nothing()
         if self.grid is None:
-            places = [self.crops.draw(generator(self.seed, epoch, i, "crop")) for i in indices]
+            found = [self.crops.drawn(generator(self.seed, epoch, i, "crop")) for i in indices]
+            places, read = zip(*found, strict=True)
         else:
             places = [self.grid[self._order(epoch)[i]] for i in indices]
-        if not places:
-            return self._nothing()
-        read = [self.crops.read(*place) for place in places]
+            read = [self.crops.read(*place) for place in places]
         g = [self.geometry.draw(generator(self.seed, epoch, i, "geometry")) for i in indices]
         photometry = [generator(self.seed, epoch, i, "photometry") for i in indices]
         drawn = {

@@ -47,6 +47,10 @@ class _DeepCluster(Values):
         return {MAIN: self.classes, OVERCLUSTERING: self.overclusters_per_class * self.classes}
 
     @property
+    def own_weights(self) -> float:
+        return 512.0 * self.width * self.components
+
+    @property
     def losses(self) -> str:
         return (
             "mean squared distances of whitened features to the nearest centre, from 4 down to 0; "

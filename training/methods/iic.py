@@ -22,6 +22,9 @@ ABOUT = "mutual information of the classes of paired views, with an overclusteri
 PAPER = "Ji, Henriques, Vedaldi: Invariant Information Clustering, ICCV 2019"
 
 
+MOST_SUB_HEADS = 256
+
+
 class _IIC(Values):
     """What both kinds of data have in common."""
 
@@ -32,7 +35,7 @@ class _IIC(Values):
         0, ge=0, description="clusters of the overclustering head; 0: so many for each class"
     )
     overclusters_per_class: Whole = Field(5, ge=1, description="how many")
-    sub_heads: Whole = Field(1, ge=1, description="sub-heads of each head")
+    sub_heads: Whole = Field(1, ge=1, le=MOST_SUB_HEADS, description="sub-heads of each head")
     lamb: Real = Field(1.0, ge=0, allow_inf_nan=False, description="λ of the main head")
     overclustering_lamb: Real = Field(
         1.0, ge=0, allow_inf_nan=False, description="λ of the overclustering head"
@@ -106,7 +109,7 @@ class IICClustering(_IIC, ClusteringRecipe):
 
     model_class = IICClusterer
 
-    sub_heads: Whole = Field(5, ge=1, description="sub-heads of each head")
+    sub_heads: Whole = Field(5, ge=1, le=MOST_SUB_HEADS, description="sub-heads of each head")
     overclustering: Flag = Field(True, description="whether there is an overclustering head")
 
     @property

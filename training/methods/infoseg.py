@@ -63,6 +63,11 @@ class InfoSegSegmentation(SegmentationRecipe):
             )
         return self
 
+    @property
+    def own_weights(self) -> float:
+        # Residual blocks of pointwise convolutions, and a linear layer for each class.
+        return float(self.features) ** 2 * (6 + self.classes)
+
     def build(self, channels: int) -> InfoSeg:
         return InfoSeg(
             classes=self.classes,

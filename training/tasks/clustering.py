@@ -7,13 +7,16 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from iic_tf.data.fingerprint import fingerprint
 from iic_tf.data.image_set import ImageSet
-from iic_tf.data.registry import IMAGES
+from iic_tf.data.registry import IMAGES, dataset_names, source_class
 from iic_tf.errors import InputError, expected
 from iic_tf.models.served_clusterer import ServedClusterer
+from iic_tf.training.best_model import best_model
 from iic_tf.training.circle import DrawCircle
 from iic_tf.training.cluster_pictures import draw_clusters
 from iic_tf.training.clustering_scores import ClusteringScores
+from iic_tf.training.memory_estimate import Estimate, step, training, weights
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.scored import Scored
@@ -25,6 +28,9 @@ from iic_tf.views.image_view import ImageView
 from iic_tf.views.photometry import Photometry
 
 CLUSTERING = "clustering"
+SIDE = 96
+"""Pixels that the user's own images are scaled to where a recipe doesn't say."""
+
 COPIES = ImageView(flip=0.5, photometry=Photometry(0.4, 0.4, 0.4, 0.125))
 
 
@@ -50,7 +56,12 @@ class ClusteringRecipe(Recipe):
     repeats: Whole = Field(5, ge=1, description="transformed copies of each image in a batch, r")
     x: View = Field(ImageView(), description="what views x are drawn from")
     gx: View = Field(COPIES, description="what their copies gx are drawn from")
-    side: Whole = Field(96, ge=2, description="of data set images: what they are scaled to, pixels")
+    side: Whole = Field(
+        0,
+        ge=0,
+        description="of data set images: what they are scaled to, pixels; 0: as the recipe's data "
+        "set has them, or 96",
+    )
 
     @model_validator(mode="after")
     def _check_sizes(self) -> ClusteringRecipe:
@@ -58,10 +69,28 @@ class ClusteringRecipe(Recipe):
             raise expected(f"views of one size, x's {self.x.size} pixels", self.gx.size, "gx.size")
         return self
 
+    def estimate_weights(self, channels: int) -> Estimate:
+        kind, own = self.network, self.own_weights
+        return Estimate(weights(kind, self.width, channels, self.answers, own))
+
+    def estimate(self, channels: int) -> Estimate:
+        views, parts = self.batch * (1 + self.repeats), self.micro_batches
+        own = step(self.network, self.width, channels, self.answers, views, self.x.size, parts)
+        # Two images are the least, and all are held in memory.
+        held = {f"images of side={self.side}": 2.0 * self.side**2 * channels}
+        return training(self.estimate_weights(channels).parts, {**own, **held})
+
     @property
     def wide_turns(self) -> tuple[str, ...]:
         """Whose turn each epoch is: those of the overclustering head alone see extra images."""
         return (MAIN,)
+
+
+def _side(recipe: ClusteringRecipe, place: Mapping[str, Any]) -> int:
+    """What the user's own images are scaled to: what the recipe's views were made for."""
+    if place.get("dataset") == "images" and recipe.dataset in dataset_names(IMAGES):
+        return getattr(source_class(recipe.dataset), "pixels", SIDE)
+    return SIDE
 
 
 class ClusteringTask(Task):
@@ -75,6 +104,7 @@ class ClusteringTask(Task):
     recipe: ClusteringRecipe
 
     def __init__(self, recipe: ClusteringRecipe, place: Mapping[str, Any]):
+        recipe = recipe if recipe.side else recipe.replaced(side=_side(recipe, place))
         self.recipe = recipe
         self.source = source_of(place, IMAGES, side=recipe.side)
         self.images: ImageSet = self.source.load()
@@ -115,6 +145,7 @@ class ClusteringTask(Task):
         images = self.images
         return {
             "source": self.source.to_dict(),
+            "data": fingerprint(self.images, getattr(self.source, "data", None)),
             "channels": images.channels,
             "height": images.height,
             "width": images.width,
@@ -133,6 +164,18 @@ class ClusteringTask(Task):
             f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} images with "
             f"{recipe.repeats} copies each, views of {recipe.x.size}×{recipe.x.size}; "
             f"{recipe.describe_model()}",
+            *(f"note: {note}" for note in images.notes),
+            *self._notes(),
+        ]
+
+    def _notes(self) -> list[str]:
+        recipe = self.recipe
+        if self.source.name != "images" or recipe.dataset == "images":
+            return []
+        return [
+            f"note: recipe {recipe.name} was made for {recipe.dataset}: images are scaled to "
+            f"{recipe.side}×{recipe.side}, of which views are crops of "
+            f"{', '.join(map(str, recipe.gx.crops))}; --set side=… scales them otherwise"
         ]
 
     def callbacks(self, run: Run, seed: int) -> list[Any]:
@@ -145,13 +188,14 @@ class ClusteringTask(Task):
         return [*found, "circle.gif"]
 
     @classmethod
-    def scored(cls, run: Run, recipe: Any, places: Mapping[str, str], folds: int) -> Scored:
-        config = run.config()
-
+    def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], folds: int) -> Scored:
         def model(trained: bool) -> Any:
-            return run.load_best() if trained else untrained_model(recipe, cls, place, run)
+            # That which is served and exported, float32 whatever the training was in.
+            if trained:
+                return best_model(run, recipe.model_class)
+            own = run.config()["source"]
+            return untrained_model(recipe.replaced(precision="float32"), cls, own, run)
 
-        place = {**config["source"], **places}
         source = source_of(place, IMAGES)
         return ClusteringScores(run, model, recipe.clusters, recipe.x, source, folds)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.tasks.clustering import ClusteringTask
 from iic_tf.training.tasks.segmentation import SegmentationTask
@@ -22,6 +23,9 @@ def task_of(recipe: Recipe, place: Mapping[str, Any]) -> Task:
             data sets alone know is left out.
 
     Raises:
-        InputError: anything unfit in the values or files.
+        InputError: anything unfit in the values or files, or values that need far more memory than
+            this machine has.
     """
+    # How many bands there are is not known yet.
+    check_memory(recipe.estimate(channels=1), "a training")
     return TASKS[recipe.task](recipe, place)

@@ -7,12 +7,16 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
+from iic_tf.data.fingerprint import fingerprint
+from iic_tf.data.mask_survey import check_class_count
 from iic_tf.data.registry import SCENES
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import InputError
 from iic_tf.models.served import ServedSegmenter
+from iic_tf.training.best_model import best_model
 from iic_tf.training.dim_images import dim_note
 from iic_tf.training.look import draw_found
+from iic_tf.training.memory_estimate import Estimate, step, training, weights
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.segmentation_scores import SegmentationScores
@@ -23,6 +27,9 @@ from iic_tf.views.pairs import Pairs
 from iic_tf.views.photometry import Photometry
 
 SEGMENTATION = "segmentation"
+
+_MASKS = ("masks", "class_file", "mask_glob")
+"""Values of data sets that ask for masks."""
 
 
 class SegmentationRecipe(Recipe):
@@ -41,6 +48,15 @@ class SegmentationRecipe(Recipe):
     def reach(self) -> int | None:
         """How far apart pixels are compared, scaled down; None where only each with itself is."""
         return None
+
+    def estimate_weights(self, channels: int) -> Estimate:
+        return Estimate(weights("C", self.width, channels, self.answers, self.own_weights))
+
+    def estimate(self, channels: int) -> Estimate:
+        # x and gx.
+        views, parts = 2 * self.batch, self.micro_batches
+        own = step("C", self.width, channels, self.answers, views, self.crop, parts)
+        return training(self.estimate_weights(channels).parts, own)
 
 
 class SegmentationTask(Task):
@@ -61,7 +77,8 @@ class SegmentationTask(Task):
             )
         self.recipe = recipe
         self.source = source_of(place, SCENES, classes=recipe.classes)
-        self.scenes: SceneSet = self.source.load()
+        given = any(getattr(self.source, name, None) for name in _MASKS)
+        self.scenes: SceneSet = check_class_count(self.source.load(), recipe.classes, given)
 
     @property
     def channels(self) -> int:
@@ -97,9 +114,11 @@ class SegmentationTask(Task):
         scenes = self.scenes
         return {
             "source": self.source.to_dict(),
+            "data": fingerprint(self.scenes, getattr(self.source, "data", None)),
             "channels": scenes.channels,
             "low": scenes.low,
             "high": scenes.high,
+            "fill": scenes.fill,
             "images": len(scenes.scenes),
             "class_names": list(scenes.classes.names) if scenes.classes else None,
         }
@@ -113,6 +132,7 @@ class SegmentationTask(Task):
             f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} pairs of "
             f"{recipe.crop}×{recipe.crop}, scale 1/{recipe.downscale}; {recipe.classes} classes, "
             f"{recipe.describe_model()}",
+            *(f"note: {note}" for note in scenes.notes),
             *self._notes(),
         ]
 
@@ -129,15 +149,24 @@ class SegmentationTask(Task):
 
     @classmethod
     def scored(
-        cls, run: Run, recipe: Any, places: Mapping[str, str], folds: int
+        cls, run: Run, recipe: Any, place: Mapping[str, Any], folds: int
     ) -> SegmentationScores:
+        own = run.config()["source"]
+
         def served(trained: bool) -> ServedSegmenter:
-            model = run.load_best() if trained else untrained_model(recipe, cls, place, run)
+            # That which is served and exported, float32 whatever the training was in.
+            model = (
+                best_model(run, recipe.model_class)
+                if trained
+                else untrained_model(recipe.replaced(precision="float32"), cls, own, run)
+            )
             return cls.served(run, model, recipe)
 
-        place = {**run.config()["source"], **places}
-        source = source_of(place, SCENES, classes=recipe.classes)
-        return SegmentationScores(run, served, recipe.clusters, recipe.downscale, source, folds)
+        source, trained_on = (source_of(p, SCENES, classes=recipe.classes) for p in (place, own))
+        return SegmentationScores(
+            *(run, served, recipe.clusters, recipe.downscale),
+            *(source, trained_on, recipe.masks, folds),
+        )
 
     @classmethod
     def served(cls, run: Run, model: Any, recipe: Any) -> ServedSegmenter:
@@ -148,4 +177,5 @@ class SegmentationTask(Task):
             raise InputError(
                 f"Expected low and high in {run.config_file}; received none."
             ) from error
-        return ServedSegmenter(model, low, high, recipe.downscale)
+        # Runs of before 0.2 had none, and saw zeros.
+        return ServedSegmenter(model, low, high, recipe.downscale, config.get("fill"))

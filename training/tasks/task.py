@@ -76,8 +76,8 @@ class Task:
         raise NotImplementedError
 
     @classmethod
-    def scored(cls, run: Run, recipe: Any, places: Mapping[str, str], folds: int) -> Scored:
-        """What there is to score of a run, found in other places than in training, if told so."""
+    def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], folds: int) -> Scored:
+        """What there is to score of a run, on the data set of these values."""
         raise NotImplementedError
 
     @classmethod

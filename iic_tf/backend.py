@@ -1,0 +1,95 @@
+"""Keras as this package needs it: TensorFlow below it, channels last, float32.
+
+A user's keras.json or environment may say otherwise, for other work. Where Keras is not loaded yet
+it is told what is needed, for this process alone; where it is, it cannot be changed any more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from iic_tf.errors import InputError
+from iic_tf.quiet import load_tensorflow
+
+FLOAT, FORMAT = "float32", "channels_last"
+
+
+def load_keras() -> None:
+    """Import TensorFlow and Keras, and have them fit.
+
+    Raises:
+        InputError: Keras was loaded before with another backend or other settings, or its
+            keras.json is none.
+    """
+    if "keras" in sys.modules:
+        _require_fitting()
+        load_tensorflow()
+        return
+    _check_file()
+    # Goes before keras.json.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    load_tensorflow()
+    import keras
+
+    keras.config.set_floatx(FLOAT)
+    keras.config.set_image_data_format(FORMAT)
+
+
+def _require_fitting() -> None:
+    import keras
+
+    found = {
+        "backend": (keras.config.backend(), "tensorflow"),
+        "floatx": (keras.config.floatx(), FLOAT),
+        "image_data_format": (keras.config.image_data_format(), FORMAT),
+    }
+    wrong = [
+        f"{name} {came} (not {wanted})" for name, (came, wanted) in found.items() if came != wanted
+    ]
+    if wrong:
+        raise InputError(
+            f"Expected Keras with backend tensorflow, floatx {FLOAT} and image_data_format "
+            f"{FORMAT}, or iic_tf to be imported before it; received {', '.join(wrong)}."
+        )
+
+
+def _check_file() -> None:
+    """Refuse a keras.json that Keras itself cannot be imported with."""
+    home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
+    file = Path(home).expanduser() / "keras.json"
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        # Keras passes over these.
+        return
+    wrong = None if isinstance(found, dict) else found
+    if wrong is None:
+        for name, allowed in _ALLOWED.items():
+            if name in found and found[name] not in allowed:
+                wrong = {name: found[name]}
+        if not isinstance(found.get("epsilon", 1e-7), float):
+            wrong = {"epsilon": found["epsilon"]}
+    if wrong is not None:
+        raise InputError(
+            f"Expected settings of Keras in {file}, such as "
+            f'{{"backend": "tensorflow", "floatx": "{FLOAT}"}}; received {str(wrong)[:200]}.'
+        )
+
+
+_ALLOWED = {
+    "floatx": ("float16", "float32", "float64"),
+    "image_data_format": ("channels_last", "channels_first"),
+}
+
+
+def end_or_raise(error: InputError) -> NoReturn:
+    """One line and status 2 where the command is started; in user code the error itself."""
+    name = Path(sys.argv[0] if sys.argv else "").name
+    if name in ("iic-tf", "iic-tf.exe") or sys.orig_argv[1:3] == ["-m", "iic_tf.cli"]:
+        print(f"iic-tf: {error}", file=sys.stderr)
+        raise SystemExit(2) from error
+    raise error

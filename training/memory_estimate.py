@@ -1,0 +1,175 @@
+"""About how much memory a training takes, told from its values before anything is built.
+
+It is a lower bound, and rough: the weights, and each map of features once, as the way back needs
+them; what libraries keep besides may be three times as much. So what is refused by it cannot work,
+and what is not may still be too large.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from iic_tf.errors import InputError
+
+TRUNKS = {"A": (21_300_000, 490), "B": (4_400_000, 120), "C": (4_600_000, 580)}
+"""Of each network at width 1: weights, and values of features for each pixel that comes in."""
+
+_NUMBER = 4
+"""Bytes of a float32."""
+
+_COPIES = 4
+"""Of each weight: itself, its gradient, and two moments of the optimiser."""
+
+_BEYOND = 2.0
+"""An estimate above so many times the machine's memory and swap is refused."""
+
+_MOST = 10**12
+"""Bytes; more is refused on any machine."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Bytes, by what they are for; a name holds the values that they come from."""
+
+    parts: Mapping[str, float]
+
+    @property
+    def total(self) -> float:
+        """Bytes in all."""
+        return sum(self.parts.values())
+
+    @property
+    def largest(self) -> str:
+        """What takes most."""
+        return max(self.parts, key=lambda name: self.parts[name])
+
+
+def weights(
+    network: str, width: float, channels: int, clusters: int, more: float = 0.0
+) -> dict[str, float]:
+    """Bytes of a model's weights.
+
+    Args:
+        network: A, B or C.
+        width: factor of its channel counts.
+        channels: bands of the images.
+        clusters: outputs of all heads and sub-heads together.
+        more: other weights.
+    """
+    trunk, _ = TRUNKS[network]
+    count = trunk * width**2 + 600 * width * channels
+    return {
+        f"weights at width={width:g}": count * _NUMBER,
+        f"heads of {clusters} clusters in all": 512 * width * clusters * _NUMBER,
+        "the method's own weights": more * _NUMBER,
+    }
+
+
+def step(
+    network: str, width: float, channels: int, clusters: int, images: int, side: int, parts: int
+) -> dict[str, float]:
+    """Bytes of a training step, besides the weights.
+
+    Args:
+        network: A, B or C.
+        width: factor of its channel counts.
+        channels: bands of the images.
+        clusters: outputs of all heads and sub-heads together.
+        images: in a step, all views of all.
+        side: of each, in pixels.
+        parts: micro-batches that they go through the network in.
+    """
+    pixels = float(images) * side * side
+    _, features = TRUNKS[network]
+    maps = pixels / parts * (features * width + (clusters if network == "C" else 0))
+    return {
+        f"pixels of {images} views of {side}×{side}": pixels * channels * _NUMBER,
+        f"features of {images} views of {side}×{side} at width={width:g}": maps * _NUMBER,
+    }
+
+
+def training(weights: Mapping[str, float], step: Mapping[str, float]) -> Estimate:
+    """What a training takes: each weight's gradient and moments as well."""
+    return Estimate({**{name: _COPIES * size for name, size in weights.items()}, **step})
+
+
+def check_memory(estimate: Estimate, what: str) -> None:
+    """Refuse what is far beyond this machine.
+
+    Args:
+        estimate: of bytes.
+        what: what would be done.
+
+    Raises:
+        InputError: names the estimate, and what takes most.
+    """
+    there = machine_memory()
+    if estimate.total <= min(_BEYOND * there, _MOST):
+        return
+    raise InputError(
+        f"Expected {what} that this machine has memory for, {_told(there)}; received one that "
+        f"takes about {_told(estimate.total)}, most of it {estimate.largest}."
+    )
+
+
+def machine_memory() -> float:
+    """Bytes that this process may have: memory and swap, or what its container is given."""
+    try:
+        there = float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) + _swap()
+    except (ValueError, OSError, AttributeError):
+        return float(_MOST)
+    return min([there, *_limits()])
+
+
+def _swap() -> float:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        (line,) = [line for line in lines if line.startswith("SwapTotal:")]
+        return float(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        return 0.0
+
+
+def _limits() -> list[float]:
+    """Of the control group, version 2 and 1."""
+    found = []
+    for file in ("memory.max", "memory/memory.limit_in_bytes"):
+        try:
+            found.append(float(Path("/sys/fs/cgroup", file).read_text(encoding="ascii")))
+        except (OSError, ValueError):
+            # None there, or "max".
+            continue
+    return [limit for limit in found if limit > 0]
+
+
+def _told(size: float) -> str:
+    for unit in ("MB", "GB", "TB"):
+        size /= 1000 if unit != "MB" else 10**6
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+    return f"{size:.3g} TB"
+
+
+def model_weights(config: Mapping[str, Any]) -> Estimate:
+    """The weights of a model of this package by the configuration in its file.
+
+    Raises:
+        TypeError, ValueError: no numbers where there must be some.
+    """
+    clusters = sum(float(config.get(name) or 0) for name in ("classes", "overclusters"))
+    network = config.get("network") if config.get("network") in TRUNKS else "C"
+    features = float(config.get("features", 0))
+    more = features**2 * (float(config.get("classes", 0)) + 6)
+    return Estimate(
+        weights(
+            str(network),
+            float(config.get("width", 1)),
+            int(float(config.get("channels", 1))),
+            int(clusters * float(config.get("sub_heads", 1))),
+            more + 512 * float(config.get("components", 0)),
+        )
+    )

@@ -1,0 +1,64 @@
+"""A model's file as it is read again: whole, of a size that fits, and never with code in it."""
+
+from __future__ import annotations
+
+import json
+import warnings
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from iic_tf.errors import InputError, expected
+from iic_tf.training.memory_estimate import check_memory, model_weights
+
+
+def load_model(file: Path) -> Any:
+    """The model in a file that Keras wrote.
+
+    The file is an archive with a checksum of each part: all are looked at first, so that a damaged
+    one is never taken for whole. Code in it (a lambda) is refused by Keras.
+
+    Raises:
+        InputError: damaged, or nothing that this version can read, or of a model that needs far
+            more memory than this machine has.
+    """
+    import keras
+
+    import iic_tf  # noqa: F401 (registers the classes)
+
+    check_model_file(file)
+    try:
+        with warnings.catch_warnings():
+            # Files of before each part had an optimiser hold another state, which nobody needs of a
+            # finished model.
+            warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
+            return keras.models.load_model(file, safe_mode=True)
+    except InputError as error:
+        raise InputError(f"Expected a readable model in {file}. {error}") from error
+    except Exception as error:
+        # Whatever Keras and HDF5 come upon in a file that somebody else may have written.
+        said = str(error)[:300] or type(error).__name__
+        raise expected(f"a readable model in {file}", said) from error
+
+
+def check_model_file(file: Path) -> None:
+    """Refuse a file that is damaged, or of a model far beyond this machine, before it is built.
+
+    Raises:
+        InputError: as said.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise zipfile.BadZipFile(f"'{damaged}' is not what was written")
+            config = json.loads(archive.read("config.json"))
+        inner = config["config"]
+        estimate = model_weights(inner if isinstance(inner, dict) else {})
+    except RecursionError as error:
+        raise expected(f"a readable model in {file}", "lists too deep in one another") from error
+    except Exception as error:
+        # zipfile raises whatever zlib, struct and others do.
+        said = str(error)[:300] or type(error).__name__
+        raise expected(f"a readable model in {file}", said) from error
+    check_memory(estimate, "a model")
