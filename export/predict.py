@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from iic_tf.data.file_scene import FileScene
+from iic_tf.data.fingerprint import said
 from iic_tf.data.folder import load_folder
 from iic_tf.data.registry import absolute, check_options, source_from_dict
 from iic_tf.data.scene import Scene, SceneSet
@@ -138,6 +139,8 @@ def _load(
         # What the run was trained on, with the masks and patterns that go with it.
         check_options(source.get("dataset", "folder"), given)
         scenes: SceneSet = source_from_dict({**source, **given}).load()
+        for line in said(run.config(), scenes, source.get("data")):
+            say(f"note: {line}")
         known = ("masks", "class_file", "image_glob", "mask_glob")
         used = [name for name in known if source.get(name) and name not in given]
         if used and not named:

@@ -12,7 +12,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.data.image_folder import FETCH, image_files, read_square
+from iic_tf.data.converted import Converted
+from iic_tf.data.image_folder import FETCH, find_images, read_square
 from iic_tf.data.original_files import inside
 from iic_tf.data.raster import Raster
 from iic_tf.data.registry import source_from_dict
@@ -75,7 +76,7 @@ def predict_images(
     dataset = run.config().get("source", {}).get("dataset")
     place, folder = Path(images).expanduser(), Path(out).expanduser()
     own = images == dataset and not place.exists()
-    files = {} if own else _files(place, folder)
+    files = {} if own else _files(place, folder, say)
     _require_channels(run, files, served.model.channels)
     make_folder(folder, place, files.values(), {TABLE, SHEET})
     read = _own(run) if own else _read(files, served, say)
@@ -98,7 +99,7 @@ def predict_images(
         )
 
 
-def _files(images: Path, out: Path) -> dict[str, Path]:
+def _files(images: Path, out: Path, say: Callable[[str], None]) -> dict[str, Path]:
     """The images by the names they get in the table."""
     if images.is_file():
         return {images.name: images}
@@ -106,7 +107,10 @@ def _files(images: Path, out: Path) -> dict[str, Path]:
         raise DataMissingError(
             f"Expected an image or a folder of images at '{images}'; received nothing."
         )
-    found = {file.as_posix(): images / file for file in image_files(images)}
+    there = find_images(images)
+    for note in there.notes:
+        say(f"note: {note}")
+    found = {file.relative_to(images).as_posix(): file for file in there.files}
     results = out.resolve()
     if images.resolve() in results.parents:
         # The sheet of an earlier prediction is none of the images.
@@ -144,9 +148,14 @@ def _read(files: dict[str, Path], served: ServedClusterer, say: Callable[[str], 
     pixels = np.empty((len(files), served.side, served.side, channels), np.uint8)
     names: list[str] = []
     broken: list[str] = []
+    converted: list[str] = []
     for name, file in track(files.items(), "reading images"):
         try:
             raster = Raster(file)
+            if {raster.channels, channels} == {1, 3}:
+                # As in training, where most images have the others' bands.
+                raster = Converted(raster, channels)
+                converted.append(name)
             if raster.channels != channels:
                 raise InputError(
                     f"Expected {channels} channels; received {raster.channels} in '{file}'."
@@ -158,6 +167,11 @@ def _read(files: dict[str, Path], served: ServedClusterer, say: Callable[[str], 
             say(f"{name}: left out. {error}")
             continue
         names.append(name)
+    if converted:
+        how = (
+            "grey images are read as colour" if channels == 3 else "colour images are read as grey"
+        )
+        say(f"note: {len(converted)} {how}, such as '{converted[0]}'")
     return _Images(names, pixels[: len(names)], broken)
 
 

@@ -173,7 +173,17 @@ def test_a_folder_of_band_files(tmp_path):
     assert [scene.has_mask for scene in found.scenes] == [True, False]
     assert found.channels == 2
     np.testing.assert_array_equal(found.scenes[0].read(0, 0, 37, 53), IMAGE[..., [2, 0]])
-    assert found.notes == ("left out: 2 files that are none of B04,B02, as 's_B03.tif'",)
+    assert found.notes == (
+        "left out: 2 files that are none of B04,B02, as 's_B03.tif'",
+        "1 of 2 images have a mask: no mask is named like 't.tif'",
+    )
+
+
+def test_band_files_and_masks_that_nobody_asked_for(tmp_path):
+    band_files(tmp_path, [f"s_B0{band}.tif" for band in (2, 3, 4)])
+    save(tmp_path / "s_mask.png", noise(37, 53) % 2)
+    found = load_folder(tmp_path, bands="B04,B02")
+    assert [scene.has_mask for scene in found.scenes] == [True], found.notes
 
 
 def test_bands_by_number_in_a_folder(tmp_path):

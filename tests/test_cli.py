@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+from image_files import pixels, save
 from PIL import Image
 
 from iic_tf.cli import main
@@ -202,7 +203,7 @@ def test_full_disk_keeps_the_earlier_model(photos, tmp_path, capsys, monkeypatch
 
 
 def test_other_channel_count(photos: Path, tmp_path: Path, capsys) -> None:
-    Image.new("L", (56, 48)).save(photos / "images" / "2.png")
+    save(photos / "images" / "8.tif", pixels(48, 56, 4))
     refused(capsys, arguments(photos, tmp_path / "run"), "channels")
     assert not (tmp_path / "run").exists()
 

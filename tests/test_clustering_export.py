@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from image_files import save
 from PIL import Image
 from tiny_run import make_clustering_run, make_run
 
@@ -275,14 +276,17 @@ def test_bad_files_do_not_spoil_the_others(tmp_path, photos, capsys) -> None:
     run = make_clustering_run(tmp_path)
     whole = (photos / "2.png").read_bytes()
     (photos / "2.png").write_bytes(whole[: len(whole) // 2])
-    Image.fromarray(noise(30, 30)).save(photos / "4.png")
+    (photos / "4.png").unlink()
+    save(photos / "4.tif", noise(30, 30, 4))
+    Image.fromarray(noise(30, 30)).save(photos / "more" / "5.png")
     out = tmp_path / "out"
     assert main(["predict", str(run.folder), str(photos), "--out", str(out)]) == 2
     shown = capsys.readouterr()
     assert "2.png: left out." in shown.out
     assert "labelled 5 images" in shown.out
     assert "2 of 7 images were left out" in shown.err
-    assert "Expected 3 channels; received 1" in shown.err
+    assert "Expected 3 channels; received 4" in shown.err
+    assert "note: 1 grey images are read as colour, such as 'more/5.png'" in shown.out
     assert len(rows_of(out / "predictions.csv")) == 5
 
 

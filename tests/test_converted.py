@@ -74,13 +74,15 @@ def test_brightness_is_pillows():
 
 
 def test_no_data_stays_no_data(mixed):
-    class Stored(Raster):
-        def read_with_valid(self, *window):
-            return self.read(*window), np.eye(4, 5, dtype=bool)
-
-    found, valid = Converted(Stored(mixed / "0.png"), 1).read_with_valid(2, 3, 4, 5)
-    assert found.shape == (4, 5, 1)
-    np.testing.assert_array_equal(valid, np.eye(4, 5))
+    alpha = np.zeros((9, 12, 1), np.uint8)
+    alpha[4:, 5:] = 255
+    save(mixed / "icon.png", np.concatenate([pixels(9, 12, 3), alpha], -1))
+    icon = Converted(Raster(mixed / "icon.png"), 1)
+    assert icon.has_nodata
+    found, valid = icon.read_with_valid(2, 3, 5, 6)
+    assert found.shape == (5, 6, 1)
+    np.testing.assert_array_equal(valid, alpha[2:7, 3:9, 0] > 0)
+    assert icon.read_on(0, 0, 9, 12)[0, 0].tolist() == [255]
 
 
 def test_images_of_other_bands_stay(tmp_path):

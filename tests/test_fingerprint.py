@@ -93,7 +93,26 @@ def test_small_images_in_files(tiles):
     old = fingerprint(load_image_folder(tiles, side=8), tiles)
     assert len(old["images"]["files"]) == 8
     (tiles / "masks/t3.png").unlink()
-    assert said({"data": old}, load_image_folder(tiles, side=8), str(tiles)) == [
-        "note: these are not the data that the run was trained on: 1 image is gone: masks/t3.png"
-    ]
-    assert said({}, load_image_folder(tiles, side=8), str(tiles)) == []
+    config = {"data": old, "source": {"data": str(tiles)}}
+    now = load_image_folder(tiles, side=8)
+    assert said(config, now, str(tiles)) == (
+        "these are not quite the data of the training: 1 image is gone: masks/t3.png",
+    )
+    assert said({}, now, str(tiles)) == ()  # an older run
+    assert said(config, now, str(tiles / "images")) == ()  # of other data something else is said
+
+
+def test_bands_in_a_file_each(tmp_path):
+    for band in ("B02", "B03"):
+        save(tmp_path / f"x_{band}.tif", pixels(9, 12))
+    found = fingerprint(load_folder(tmp_path, bands="B02,B03"), tmp_path)
+    assert list(found["images"]["files"]) == ["x_B02.tif", "x_B03.tif"]
+
+
+def test_names_that_are_no_unicode(tmp_path):
+    name = os.fsdecode(b"t\xff.png")
+    try:
+        save(tmp_path / name, pixels(9, 12, 3))
+    except OSError:
+        pytest.skip("this file system takes Unicode alone")
+    assert json.loads(json.dumps(of(tmp_path)))["images"]["count"] == 1

@@ -1,253 +1,281 @@
-"""What is no data: a nodata value, a mask, transparency, NaN and infinities."""
+"""No data, from the pixels of files to training, scores, pictures and labels."""
 
-import pickle
-import struct
-import zlib
+import dataclasses
+import json
+import warnings
 
 import numpy as np
 import pytest
 import rasterio
-import tifffile
-from image_files import gdal_tiff, png
+from made_up import small_segmenter
 from PIL import Image
-from raster_checks import WINDOWS, noise, whole
+from tiny_run import make_run
 
-from iic_tf.data.raster import Raster
+from iic_tf.data.array_scene import from_arrays
+from iic_tf.data.crops import Crops, box_mean, box_mean_of_valid
+from iic_tf.data.folder import load_folder
+from iic_tf.data.scene import IGNORE, read_with_valid, with_nan
+from iic_tf.errors import InputError
+from iic_tf.export.labelling import NO_DATA, Predictor
+from iic_tf.export.predict import predict
+from iic_tf.export.served_run import load_served
+from iic_tf.models.served import ServedSegmenter
+from iic_tf.training.evaluate import evaluate
+from iic_tf.training.labellers import KMeansLabeller
+from iic_tf.views.pairs import Pairs
 
-HOLE = (slice(3, 9), slice(30, 40))
+
+def tiff(path, pixels, **how):
+    """A GeoTIFF of `[height, width, bands]`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    height, width, count = pixels.shape
+    place = rasterio.Affine(0.5, 0, 0, 0, -0.5, 0)
+    kind = {"driver": "GTiff", "dtype": str(pixels.dtype), "count": count}
+    size = {"height": height, "width": width, "transform": place, "crs": "EPSG:32633"}
+    with rasterio.open(path, "w", **kind, **size, **how) as target:
+        target.write(np.moveaxis(pixels, -1, 0))
+    return path
 
 
-def with_hole(value, *shape, dtype=np.uint8):
-    pixels = np.maximum(noise(*shape, dtype=dtype), 1)
-    pixels[HOLE] = value
+def swath(side=48, empty=16, seed=0):
+    """Pixels of 1 to 255, with zeros in the first `empty` columns."""
+    pixels = np.random.default_rng(seed).integers(1, 256, (side, side, 3)).astype(np.uint8)
+    pixels[:, :empty] = 0
     return pixels
 
 
-def holds_data(*shape):
-    valid = np.ones(shape, bool)
-    valid[HOLE] = False
-    return valid
+def test_nodata_of_a_tiff_is_told_and_seen_as_the_mean(tmp_path):
+    pixels = swath()
+    tiff(tmp_path / "a.tif", pixels, nodata=0)
+    scenes = load_folder(tmp_path)
+    assert "about 33 % of the pixels hold no data" in scenes.notes[0]
+    mean = pixels[:, 16:].reshape(-1, 3).mean(0) / 255
+    np.testing.assert_allclose(scenes.fill, mean, atol=1e-6)
+    shown, valid = scenes.seen(scenes.scenes[0], 0, 0, 48, 48)
+    assert not valid[:, :16].any()
+    assert valid[:, 16:].all()
+    np.testing.assert_allclose(shown[:, :16], np.broadcast_to(mean, (48, 16, 3)), atol=1e-6)
+    np.testing.assert_allclose(shown[:, 16:], pixels[:, 16:] / 255, atol=1e-6)
+    assert scenes.has_nodata
 
 
-def check(path, pixels, valid, **how):
-    pixels = pixels if pixels.ndim == 3 else pixels[..., None]
-    raster = Raster(path, **how)
-    assert raster.has_nodata
-    assert raster.channels == pixels.shape[-1]
-    for top, left, height, width in WINDOWS:
-        window = slice(top, top + height), slice(left, left + width)
-        found, which = raster.read_with_valid(top, left, height, width)
-        np.testing.assert_array_equal(found, pixels[window])
-        np.testing.assert_array_equal(found, raster.read(top, left, height, width))
-        expected = valid[window]
-        assert (which is None) == bool(expected.all())
-        if which is not None:
-            np.testing.assert_array_equal(which, expected)
+def test_a_set_without_any_reads_nothing_and_says_nothing(tmp_path):
+    tiff(tmp_path / "a.tif", swath(empty=0))
+    scenes = load_folder(tmp_path)
+    assert (scenes.notes, scenes.fill, scenes.has_nodata) == ((), None, False)
+    assert not Pairs(scenes, crop=16, batch=2, steps=1).has_valid
 
 
-@pytest.mark.parametrize(
-    ("dtype", "value"), [("uint8", 0), ("uint16", 65535), ("int16", -999), ("float32", -9999)]
-)
-@pytest.mark.parametrize("options", [{}, {"compress": "deflate", "tiled": True, "blockxsize": 16}])
-def test_a_nodata_value_in_all_bands(tmp_path, dtype, value, options):
-    if options:
-        options = {**options, "blockysize": 16}
-    pixels = with_hole(0, 37, 53, 3).astype(dtype)
-    pixels[HOLE] = value
-    pixels[20, 20, 0] = pixels[21, 20, 2] = value  # One band alone is a value like others.
-    gdal_tiff(tmp_path / "a.tif", pixels, nodata=value, **options)
-    check(tmp_path / "a.tif", pixels, holds_data(37, 53))
-    with rasterio.open(tmp_path / "a.tif") as file:
-        np.testing.assert_array_equal(file.dataset_mask() > 0, holds_data(37, 53))
+def test_the_range_of_floats_is_that_of_what_holds_data(tmp_path):
+    values = np.linspace(-3, 5, 48 * 48 * 2).reshape(48, 48, 2).astype(np.float32)
+    values[:8] = np.nan
+    values[8, 0] = np.inf, 1
+    tiff(tmp_path / "a.tif", values)
+    scenes = load_folder(tmp_path)
+    told = " ".join(scenes.notes)
+    assert "17 % of the pixels hold no data" in told
+    assert "float32 has no range of its own: percentiles 1 and 99" in told
+    known = values[np.isfinite(values).all(-1)]
+    expected = [np.percentile(known[:, band], (1, 99)) for band in range(2)]
+    np.testing.assert_allclose(np.stack([scenes.low, scenes.high], 1), expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("value", [b"9999999", b"0.5", b"-1"])
-def test_nodata_values_that_no_pixel_can_have(tmp_path, value):
-    tag = (42113, 2, len(value) + 1, value, True)
-    tifffile.imwrite(tmp_path / "a.tif", noise(9, 9), extratags=[tag])
-    assert not Raster(tmp_path / "a.tif").has_nodata
-    assert whole(tmp_path / "a.tif")[1] is None
+def test_box_means_leave_it_out():
+    image = np.arange(5 * 5 * 2, dtype=np.float32).reshape(5, 5, 2)
+    valid = np.ones((5, 5), bool)
+    valid[:2, :2] = valid[2, 2] = False
+    fill = np.float32([7, 8])
+    means, share = box_mean_of_valid(image, valid, 2, fill)
+    assert means[0, 0].tolist() == [7, 8]
+    np.testing.assert_allclose(means[1, 1], (image[2, 3] + image[3, 2] + image[3, 3]) / 3)
+    np.testing.assert_allclose(means[0, 1], box_mean(image, 2)[0, 1])
+    assert share.tolist() == [[0, 1, 1], [1, 0.75, 1], [1, 1, 1]]
 
 
-def test_nan_and_infinities_in_any_band(tmp_path):
-    pixels = noise(37, 53, 3).astype(np.float64)
-    pixels[HOLE[0], HOLE[1], 1] = np.nan
-    pixels[30, 1, 0], pixels[31, 1, 2] = np.inf, -np.inf
-    pixels[32, 1, 2] = 1e300  # More than float32 holds.
-    valid = holds_data(37, 53)
-    valid[30:33, 1] = False
-    shown = np.where(np.abs(pixels) < 1e30, pixels, 0).astype(np.float32)
-    shown[~np.isfinite(shown)] = 0
-    for nodata in (None, np.nan, -9999):
-        gdal_tiff(tmp_path / "a.tif", pixels, nodata=nodata)
-        check(tmp_path / "a.tif", shown, valid)
+def test_crops_carry_what_holds_data_and_are_drawn_where_there_is_some():
+    pixels = np.ones((40, 400, 1), np.float32) * 0.25
+    pixels[:, :360] = np.nan
+    crops = Crops(from_arrays([pixels], low=0, high=1), 20)
+    assert crops.has_valid
+    shares = [crops.drawn(np.random.default_rng(seed))[1][1].mean() for seed in range(40)]
+    # A place at random holds any data in a sixth of all cases.
+    assert np.mean(np.asarray(shares) > 0) > 0.6
+    image, valid = crops.read(0, 0, 350)
+    assert valid[:, :10].max() == 0
+    assert valid[:, 10:].min() == 1
+    np.testing.assert_array_equal(image[:, 10:], 0.25)
+    again = crops.drawn(np.random.default_rng(3))
+    assert again[0] == crops.drawn(np.random.default_rng(3))[0]
 
 
-def test_the_largest_float_as_nodata(tmp_path):
-    value = float(np.finfo(np.float32).min)
-    pixels = with_hole(0, 37, 53).astype(np.float32)
-    pixels[HOLE] = value
-    gdal_tiff(tmp_path / "a.tif", pixels, nodata=value)
-    check(tmp_path / "a.tif", pixels, holds_data(37, 53))
+@pytest.mark.parametrize("masks", [False, True])
+def test_pairs_leave_it_out_of_losses(masks):
+    pixels = np.random.default_rng(0).random((30, 30, 2)).astype(np.float32)
+    pixels[:, 20:] = np.nan
+    mask = np.zeros((30, 30), np.int32)
+    mask[25:] = IGNORE
+    pairs = Pairs(
+        from_arrays([pixels], [mask], low=0, high=1), crop=30, batch=2, steps=1, masks=masks
+    )
+    batch = pairs[0]
+    expected = np.zeros((30, 30))
+    expected[: 25 if masks else 30, :20] = 1
+    np.testing.assert_array_equal(batch["valid"][0], expected)
+    assert np.isfinite(batch["x"]).all()
+    assert np.isfinite(batch["gx"]).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"compress": "lzw", "tiled": True}])
-def test_masks_within_a_file(tmp_path, options):
-    pixels = noise(37, 53, 3)
-    gdal_tiff(tmp_path / "a.tif", pixels, mask=holds_data(37, 53), **options)
-    check(tmp_path / "a.tif", pixels, holds_data(37, 53))
+def test_draws_are_those_of_numpy_s_choice_in_constant_time():
+    rng = np.random.default_rng(1)
+    sizes = rng.integers(20, 60, (30, 2))
+    crops = Crops(from_arrays([np.zeros((*size, 1), np.uint8) for size in sizes]), 10)
+    weight = sizes.prod(1) / sizes.prod(1).sum()
+    for seed in range(50):
+        mine, theirs = np.random.default_rng(seed), np.random.default_rng(seed)
+        scene = int(theirs.choice(len(sizes), p=weight))
+        top, left = (int(theirs.integers(side - 9)) for side in sizes[scene])
+        assert crops.draw(mine) == (scene, top, left)
 
 
-def test_masks_of_large_tiles_are_kept_with_them(tmp_path):
-    pixels, valid = noise(2100, 2100), np.ones((2100, 2100), bool)
-    valid[5:10, 5:10] = False
-    large = {"tiled": True, "blockxsize": 2112, "blockysize": 2112}
-    gdal_tiff(tmp_path / "a.tif", pixels, mask=valid, compress="deflate", **large)
-    raster = Raster(tmp_path / "a.tif")
-    for window in ((0, 0, 20, 20), (4, 7, 3, 3)):
-        top, left, height, width = window
-        found, which = raster.read_with_valid(*window)
-        area = slice(top, top + height), slice(left, left + width)
-        np.testing.assert_array_equal(found[..., 0], pixels[area])
-        np.testing.assert_array_equal(which, valid[area])
+def served(downscale=1, channels=3):
+    model = small_segmenter()
+    low, high = np.full(channels, 10.0), np.full(channels, 200.0)
+    fill = np.linspace(0.2, 0.7, channels)
+    return ServedSegmenter(model, low, high, downscale, fill=fill)
 
 
-@pytest.mark.parametrize("channels", [2, 4])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_alpha(tmp_path, channels, dtype):
-    pixels = noise(37, 53, channels, dtype=dtype)
-    pixels[..., -1] = np.where(holds_data(37, 53), np.iinfo(dtype).max, 0)
-    colours = {"photometric": "rgb"} if channels == 4 else {}
-    gdal_tiff(tmp_path / "a.tif", pixels, alpha="YES", **colours)
-    if dtype == np.uint16:
-        png(tmp_path / "a.png", pixels)
-    else:
-        Image.fromarray(pixels).save(tmp_path / "a.png")
-    for name in ("a.tif", "a.png"):
-        for how in ("auto", "nodata"):
-            check(tmp_path / name, pixels[..., :-1], holds_data(37, 53), alpha=how)
-        np.testing.assert_array_equal(whole(tmp_path / name, alpha="band")[0], pixels)
-        assert not Raster(tmp_path / name, alpha="band").has_nodata
-        last = whole(tmp_path / name, bands=(channels, 1))
-        np.testing.assert_array_equal(last[0], pixels[..., [-1, 0]])
-        assert last[1] is None
-        first = whole(tmp_path / name, bands=(1,))
-        np.testing.assert_array_equal(first[0], pixels[..., :1])
-        np.testing.assert_array_equal(first[1], holds_data(37, 53))
+@pytest.mark.parametrize("downscale", [1, 2, 3])
+def test_a_served_model_sees_what_crops_are(downscale):
+    model = served(downscale)
+    pixels = np.random.default_rng(0).uniform(0, 255, (24, 24, 3)).astype(np.float32)
+    pixels[5:12, 3:9, 1] = np.nan
+    pixels[20, 20] = np.inf
+    scenes = dataclasses.replace(
+        from_arrays([pixels]), low=model.low, high=model.high, fill=model.fill
+    )
+    crop, valid = Crops(scenes, 24 // downscale, downscale).read(0, 0, 0)
+    seen, share = model.prepared_with_share(pixels[None])
+    np.testing.assert_allclose(seen[0], crop, atol=1e-6)
+    np.testing.assert_allclose(share[0, ..., 0], valid, atol=1e-6)
 
 
-def test_infrared_that_is_tagged_as_alpha(tmp_path):
-    pixels = noise(37, 53, 4)
-    gdal_tiff(tmp_path / "a.tif", pixels, alpha="YES", photometric="rgb")
-    with rasterio.open(tmp_path / "a.tif") as file:
-        assert file.colorinterp[-1].name == "alpha"
-    found, valid = whole(tmp_path / "a.tif")
-    np.testing.assert_array_equal(found, pixels)
-    assert valid is None
-    found, valid = whole(tmp_path / "a.tif", alpha="nodata")
-    np.testing.assert_array_equal(found, pixels[..., :3])
-    np.testing.assert_array_equal(valid, pixels[..., 3] > 0)
-    raster = pickle.loads(pickle.dumps(Raster(tmp_path / "a.tif", bands=(2, 1), alpha="nodata")))
-    assert (raster.bands, raster.alpha, raster.channels) == ((2, 1), "nodata", 2)
+def test_a_served_model_s_answer_where_there_is_no_data():
+    model = served()
+    pixels = np.random.default_rng(0).uniform(0, 255, (1, 20, 22, 3)).astype(np.float32)
+    plain = {k: np.asarray(v) for k, v in model(pixels).items()}
+    assert plain["labels"].min() >= 0
+    hidden = pixels.copy()
+    hidden[0, 3, 4, 0], hidden[0, 5, 6, 2], hidden[0, 7, 8, 1] = np.nan, np.inf, -np.inf
+    found = {k: np.asarray(v) for k, v in model(hidden).items()}
+    where = np.zeros((1, 20, 22), bool)
+    where[0, [3, 5, 7], [4, 6, 8]] = True
+    assert (found["labels"][where] == -1).all()
+    assert (found["probabilities"][where] == 0).all()
+    assert (found["labels"][~where] >= 0).all()
+    np.testing.assert_allclose(found["probabilities"][~where].sum(-1), 1, atol=1e-5)
+    # However far beyond its range, a value counts as the range's end.
+    far, near = pixels.copy(), pixels.copy()
+    far[0, 9, 9], near[0, 9, 9] = (1e30, -1e30, 4e5), (200, 10, 200)
+    np.testing.assert_array_equal(model(far)["probabilities"], model(near)["probabilities"])
 
 
-def test_infrared_of_a_tile_that_is_nearly_empty(tmp_path):
-    pixels = noise(200, 200, 4)
-    pixels[:, 5:] = 0
-    gdal_tiff(tmp_path / "a.tif", pixels, alpha="YES", photometric="rgb", nodata=0)
-    assert Raster(tmp_path / "a.tif").channels == 4
+def test_labels_of_files_have_a_number_for_it(tmp_path):
+    run = make_run(tmp_path, classes=3)
+    tiff(tmp_path / "in/a.tif", swath(), nodata=0)
+    picture = Image.fromarray(swath(seed=1, empty=0)).convert("RGBA")
+    picture.putalpha(
+        Image.fromarray(np.where(np.arange(48) < 12, 0, 255)[None].repeat(48, 0).astype(np.uint8))
+    )
+    picture.save(tmp_path / "in/b.png")
+    said = []
+    predict(run, tmp_path / "in", tmp_path / "out", confidence=True, say=said.append)
+    for name, empty in (("a", 16), ("b", 12)):
+        with Image.open(tmp_path / f"out/{name}_labels.png") as image:
+            labels = np.asarray(image)
+            assert image.info["transparency"][NO_DATA] == 0
+            assert set(image.info["transparency"][:NO_DATA]) == {255}
+        assert (labels[:, :empty] == NO_DATA).all()
+        assert (labels[:, empty:] < 3).all()
+    with rasterio.open(tmp_path / "out/a_labels.tif") as file:
+        assert file.nodata == NO_DATA
+        np.testing.assert_array_equal(file.read(1)[:, :16], NO_DATA)
+        assert file.read_masks(1)[:, 16:].all()
+    told = "\n".join(said)
+    assert "no data 33%" in told
+    assert "no data 25%" in told
+    assert "% of the pixels hold no data" in told
 
 
-def test_soft_edges_are_still_alpha(tmp_path):
-    pixels = noise(37, 53, 4)
-    pixels[..., 3] = 255
-    pixels[5, :20, 3], pixels[:5, :, 3] = np.arange(20), 0
-    gdal_tiff(tmp_path / "a.tif", pixels, alpha="YES", photometric="rgb")
-    found, valid = whole(tmp_path / "a.tif")
-    np.testing.assert_array_equal(found, pixels[..., :3])
-    np.testing.assert_array_equal(valid, pixels[..., 3] > 0)
+def test_where_all_numbers_are_taken_there_is_none_for_it(tmp_path):
+    run = make_run(tmp_path, classes=256)
+    tiff(tmp_path / "in/a.tif", swath(), nodata=0)
+    with pytest.raises(InputError, match="at most 255 clusters for images with pixels of no data"):
+        predict(run, tmp_path / "in", tmp_path / "out", say=lambda line: None)
 
 
-@pytest.mark.parametrize("transparency", [1, bytes([255, 0, 128])])
-def test_transparent_colours_of_a_palette(tmp_path, transparency):
-    index = noise(37, 53) % 3
-    image = Image.new("P", (53, 37))
-    image.putdata(index.ravel().tolist())
-    colours = np.array([[132, 41, 246], [0, 0, 0], [226, 169, 41]], np.uint8)
-    image.putpalette(colours.tobytes())
-    for name in ("a.png", "a.gif"):
-        if name == "a.gif" and isinstance(transparency, bytes):
-            continue
-        image.save(tmp_path / name, transparency=transparency)
-        check(tmp_path / name, colours[index], index != 1)
-        raster = Raster(tmp_path / name, "index")
-        assert not raster.has_nodata
-        np.testing.assert_array_equal(raster.read(0, 0, 37, 53)[..., 0], index)
+def with_masks(folder, classes=3):
+    """Two images with nodata and masks, of which a part has a class."""
+    for name, seed in (("a", 0), ("b", 1)):
+        tiff(folder / f"in/{name}.tif", swath(seed=seed), nodata=0)
+        mask = np.random.default_rng(seed).integers(0, classes, (48, 48)).astype(np.uint8)
+        mask[40:] = 255
+        (folder / "masks").mkdir(exist_ok=True)
+        Image.fromarray(mask).save(folder / f"masks/{name}.png")
 
 
-@pytest.mark.parametrize("mode", ["L", "RGB", "1"])
-def test_one_transparent_colour(tmp_path, mode):
-    pixels = noise(37, 53, 3) // 128 * 255
-    image = Image.fromarray(pixels).convert(mode, dither=None)
-    pixels = np.array(image).astype(np.uint8) * (255 if mode == "1" else 1)
-    key = (255, 0, 255) if mode == "RGB" else 255
-    image.save(tmp_path / "a.png", transparency=1 if mode == "1" else key)
-    stored = pixels.reshape(37, 53, -1).astype(np.uint8)
-    check(tmp_path / "a.png", stored, (stored != np.array(key)).any(axis=-1))
+def test_it_is_not_scored(tmp_path):
+    with_masks(tmp_path)
+    run = make_run(tmp_path, classes=3)
+    places = {"data": str(tmp_path / "in"), "masks": str(tmp_path / "masks")}
+    found = evaluate(run, places, say=lambda line: None)
+    written = json.loads((run.folder / "evaluations/in/evaluation.json").read_text())
+    assert written["accuracy"] == found["accuracy"]
+    assert not run.evaluation_file.exists()
+    truths = []
+    for name in "ab":
+        with Image.open(tmp_path / f"masks/{name}.png") as image:
+            truths.append(np.asarray(image)[:40, 16:])
+    shares = np.bincount(np.stack(truths).ravel(), minlength=3) / np.stack(truths).size
+    for line, share in zip(found["per_class"], shares, strict=True):
+        assert line["share"] == pytest.approx(share, abs=1e-6)
 
 
-@pytest.mark.parametrize(("bits", "key"), [(2, 3), (4, 15), (16, 3000)])
-def test_one_transparent_grey_of_other_depths(tmp_path, bits, key):
-    path = tmp_path / "a.png"
-    values = np.array([[0, 1, key, 2]], np.uint16)
-    packed = {2: [[0b00011110]], 4: [[0x01, 0xF2]]}.get(bits)
-    rows = None if packed is None else np.array(packed, np.uint8)
-    png(path, values if bits == 16 else np.empty((1, 4)), bits=bits, packed=rows)
-    said = b"tRNS" + struct.pack(">H", key)
-    raw = path.read_bytes()
-    at = raw.index(b"IDAT") - 4
-    chunk = struct.pack(">I", 2) + said + struct.pack(">I", zlib.crc32(said))
-    path.write_bytes(raw[:at] + chunk + raw[at:])
-    assert whole(path)[1].tolist() == [[True, True, False, True]]
+def test_k_means_is_given_what_the_network_is_given(tmp_path):
+    with_masks(tmp_path)
+    scenes = load_folder(tmp_path / "in", tmp_path / "masks")
+    # Pixels of no class are of one colour, and those without data of another.
+    arrays = [with_nan(*read_with_valid(scene, 0, 0, 48, 48)) for scene in scenes.scenes]
+    for array in arrays:
+        array[:40, 16:], array[40:, 16:] = 20, 250
+    masks = [scene.read_mask(0, 0, 48, 48) for scene in scenes.scenes]
+    flat = from_arrays(arrays, masks, low=0, high=255)
+    for masked, centres in ((False, [[20] * 3, [250] * 3]), (True, [[20] * 3])):
+        fit = KMeansLabeller(flat, 1, {"main": 2}, seed=0, masks=masked).fits["main"]
+        found = fit.centres * (flat.high - flat.low) + flat.low
+        np.testing.assert_allclose(sorted(found.tolist()), centres, atol=1e-3)
+    labels = KMeansLabeller(flat, 1, {"main": 2}, seed=0).labels(arrays[0], None)["main"][0]
+    assert labels.shape == (48, 48)
 
 
-def test_a_palette_with_a_nodata_index(tmp_path):
-    index = with_hole(0, 37, 53) % 4
-    index[HOLE] = 0
-    path = tmp_path / "p.tif"
-    gdal_tiff(path, index, photometric="palette", nodata=0)
-    colours = noise(4, 3)
-    with rasterio.open(path, "r+") as file:
-        file.write_colormap(1, {i: (*map(int, c), 255) for i, c in enumerate(colours)})
-    check(path, colours[index], index != 0)
-    assert not Raster(path, "index").has_nodata
-    assert whole(path, palette="index")[1] is None
+def test_windows_and_wholes_agree_in_spite_of_it(tmp_path):
+    run = make_run(tmp_path, classes=3, downscale=2)
+    path = tiff(tmp_path / "a.tif", swath(side=90, empty=30), nodata=0)
+    scenes = load_folder(path)
+    served = load_served(run)
+    pixels = with_nan(*read_with_valid(scenes.scenes[0], 0, 0, 90, 90))
+    labels, confidence = Predictor(served)(pixels)
+    assert (labels[:, :30] == NO_DATA).all()
+    assert (confidence[:, :30] == 0).all()
+    np.testing.assert_array_equal(
+        np.where(labels == NO_DATA, -1, labels.astype(int)),
+        np.asarray(served(pixels[None])["labels"])[0],
+    )
 
 
-def test_pictures_are_laid_on_a_background(tmp_path):
-    pixels = np.zeros((48, 48, 4), np.uint8)
-    pixels[10:20, 10:20, 3] = 255
-    pixels[20, 10:20, 3] = 51
-    Image.fromarray(pixels).save(tmp_path / "a.png")
-    raster = Raster(tmp_path / "a.png")
-    assert raster.shape_in_alpha
-    white = raster.read_on(0, 0, 48, 48)
-    assert white.dtype == np.uint8
-    assert (white[0, 0].tolist(), white[12, 12].tolist()) == ([255] * 3, [0] * 3)
-    assert white[20, 12].tolist() == [204] * 3
-    assert raster.read_on(0, 0, 1, 1, (255, 0, 51))[0, 0].tolist() == [255, 0, 51]
-    pixels[12, 12, 0] = 1
-    Image.fromarray(pixels).save(tmp_path / "b.png")
-    assert not Raster(tmp_path / "b.png").shape_in_alpha
-    Image.fromarray(pixels[..., :3]).save(tmp_path / "c.png")
-    assert not Raster(tmp_path / "c.png").shape_in_alpha
-    np.testing.assert_array_equal(Raster(tmp_path / "c.png").read_on(0, 0, 48, 48), pixels[..., :3])
-
-
-def test_backgrounds_of_16_bits(tmp_path):
-    pixels = noise(37, 53, 4, dtype=np.uint16)
-    pixels[..., 3] = np.where(holds_data(37, 53), 65535, 0)
-    png(tmp_path / "a.png", pixels)
-    found = Raster(tmp_path / "a.png").read_on(0, 0, 37, 53)
-    expected = np.where(holds_data(37, 53)[..., None], pixels[..., :3], 65535)
-    np.testing.assert_array_equal(found, expected)
+def test_nothing_warns_of_numbers_that_are_none():
+    pixels = np.full((8, 8, 2), np.nan, np.float32)
+    pixels[0, 0] = 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scenes = from_arrays([pixels])
+        scenes.seen(scenes.scenes[0], 0, 0, 8, 8)

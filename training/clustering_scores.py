@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.data.fingerprint import said
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.registry import Source
 from iic_tf.data.scene import IGNORE
@@ -74,7 +75,8 @@ class ClusteringScores:
         assert self.set.labels is not None
         self.truth = np.where(self.set.labels == NO_LABEL, IGNORE, self.set.labels)
         self.images, self.of = int((self.truth != IGNORE).sum()), len(self.set)
-        self.notes = self.set.notes
+        own = said(self.config, self.set, getattr(source, "data", None))
+        self.notes = (*self.set.notes, *own)
         self.names = self.set.class_names or tuple(map(str, range(self.set.classes or 0)))
         self.folds = min(folds, self.images)
         order = generator(self.config["seed"], 0, 0, "folds").permutation(len(self.set))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.data.fingerprint import said
 from iic_tf.data.registry import Source
 from iic_tf.data.scene import IGNORE, Scene, SceneSet, read_with_valid, with_nan
 from iic_tf.data.windows import windows
@@ -63,7 +64,7 @@ class SegmentationScores:
         self.masks = masks
         every: SceneSet = source.load()
         self.scenes = labelled_scenes(every, self.config)
-        self.notes = every.notes
+        self.notes = (*every.notes, *said(self.config, every, getattr(source, "data", None)))
         self._trained_on = every if source == trained_on else self._of_training(every, trained_on)
         assert self.scenes.classes is not None
         self.names = self.scenes.classes.names

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.data.raster import Raster
-from iic_tf.data.reading import Reader
-from iic_tf.data.scene import Valid
+from iic_tf.data.reading import Found, Reader
 
 Channels = Literal["auto", "1", "3"]
 """How many bands grey and colour images become: 1, 3, or as many as most of them have."""
@@ -39,20 +39,19 @@ class Converted(Raster):
         return Converted, (self.stored, self._wanted)
 
     @property
+    def paths(self) -> tuple[Path, ...]:
+        """The files that are read."""
+        return self.stored.paths
+
+    @property
     def channels(self) -> int:
         """Bands after the conversion."""
         return self._wanted
 
-    def read(self, top: int, left: int, height: int, width: int) -> NDArray[np.generic]:
-        """Converted values `[height, width, channels]` of a window."""
-        return self._convert(self.stored.read(top, left, height, width))
-
-    def read_with_valid(
-        self, top: int, left: int, height: int, width: int
-    ) -> tuple[NDArray[np.generic], Valid]:
-        """Converted values of a window, and which of its pixels hold data."""
-        pixels, valid = self.stored.read_with_valid(top, left, height, width)
-        return self._convert(pixels), valid
+    def found(self, top: int, left: int, height: int, width: int) -> Found:
+        """What the file says of a window, its pixels converted."""
+        found = self.stored.found(top, left, height, width)
+        return found._replace(pixels=self._convert(found.pixels))
 
     def _open(self) -> Reader:
         return self.stored._open()  # Headers are read once.

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iic_tf.data.finding import composed
 from iic_tf.data.image_set import ImageSet
+from iic_tf.data.raster import Raster
 from iic_tf.data.scene import SceneSet
+from iic_tf.data.source import absolute
 
 MOST_FILES = 2000
 """Of larger sets only the digests are kept."""
@@ -40,16 +41,17 @@ def fingerprint(data: SceneSet | ImageSet, folder: str | Path | None = None) -> 
     root = None if folder is None else Path(os.path.abspath(Path(folder).expanduser()))
     if isinstance(data, ImageSet):
         return {IMAGES: _kept(dict(_of_images(data, root)))}
-    images, masks = {}, {}
+    images: dict[str, str] = {}
+    masks: dict[str, str] = {}
     for scene in data.scenes:
         size = f"{scene.height}×{scene.width}"
-        path, mask = (_path(getattr(scene, part, None)) for part in ("image", "mask"))
-        if path is not None:
-            images[_name(path, root)] = _of_file(path, size)
+        image, mask = getattr(scene, "image", None), getattr(scene, "mask", None)
+        if isinstance(image, Raster):
+            images |= {_name(path, root): _of_file(path, size) for path in image.paths}
         else:
-            images[composed(scene.name)] = f"{_digest(getattr(scene, 'image', None))} {size} 0"
-        if mask is not None:
-            masks[_name(mask, root)] = _of_file(mask, size)
+            images[composed(scene.name)] = f"{_digest(image)} {size} 0"
+        if isinstance(mask, Raster):
+            masks |= {_name(path, root): _of_file(path, size) for path in mask.paths}
     return {IMAGES: _kept(images), **({MASKS: _kept(masks)} if masks else {})}
 
 
@@ -92,21 +94,25 @@ def touched(old: Mapping[str, Any], new: Mapping[str, Any], part: str = IMAGES) 
     return _told([n for n in was if is_now[n] != was[n]], part, "newer or older")
 
 
-def said(config: Mapping[str, Any], data: SceneSet | ImageSet, folder: str | None) -> list[str]:
-    """A line where data are others than those that a run was trained on, else none.
+def said(
+    config: Mapping[str, Any], data: SceneSet | ImageSet, folder: str | None
+) -> tuple[str, ...]:
+    """A line where a run's own data have changed since its training, else none.
 
     Args:
         config: the run's; where it keeps no fingerprint, as older ones do, nothing is said.
         data: the data of now.
-        folder: theirs.
+        folder: theirs; where it is another one than the run's, nothing is said.
     """
     old = config.get("data")
     if not isinstance(old, Mapping):
-        return []
+        return ()
+    if folder is not None and absolute(folder) != config.get("source", {}).get("data"):
+        return ()
     different = differences(old, fingerprint(data, folder))
     if not different:
-        return []
-    return [f"note: these are not the data that the run was trained on: {'; '.join(different)}"]
+        return ()
+    return (f"these are not quite the data of the training: {'; '.join(different)}",)
 
 
 def _of_images(data: ImageSet, root: Path | None) -> Iterator[tuple[str, str]]:
@@ -124,19 +130,14 @@ def _kept(files: dict[str, str]) -> dict[str, Any]:
     names, times = hashlib.sha256(), hashlib.sha256()
     for name in sorted(files):
         text, _, time = files[name].rpartition(" ")
-        names.update(f"{name}\n{text}\n".encode())
-        times.update(f"{name}\n{time}\n".encode())
+        names.update(f"{name}\n{text}\n".encode(errors="surrogateescape"))
+        times.update(f"{name}\n{time}\n".encode(errors="surrogateescape"))
     return {
         "count": len(files),
         "sha256": names.hexdigest(),
         "times": times.hexdigest(),
         "files": dict(sorted(files.items())) if len(files) <= MOST_FILES else None,
     }
-
-
-def _path(image: object) -> Path | None:
-    path = getattr(image, "path", None)
-    return path if isinstance(path, Path) else None
 
 
 def _name(path: Path, root: Path | None) -> str:
@@ -155,7 +156,7 @@ def _of_file(path: Path, size: str) -> str:
     return f"{status.st_size} {size} {int(status.st_mtime)}"
 
 
-def _digest(values: NDArray[Any] | None) -> str:
+def _digest(values: object) -> str:
     """Of values in memory: their type, shape and a sample."""
     if not isinstance(values, np.ndarray):
         return "0"

@@ -11,7 +11,7 @@ from iic_tf.data.band_files import group_by_band, parse_bands
 from iic_tf.data.classes import load_classes
 from iic_tf.data.converted import Channels, alike
 from iic_tf.data.file_scene import FileScene, build_set
-from iic_tf.data.layout import find_layout, named_apart, pair_files, pair_notes
+from iic_tf.data.layout import find_layout, named_apart, pair_files, pair_notes, pair_unasked
 from iic_tf.data.mask_code import MaskCode
 from iic_tf.data.mask_sample import check_listed
 from iic_tf.data.mask_survey import check_classes, infer_classes
@@ -91,8 +91,9 @@ def load_folder(
     if mask_root is not None:
         partner = pair_files(base, files.images, mask_root, files.masks)
     elif files.masks:
-        partner = pair_files(base, files.images, image_root, files.masks)
-    code, told = _usable(partner, classes, asked_for=mask_root is not None)
+        partner, note = pair_unasked(image_root, files)
+        notes.append(note)
+    code, told = _usable(by_file, partner, classes, asked_for=mask_root is not None)
     if code is None:
         partner = {}
     notes += [*told, *pair_notes(files, partner)]
@@ -141,7 +142,10 @@ def _existing(path: str | Path) -> Path:
 
 
 def _usable(
-    partner: dict[Path, Path], classes: str | Path | None, asked_for: bool
+    by_file: dict[Path, Raster],
+    partner: dict[Path, Path],
+    classes: str | Path | None,
+    asked_for: bool,
 ) -> tuple[MaskCode | None, tuple[str, ...]]:
     """What the masks mean, if it can be told or was asked for, and notes."""
     if not partner:
@@ -150,7 +154,7 @@ def _usable(
         code, notes = _code(sorted(set(partner.values())), classes)
         if not asked_for:
             for image, mask in partner.items():  # Masks of another size.
-                FileScene("", Raster(image), Raster(mask, code.palette), code)
+                FileScene("", by_file[image], Raster(mask, code.palette), code)
     except InputError as error:
         if asked_for or classes is not None:
             raise

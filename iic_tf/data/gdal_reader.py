@@ -84,7 +84,8 @@ class GdalReader:
         self._indexes = sorted({*colours, *([hides] if hides else [])})
         self._order = [self._indexes.index(n) for n in colours]
         self._alpha = None if hides is None else self._indexes.index(hides)
-        self._masked = MaskFlags.per_dataset in file.mask_flag_enums[0] and not tagged
+        flags = file.mask_flag_enums[0]
+        self._masked = MaskFlags.per_dataset in flags and MaskFlags.alpha not in flags
         types = {file.dtypes[n - 1] for n in self._indexes}
         for name in sorted(types):
             if name not in {known.name for known in NUMBER_TYPES}:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from iic_tf.data.converted import Channels, alike
-from iic_tf.data.finding import composed, find
+from iic_tf.data.finding import Found, composed, find
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.original_files import existing_folder, inside
 from iic_tf.data.raster import Raster
@@ -51,7 +51,7 @@ def load_image_folder(folder: str | Path, side: int = 96, convert: Channels = "a
     if side < 2:
         raise expected("images of at least 2 pixels a side", side, "side")
     folder = existing_folder(folder, FETCH)
-    found = find(folder, SUFFIXES)
+    found = find_images(folder)
     files = [file.relative_to(folder) for file in found.files]
     if not files:
         raise InputError(
@@ -76,12 +76,9 @@ def load_image_folder(folder: str | Path, side: int = 96, convert: Channels = "a
     return ImageSet(name, images, labels, names, files=paths, notes=(*found.notes, *converted))
 
 
-def image_files(folder: Path) -> list[Path]:
-    """Paths of the images in a folder and the folders within it, relative to it and sorted.
-
-    What is left out is what `load_image_folder` leaves out.
-    """
-    return [file.relative_to(folder) for file in find(folder, SUFFIXES).files]
+def find_images(folder: Path) -> Found:
+    """The images in a folder and the folders within it, sorted, and what was left out."""
+    return find(folder, SUFFIXES)
 
 
 def _classes(files: list[Path]) -> tuple[NDArray[np.int32] | None, tuple[str, ...] | None]:

@@ -14,7 +14,13 @@ from iic_tf.errors import InputError
 
 @dataclass(frozen=True)
 class Layout:
-    """Images and masks that were found, and what the user has to know of others."""
+    """Images and masks that were found, and what the user has to know of others.
+
+    Attributes:
+        images: their files.
+        masks: theirs; if nobody asked for masks, those of the files that look like it.
+        notes: a line each.
+    """
 
     images: list[Path]
     masks: list[Path]
@@ -38,8 +44,7 @@ def find_layout(
         suffixes: of the files that are read.
 
     Raises:
-        InputError: a pattern that leads out of a folder, or, where nobody asked for masks, files
-            that look like masks and have no image.
+        InputError: a pattern that leads out of a folder.
     """
     found = _files(image_root, image_glob, suffixes)
     images, notes = found.files, found.notes
@@ -66,22 +71,34 @@ def _told_apart(root: Path, files: list[Path], notes: tuple[str, ...]) -> Layout
     """Images and masks of which nobody said which is which."""
     masks = [file for file in files if looks_like_mask(file.relative_to(root))]
     images = _without(files, masks)
-    if not masks or not images:
-        return Layout(files, [], notes)
+    return Layout(images, masks, notes) if masks and images else Layout(files, [], notes)
+
+
+def pair_unasked(root: Path, files: Layout) -> tuple[dict[Path, Path], str]:
+    """The mask of each image where nobody asked for masks, and a line for the user.
+
+    Args:
+        root: the folder of all of them.
+        files: images, and what looks like masks.
+
+    Raises:
+        InputError: there is no image for one that looks like a mask.
+    """
+    masks = files.masks
     some = f"{len(masks)} files look like masks, such as '{masks[0].relative_to(root)}'"
     try:
-        paired = set(pair_files(root, images, root, masks).values())
+        pairs = pair_files(root, files.images, root, masks)
     except InputError:
-        paired = set()
-    if len(paired) < len(masks):
+        pairs = {}
+    alone = len(masks) - len(set(pairs.values()))
+    if alone:
         raise InputError(
             f"Expected images alone in '{root}', or an image for each mask; received "
-            f"{len(images)} images, while {some}, and {len(masks) - len(paired)} of these have no "
-            "image. Say which are masks (--masks or --mask-glob), or which are images "
-            "(--image-glob; '**/*' for all)."
+            f"{len(files.images)} images, while {some}, and {alone} of these have no image. Say "
+            "which are masks (--masks or --mask-glob), or which are images (--image-glob; '**/*' "
+            "for all)."
         )
-    note = f"{some}, and are not taken as images (--image-glob '**/*' says otherwise)"
-    return Layout(images, masks, (*notes, note))
+    return pairs, f"{some}, and are not taken as images (--image-glob '**/*' says otherwise)"
 
 
 def _without(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:
