@@ -152,3 +152,15 @@ def test_there_is_nothing_to_sum_up_where_labels_are_local() -> None:
     served = ServedSegmenter(small_segmenter(), [0.0] * 3, [255.0] * 3)
     assert served.scene_features == 0
     assert scene_summing(served)(None).shape == (1, 0)  # type: ignore[arg-type]
+
+
+def test_pixels_without_data_are_in_no_sum() -> None:
+    served, pixels = served_infoseg(), photograph().astype(np.float32)
+    pixels[:, :64] = np.nan
+    whole = np.asarray(served.scene_sums(pixels[None], [0, 0, *SIZE]))
+    # 10 rows of cells, and 13 columns, the first four of which hold nothing.
+    assert whole[0, -1] == 10 * 9
+    np.testing.assert_allclose(added_up(served, pixels, 48), whole, rtol=1e-5, atol=1e-4)
+    found = served(pixels[None])
+    assert (np.asarray(found["labels"])[0, :, :64] == -1).all()
+    assert np.isfinite(found["probabilities"]).all()
