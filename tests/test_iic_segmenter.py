@@ -295,7 +295,7 @@ def test_predict_at_any_size(size):
 def test_the_chosen_sub_head_answers():
     model = small_segmenter(sub_heads=3)
     images = np.random.default_rng(0).uniform(size=(1, 8, 9, 3)).astype(np.float32)
-    every = model.maps(images)
+    every = model.maps_of_images(images)
     for i in (2, 0, 1):
         model.chosen.assign(i)
         np.testing.assert_array_equal(model(images), every[i])

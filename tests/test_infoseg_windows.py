@@ -17,6 +17,7 @@ from iic_tf.data.windows import windows
 from iic_tf.export import onnx_file, savedmodel
 from iic_tf.export.labelling import Labelling, Predictor
 from iic_tf.models.served import ServedSegmenter
+from iic_tf.networks.mirror import mirrored
 from iic_tf.training.labellers import NetworkLabeller
 from iic_tf.training.segmentation_scores import confusions
 from iic_tf.training.whole_scene import core_of, scene_summing
@@ -65,11 +66,12 @@ def test_sums_of_windows_are_those_of_the_whole(downscale: int, inputs: str) -> 
     assert whole[0, -1] == cells
     for core in (16, 50, 64):
         np.testing.assert_allclose(added_up(served, pixels, core), whole, rtol=1e-5, atol=1e-4)
-    # They are what the model itself takes the mean of.
-    model = served.model
-    image = model.heads["main"].of_classes(whole[:, :-1] / whole[:, -1:])
-    direct = model.local_and_global(served.prepared(pixels[None]))[1]
-    np.testing.assert_allclose(image, direct, rtol=1e-5, atol=1e-5)
+    # They are those of the image's own cells, beside which it is mirrored.
+    model, beside = served.model, served.model.mirror // 16
+    seen = mirrored(served.prepared(pixels[None]), model.mirror)
+    every = np.asarray(model.heads["main"].image_map(model.features(seen)))
+    own = every[0, beside:-beside, beside:-beside].reshape(cells, -1)
+    np.testing.assert_allclose(whole[0, :-1], own.sum(0), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("downscale", [1, 2])
@@ -78,7 +80,7 @@ def test_labels_are_those_of_the_whole_however_it_is_cut(
 ) -> None:
     served, pixels = served_infoseg(downscale, inputs="bands+sobel"), photograph()
     whole = np.asarray(served(pixels[None].astype(np.float32))["labels"])[0]
-    assert min(np.bincount(whole.ravel(), minlength=3)) > 100
+    assert min(np.bincount(whole.ravel(), minlength=3)) > 20
     scenes = from_arrays([pixels], [whole], THREE_CLASSES)
     for core in (48, 100):
         for module in ("training.whole_scene.CORE", "export.labelling.CORE"):
@@ -92,8 +94,8 @@ def test_labels_are_those_of_the_whole_however_it_is_cut(
         matrix = confusions(NetworkLabeller(served), scenes, names).whole("main", 0)
         assert matrix.sum() - np.trace(matrix) < 0.001 * whole.size
     # A part alone is another image: its own global features give others.
-    part = np.asarray(served(pixels[None, :, :64].astype(np.float32))["labels"])[0]
-    assert (part != whole[:, :64]).mean() > 0.02
+    part = np.asarray(served(pixels[None, :, -64:].astype(np.float32))["labels"])[0]
+    assert (part != whole[:, -64:]).mean() > 0.02
 
 
 def test_the_same_of_exports(tmp_path: Path) -> None:
@@ -150,3 +152,15 @@ def test_there_is_nothing_to_sum_up_where_labels_are_local() -> None:
     served = ServedSegmenter(small_segmenter(), [0.0] * 3, [255.0] * 3)
     assert served.scene_features == 0
     assert scene_summing(served)(None).shape == (1, 0)  # type: ignore[arg-type]
+
+
+def test_pixels_without_data_are_in_no_sum() -> None:
+    served, pixels = served_infoseg(), photograph().astype(np.float32)
+    pixels[:, :64] = np.nan
+    whole = np.asarray(served.scene_sums(pixels[None], [0, 0, *SIZE]))
+    # 10 rows of cells, and 13 columns, the first four of which hold nothing.
+    assert whole[0, -1] == 10 * 9
+    np.testing.assert_allclose(added_up(served, pixels, 48), whole, rtol=1e-5, atol=1e-4)
+    found = served(pixels[None])
+    assert (np.asarray(found["labels"])[0, :, :64] == -1).all()
+    assert np.isfinite(found["probabilities"]).all()

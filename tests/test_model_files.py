@@ -63,8 +63,8 @@ infoseg = functools.partial(small_infoseg, inputs="bands+sobel", tau=0.5)
 every_kind = pytest.mark.parametrize(
     "kind",
     [
-        pytest.param(Kind(segmenter, scenes, "maps", (2, 9, 12, 3)), id="segmenter"),
-        pytest.param(Kind(infoseg, scenes, "maps", (2, 9, 12, 3)), id="infoseg"),
+        pytest.param(Kind(segmenter, scenes, "maps_of_images", (2, 9, 12, 3)), id="segmenter"),
+        pytest.param(Kind(infoseg, scenes, "maps_of_images", (2, 9, 12, 3)), id="infoseg"),
         pytest.param(clusterer("A"), id="clusterer of network A"),
         pytest.param(clusterer("B"), id="clusterer of network B"),
     ],

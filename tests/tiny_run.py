@@ -31,6 +31,7 @@ def make_run(
     run = Run.create(folder / "run", config)
     model = fresh_model(recipe, channels, seed)
     randomise(model, seed)
+    balance(model, seed)
     model.chosen.assign(recipe.sub_heads - 1)
     model.compile()
     model.save(run.best)
@@ -68,6 +69,17 @@ def make_clustering_run(
     model.compile()
     model.save(run.best)
     return run
+
+
+def balance(model: Any, seed: int) -> None:
+    """Give the heads kernels by which no cluster is the likeliest everywhere."""
+    coarse = np.random.default_rng(seed).random((4, 6, 6, model.channels))
+    images = coarse.repeat(9, 1).repeat(9, 2).astype(np.float32)
+    mean = np.asarray(model.features(images), np.float32).mean((0, 1, 2))
+    for head in model.heads.values():
+        kernel = np.asarray(head.conv.kernel)
+        share = np.tensordot(mean, kernel, (0, 2))[:, :, None] / (mean @ mean)
+        head.conv.kernel.assign(kernel - mean[:, None] * share)
 
 
 def randomise(model: Any, seed: int) -> None:

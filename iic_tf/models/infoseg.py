@@ -34,6 +34,7 @@ from iic_tf.models.segmenter import Segmenter, joints_of_pairs
 from iic_tf.models.served import shrink
 from iic_tf.models.sums import SumsModel
 from iic_tf.networks.local_global_head import LocalGlobalHead
+from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.patch_network import PatchNetwork
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
@@ -218,13 +219,25 @@ class InfoSeg(SumsModel, Segmenter):
             Probabilities in a list of one, float32 `[batch, height, width, classes]`, and the
             windows' own sums, float32 `[batch, scene_features]`.
         """
-        features, module = self.features(x), self.heads[head]
-        own = cell_sums(module.image_map(features), self.window_align, valid, core)
+        x, margin = ops.convert_to_tensor(x), self.mirror
+        height, width = ops.shape(x)[1], ops.shape(x)[2]
+        wide, module = mirrored(x, margin), self.heads[head]
+        features = self.features(wide)
+        known = None if valid is None else mirrored(valid, margin)
+        # What is mirrored counts in no sum.
+        top, left, rows, columns = (0, 0, height, width) if core is None else core
+        counted = (top + margin, left + margin, rows, columns)
+        own = cell_sums(module.image_map(features), self.window_align, known, counted)
         mean = mean_of_sums(own if sums is None else ops.where(sums[:, -1:] > 0, sums, own))
         image = module.of_classes(ops.cast(mean, self.compute_dtype))
         small = class_probabilities(module.local(features), image, self.tau)
-        height, width = ops.shape(x)[1], ops.shape(x)[2]
-        return [enlarge(small, self.trunk.stride, height, width)], own
+        sides = ops.shape(wide)[1], ops.shape(wide)[2]
+        found = enlarge(small, self.trunk.stride, *sides)
+        return [found[:, margin : margin + height, margin : margin + width]], own
+
+    def maps_of_images(self, x: Any, head: str = MAIN) -> list[Any]:
+        maps, _ = self.of_scene(x, head=head)
+        return maps
 
     def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
         """Probabilities V, in a list of one, `[batch, ⌈height/4⌉, ⌈width/4⌉, K]`."""

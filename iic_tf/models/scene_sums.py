@@ -29,7 +29,6 @@ def cell_sums(cells: Any, step: int, valid: Any = None, core: Any = None) -> Any
         weight = shrink(ops.cast(valid, "float32"), step)
     if core is not None:
         # By weights, not by a slice: no runtime has to know where it is.
-        core = ops.cast(core, "int32")
         for axis, shape in ((1, (1, -1, 1, 1)), (2, (1, 1, -1, 1))):
             first, size = core[axis - 1], core[axis + 1]
             begin = ops.arange(ops.shape(cells)[axis], dtype="int32") * step

@@ -11,10 +11,11 @@ from iic_tf.errors import expected
 from iic_tf.losses.segmentation import segmentation_joints
 from iic_tf.models.self_supervised import SelfSupervised
 from iic_tf.networks.empty_batch import of_any_batch
+from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
 from iic_tf.views.geometry import undo
-from iic_tf.views.inputs import input_channels, network_input
+from iic_tf.views.inputs import BANDS, input_channels, network_input
 
 
 class Segmenter(SelfSupervised):
@@ -69,7 +70,24 @@ class Segmenter(SelfSupervised):
         """
         if training:
             return self.answer(self.maps(x, MAIN, training))
-        return of_any_batch(lambda x: self.answer(self.maps(x, MAIN)), x)
+        return of_any_batch(lambda x: self.answer(self.maps_of_images(x)), x)
+
+    @property
+    def mirror(self) -> int:
+        """How many pixels of an image are mirrored at its border, for the network to see there."""
+        radius = self.window_radius + (self.inputs != BANDS)
+        return -(-radius // self.window_align) * self.window_align
+
+    def maps_of_images(self, x: Any, head: str = MAIN) -> list[Any]:
+        """Probabilities of every sub-head of a head, each `[batch, height, width, k]`.
+
+        Unlike in training, images are mirrored at their borders, for otherwise what stands there is
+        the padding of the convolutions, which says nothing but that a border is near.
+        """
+        wide, margin = mirrored(ops.convert_to_tensor(x), self.mirror), self.mirror
+        height, width = ops.shape(x)[1], ops.shape(x)[2]
+        rows, columns = slice(margin, margin + height), slice(margin, margin + width)
+        return [m[:, rows, columns] for m in self.maps(wide, head)]
 
     def answer(self, maps: Sequence[Any]) -> Any:
         """Of the maps of all sub-heads of the main head the one that counts."""

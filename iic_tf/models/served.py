@@ -167,10 +167,11 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         """Maps of each sub-head at the size that the model sees, and the pixels' own sums."""
         x, share = self.prepared_with_share(pixels)
         if not self.scene_features:
-            return self.model.maps(x, head), None
+            return self.model.maps_of_images(x, head), None
         if core is not None:
             # Only at a scene's end a core may not be a multiple of it.
-            core = (ops.cast(core, "int32") + (self.downscale - 1)) // self.downscale
+            sides = (ops.cast(core, "int32") + (self.downscale - 1)) // self.downscale
+            core = tuple(sides[i] for i in range(4))
         found: tuple[list[Any], Any] = self.model.of_scene(x, sums, share, core, head)
         return found
 
