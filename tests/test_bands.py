@@ -175,7 +175,7 @@ def test_a_folder_of_band_files(tmp_path):
     np.testing.assert_array_equal(found.scenes[0].read(0, 0, 37, 53), IMAGE[..., [2, 0]])
     assert found.notes == (
         "left out: 2 files that are none of B04,B02, as 's_B03.tif'",
-        "1 of 2 images have a mask: no mask is named like 't.tif'",
+        "1 of 2 images has a mask: no mask is named like 't.tif'",
     )
 
 

@@ -205,15 +205,16 @@ def test_a_failed_check_leaves_nothing_behind(tmp_path, monkeypatch, kind):
 
 def test_an_operation_without_counterpart_is_named(tmp_path, capfd):
     class Warped(ServedSegmenter):
-        def prepared(self, pixels):
-            x = super().prepared(pixels)
-            return tf.raw_ops.ImageProjectiveTransformV3(
+        def prepared_with_share(self, pixels):
+            x, share = super().prepared_with_share(pixels)
+            warped = tf.raw_ops.ImageProjectiveTransformV3(
                 images=x,
                 transforms=[[1.0, 0, 0, 0, 1, 0, 0, 0]],
                 output_shape=tf.shape(x)[1:3],
                 fill_value=0.0,
                 interpolation="BILINEAR",
             )
+            return warped, share
 
     good = load_served(make_run(tmp_path))
     warped = Warped(good.model, good.low, good.high)

@@ -315,7 +315,7 @@ def test_images_without_masks_and_masks_without_images_are_told(tmp_path):
     (tmp_path / "m/y.heic").write_bytes(b"none that is read")
     assert load_folder(tmp_path / "i", tmp_path / "m").notes == (
         f"left out of '{tmp_path / 'm'}': 1 of a kind that is not read (.heic), such as 'y.heic'",
-        "1 of 3 images have a mask: no mask is named like 't1.png'",
+        "1 of 3 images has a mask: no mask is named like 't1.png'",
         "1 masks have no image, such as 'x.png'",
     )
 

@@ -163,7 +163,7 @@ def test_a_folder_with_masks(tmp_path):
     assert [legend[str(k)]["name"] for k in range(3)] == ["land", "ice", "sea"]
     assert [legend[str(k)]["colour"] for k in range(3)] == ["#00ff00", "#ffffff", "#0000ff"]
     assert table[:3].tolist() == [[0, 255, 0], [255, 255, 255], [0, 0, 255]]
-    assert said[0] == "note: 2 of 3 images have a mask: no mask is named like 'two.png'", said[0]
+    assert said[0] == "note: 1 of 3 images has a mask: no mask is named like 'three.png'"
     assert [line[:3] for line in said[1:4]] == ["1/3", "2/3", "3/3"]
     assert any("only colours and names follow the masks" in line for line in said)
     # Prediction and truth look alike on the sheet: the middle panel and the right one.
