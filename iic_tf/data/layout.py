@@ -147,8 +147,8 @@ def pair_notes(files: Layout, partner: dict[Path, Path]) -> list[str]:
     bare = [image for image in files.images if image not in partner]
     if partner and bare:
         notes.append(
-            f"{len(partner)} of {len(files.images)} images {'has' if len(partner) == 1 else 'have'} "
-            f"a mask: no mask is named like "
+            f"{len(partner)} of {len(files.images)} images "
+            f"{'has' if len(partner) == 1 else 'have'} a mask: no mask is named like "
             f"'{bare[0].name}'"
         )
     used = set(partner.values())
