@@ -224,3 +224,17 @@ def test_a_run_keeps_its_bands(tmp_path):
     assert "  bands   B04,B03,B02, in this order" in said
     folder = export(run, "savedmodel", say=str)
     assert (folder / "assets.extra/bands.txt").read_text() == "B04,B03,B02\n"
+
+
+@pytest.mark.parametrize("bands", [(1, 3), (3, 3, 1), (4, 1, 2), (1, 3, 4), (2, 3), (4,)])
+@pytest.mark.parametrize("tiled", [False, True])
+def test_bands_of_a_file_with_a_mask(tmp_path, bands, tiled):
+    """GDAL's mapping of uncompressed files takes as many bands as there are for all of them."""
+    blocks = {"tiled": True, "blockxsize": 16, "blockysize": 16} if tiled else {}
+    mask = np.ones((37, 53), bool)
+    mask[:9] = False
+    for count in {3, 4} - ({3} if 4 in bands else set()):
+        gdal_tiff(tmp_path / "a.tif", IMAGE[..., :count], mask=mask, alpha="NO", **blocks)
+        found, valid = Raster(tmp_path / "a.tif", bands=bands).read_with_valid(0, 0, 37, 53)
+        np.testing.assert_array_equal(found, IMAGE[..., [band - 1 for band in bands]])
+        np.testing.assert_array_equal(valid, mask)

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import rasterio
+import tifffile
 from made_up import small_segmenter
 from PIL import Image
 from tiny_run import make_run
@@ -14,6 +15,7 @@ from tiny_run import make_run
 from iic_tf.data.array_scene import from_arrays
 from iic_tf.data.crops import Crops, box_mean, box_mean_of_valid
 from iic_tf.data.folder import load_folder
+from iic_tf.data.raster import Raster
 from iic_tf.data.scene import IGNORE, read_with_valid, with_nan
 from iic_tf.errors import InputError
 from iic_tf.export.labelling import NO_DATA, Predictor
@@ -78,6 +80,31 @@ def test_the_range_of_floats_is_that_of_what_holds_data(tmp_path):
     known = values[np.isfinite(values).all(-1)]
     expected = [np.percentile(known[:, band], (1, 99)) for band in range(2)]
     np.testing.assert_allclose(np.stack([scenes.low, scenes.high], 1), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [
+        ("-3.402823e+38", -3.4028234663852886e38),  # GDAL's digits
+        ("-3.40282306073709653e+38", -3.4028234663852886e38),  # ArcGIS's
+        ("-3.40282e+38", -3.4028234663852886e38),
+        ("-1.79769313486232e+308", None),  # the least number of either type
+        ("0.1", np.float32(0.1)),
+        ("-9999", -9999.0),
+    ],
+)
+def test_digits_of_nodata_values_are_rounded(tmp_path, said, stored, dtype):
+    if dtype == np.float64 and stored == np.float32(0.1):
+        stored = 0.1
+    stored = np.finfo(dtype).min if stored is None else stored
+    pixels = np.random.default_rng(0).uniform(-9998, 9999, (20, 30)).astype(dtype)
+    pixels[:5] = stored
+    pixels[9] = 1e30, *([-3e38] * 29)  # Far away, yet large.
+    how = {"metadata": None, "extratags": [(42113, "s", 0, said, True)]}
+    tifffile.imwrite(tmp_path / "a.tif", pixels, **how)
+    _, valid = Raster(tmp_path / "a.tif").read_with_valid(0, 0, 20, 30)
+    np.testing.assert_array_equal(valid, np.arange(20)[:, None].repeat(30, 1) >= 5)
 
 
 def test_box_means_leave_it_out():

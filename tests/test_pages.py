@@ -155,6 +155,15 @@ GREY = IMAGE[..., 0]
             lambda p: tifffile.imwrite(p, noise(2, 3, 9, 9), ome=True, metadata={"axes": "TCYX"}),
             "3 channels x 2 times",
         ),
+        *[
+            (
+                lambda p, how=how: tifffile.imwrite(
+                    p, IMAGE.transpose(2, 0, 1), metadata={"axes": "TYX"}, **how
+                ),
+                "5 times; write each of them to a file of its own",
+            )
+            for how in ({"photometric": "minisblack"}, {"imagej": True}, {"ome": True})
+        ],
     ],
 )
 def test_what_is_not_one_image_is_refused(tmp_path, write, reason):
@@ -196,3 +205,21 @@ def test_a_circle_of_pages_is_damage(tmp_path):
 def test_a_page_flagged_as_reduced_that_is_all_there_is(tmp_path):
     Image.fromarray(GREY).save(tmp_path / "a.tif", tiffinfo={254: 1})
     check_windows(tmp_path / "a.tif", GREY)
+
+
+@pytest.mark.parametrize("once", [True, False])
+@pytest.mark.parametrize("order", [(2, 0, 1), (0, 1, 2)])
+def test_the_first_page_may_say_alone_what_no_data_is(tmp_path, once, order):
+    pixels = np.maximum(IMAGE, 1)
+    pixels[:7] = 0
+    pixels[9, :, :-1] = 0  # One band is there.
+    said = [(42113, "s", 0, "0", once)]
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, pixels.transpose(order), photometric="minisblack", extratags=said)
+    for bands in (None, (4, 5, 2)):
+        raster = Raster(path, bands=bands)
+        found, valid = raster.read_with_valid(0, 0, 37, 53)
+        chosen = [0, 1, 2, 3, 4] if bands is None else [3, 4, 1]
+        np.testing.assert_array_equal(found, pixels[..., chosen])
+        np.testing.assert_array_equal(valid, pixels[..., chosen].any(axis=-1))
+        assert raster.has_nodata

@@ -14,6 +14,7 @@ from rasterio.windows import Window
 from iic_tf.data.alpha import looks_like_alpha
 from iic_tf.data.gdal import open_pixels
 from iic_tf.data.joined import joint_type
+from iic_tf.data.nodata_values import NodataValues, nodata_values
 from iic_tf.data.pixel_cache import SHARED
 from iic_tf.data.reading import (
     MAX_CHANNELS,
@@ -42,6 +43,9 @@ class GdalReader:
         palette, bands, alpha: as of `Raster`.
         inks: whether the bands are cyan, magenta, yellow and black, which become red, green, blue.
         opaque: whether a fourth band is GDAL's own and says nothing.
+
+    Attributes:
+        nodata: which values of the bands, as they are stored, mean no data; None for none.
     """
 
     def __init__(
@@ -117,30 +121,20 @@ class GdalReader:
             check_bands(self._path, bands, self.channels)
             self._chosen = [band - 1 for band in bands]
             self.channels = len(bands)
-        self._nodata = self._nodata_of(file) if palette == "rgb" else None
-        self.has_nodata = bool(
-            self._nodata is not None
-            or self._alpha is not None
-            or self._masked
-            or self.dtype.kind == "f"
-        )
+        self.nodata = self._nodata_of(file) if palette == "rgb" else None
         packed = "COMPRESSION" in structure or self._driver == "JP2OpenJPEG"
         self._segment = self._large_segment(file) if packed else None
 
-    def _nodata_of(self, file: Any) -> NDArray[Any] | None:
-        """The value of each band that means no data; None where that cannot be in all bands."""
+    def _nodata_of(self, file: Any) -> NodataValues | None:
+        """The values that mean no data; None where that cannot be in all bands."""
         values = [file.nodatavals[self._indexes[place] - 1] for place in self._order]
-        if any(value is None for value in values):
-            return None
-        stored = np.asarray(values, np.float64)
-        if self._stored.kind == "f":
-            # NaN is no data anyhow, and so is what is too large for the type.
-            with np.errstate(over="ignore"):
-                kept = stored.astype(self._stored)
-            return kept if np.isfinite(kept).all() else None
-        span = np.iinfo(self._stored)  # type: ignore[type-var]
-        fits = (stored == np.rint(stored)) & (stored >= span.min) & (stored <= span.max)
-        return stored.astype(self._stored) if fits.all() else None
+        return nodata_values(values, self._stored)
+
+    @property
+    def has_nodata(self) -> bool:
+        """Whether some pixel may hold no data."""
+        known = (self.nodata, self._alpha)
+        return known != (None, None) or self._masked or self.dtype.kind == "f"
 
     def _large_segment(self, file: Any) -> tuple[int, int] | None:
         """Height and width of strips or tiles, if these are large."""
@@ -172,7 +166,7 @@ class GdalReader:
         pixels = planes[..., :count] if plain else planes[..., self._order]
         alpha = None if self._alpha is None else planes[..., self._alpha].copy()
         hidden = planes[..., -1] == 0 if self._masked else None
-        empty = None if self._nodata is None else _all_equal(pixels, self._nodata)
+        empty = None if self.nodata is None else self.nodata.all_in(pixels)
         return Found(self._coloured(pixels), empty, hidden, alpha)
 
     def _coloured(self, pixels: NDArray[Any]) -> NDArray[Any]:
@@ -196,8 +190,14 @@ class GdalReader:
         window = Window(left, top, width, height)
         with open_pixels(self._path, self._driver, self._prefix) as file:
             # Filled by GDAL pixel by pixel: no second array, and a faster way through GDAL.
-            bands = out[..., : len(indexes)].transpose(2, 0, 1)
-            file.read(indexes, window=window, out=bands)
+            bands = out[..., : len(indexes)]
+            if self._masked and indexes[-1] - indexes[0] >= len(indexes):
+                # Mapped into memory, GDAL 3.10 takes bands beside a mask for those that follow
+                # each other, where both together are as many as the file has.
+                bands = np.empty(bands.shape, self._stored)
+            file.read(indexes, window=window, out=bands.transpose(2, 0, 1))
+            if bands.base is not out:
+                out[..., : len(indexes)] = bands
             if self._masked:
                 out[..., -1] = file.read_masks(1, window=window) != 0
         return out
@@ -240,14 +240,6 @@ class GdalReader:
             if table.any():
                 break
         return table
-
-
-def _all_equal(pixels: NDArray[Any], values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Where all bands have their value; band by band, 5 times as fast as NumPy's `all`."""
-    equal: NDArray[np.bool_] = pixels[..., 0] == values[0]
-    for band in range(1, len(values)):
-        equal &= pixels[..., band] == values[band]
-    return equal
 
 
 def _black_white(file: Any) -> bool:

@@ -59,6 +59,10 @@ def tiff_reader(
     check_bands(path, bands, len(pages.bands))
     order = [band - 1 for band in bands] if bands else range(len(pages.bands))
     parts = [_page(path, pages.bands[i], prefixes[i], palette, None, alpha) for i in order]
+    # Writers of pages may tell the value that means no data once, with the first of them.
+    nodata = _page(path, first, prefixes[0], palette, None, alpha).nodata
+    for part in parts:
+        part.nodata = part.nodata or nodata
     return upright(Joined(parts), first.orientation)
 
 
@@ -134,6 +138,7 @@ class _Rows:
         first = GdalReader(path, "GTiff", self._prefix(0))
         self.height, self.width, self.channels = len(pages), page.height, len(self._chosen)
         self.dtype = first.dtype
+        self._nodata = first.nodata
         self.has_nodata = first.has_nodata
 
     def read(self, top: int, left: int, height: int, width: int) -> Found:
@@ -142,7 +147,9 @@ class _Rows:
         key = (str(self._path), "rows", stat.st_mtime_ns, stat.st_size)
         whole: NDArray[Any] = SHARED.get(key, partial(self._decode))
         window = whole[top : top + height, left : left + width]
-        return Found(window[..., self._chosen])
+        pixels = window[..., self._chosen]
+        nodata = self._nodata
+        return Found(pixels, None if nodata is None else nodata.of_all(pixels))
 
     def _decode(self) -> NDArray[Any]:
         page = self._pages[0]

@@ -95,6 +95,8 @@ def _by_shape(text: str, same: list[Directory]) -> Pages:
     if len(same) == 1 or page.samples > 1 or count != len(same):
         return Pages(tuple(same))
     axes = str(said.get("axes", ""))
+    if "T" in axes and shape[axes.index("T") : axes.index("T") + 1] > [1]:
+        raise ValueError(_times(shape[axes.index("T")]))
     sides = [side for side in shape if side > 1]
     last_is_bands = axes[-1:] in ("C", "S") if axes else page.width <= MAX_CHANNELS < count
     if not axes and max(page.width, count) <= MAX_CHANNELS:
@@ -156,6 +158,13 @@ def _one_axis(sizes: dict[str, int]) -> None:
     if sum(size > 1 for size in sizes.values()) > 1:
         shown = " x ".join(f"{size} {name}" for name, size in sizes.items() if size > 1)
         raise ValueError(f"{shown}; {SPLIT}")
+    for name in ("frames", "times"):
+        if sizes.get(name, 1) > 1:
+            raise ValueError(_times(sizes[name]))
+
+
+def _times(count: int) -> str:
+    return f"{count} times; {SPLIT}"
 
 
 def _check_bands(pages: tuple[Directory, ...]) -> None:

@@ -70,7 +70,7 @@ class WholeReader:
             image = self._pillow(file)
             self.width, self.height = image.size
             mode = image.mode
-            if getattr(image, "n_frames", 1) > 1 and not start.startswith(PNG_START):
+            if getattr(image, "n_frames", 1) > 1:
                 raise unreadable(path, f"{getattr(image, 'n_frames', 1)} pictures in one file")
             self._key = image.info.get("transparency")
             exif = image.info.get("exif", b"")
