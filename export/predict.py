@@ -99,8 +99,7 @@ def predict(
             rows[scene.name] = make_row(labelling)
         say(
             f"{number}/{len(scenes.scenes)}  {scene.name}  {scene.height}×{scene.width}  "
-            f"{largest_shares(labelling.counts, legend.names)}{_empty(labelling)}  "
-            f"{time.monotonic() - started:.1f} s"
+            f"{_shares(labelling, legend)}  {time.monotonic() - started:.1f} s"
         )
     if rows:
         write_sheet(folder / "sheet.png", list(rows.values()), legend)
@@ -173,12 +172,14 @@ def _load(
     return dataclasses.replace(scenes, low=served.low, high=served.high, fill=served.fill)
 
 
-def _empty(labelling: Labelling) -> str:
-    """The share of pixels that hold no data, where there are any."""
-    if not labelling.empty:
-        return ""
-    share = labelling.empty / (labelling.empty + labelling.counts.sum())
-    return f"; no data {share:.0%}" if share >= 0.01 else "; no data <1%"
+def _shares(labelling: Labelling, legend: Legend) -> str:
+    """The largest clusters, and the share of pixels that hold no data, where there are any."""
+    known = labelling.counts.sum()
+    parts = [largest_shares(labelling.counts, legend.names)] if known else []
+    if labelling.empty:
+        share = labelling.empty / (labelling.empty + known)
+        parts.append(f"no data {share:.0%}" if share >= 0.01 else "no data <1%")
+    return "; ".join(parts)
 
 
 def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:

@@ -5,7 +5,7 @@ import pytest
 from image_files import pixels
 
 from iic_tf.data.array_scene import ArrayScene, from_arrays
-from iic_tf.data.scene import ClassTable, Scene, has_nodata, read_with_valid
+from iic_tf.data.scene import IGNORE, ClassTable, Scene, has_nodata, read_with_valid
 from iic_tf.errors import InputError
 
 TWO = ClassTable(("a", "b"), np.zeros((2, 3), np.uint8))
@@ -140,7 +140,8 @@ def test_pixels_that_hold_no_data():
     assert scene.read_with_valid(10, 11, 5, 5)[1] is None
     # They say nothing of the range.
     found = from_arrays([np.where(given[..., None], image, 1e9)], valid=[given])
-    assert (found.high.tolist(), found.notes) == ([1, 1, 1], ())
+    assert (found.high.tolist(), len(found.notes)) == ([1, 1, 1], 1)
+    assert found.notes[0].startswith("about 50 % of the pixels hold no data")
     assert not has_nodata(ArrayScene("s", pixels(4, 4, 3)))
 
 
@@ -153,3 +154,40 @@ def test_large_arrays_are_not_copied():
     assert tracemalloc.get_traced_memory()[1] < image.nbytes
     tracemalloc.stop()
     assert found.scenes[0].image.base is image or found.scenes[0].image is image
+
+
+def test_no_data_is_told_and_seen_as_the_mean():
+    values = np.random.default_rng(0).uniform(0.1, 0.9, (40, 50, 3)).astype(np.float32)
+    hidden = np.zeros((40, 50), bool)
+    hidden[:10] = True
+    broken = np.where(hidden[..., None], np.float32(np.nan), values)
+    masked = np.ma.MaskedArray(values, np.broadcast_to(hidden[..., None], values.shape))
+    for scenes in (
+        from_arrays([broken]),
+        from_arrays([values], valid=[~hidden]),
+        from_arrays([masked]),
+        from_arrays([masked], valid=[np.ones((40, 50), bool)]),
+    ):
+        assert scenes.has_nodata
+        assert scenes.notes[0].startswith("about 25 % of the pixels hold no data")
+        np.testing.assert_allclose(scenes.fill, values[10:].mean((0, 1)), atol=1e-5)
+        shown, valid = scenes.seen(scenes.scenes[0], 0, 0, 40, 50)
+        np.testing.assert_array_equal(valid, ~hidden)
+        np.testing.assert_array_equal(shown[:10], np.broadcast_to(scenes.fill, (10, 50, 3)))
+    whole = from_arrays([values])
+    assert (whole.fill, whole.notes, whole.has_nodata) == (None, (), False)
+
+
+def test_masked_labels_are_no_labels():
+    image = np.zeros((4, 5, 1), np.uint8)
+    labels = np.ma.MaskedArray(np.full((4, 5), 7, np.uint8), np.eye(4, 5, dtype=bool))
+    scene = ArrayScene("a", image, labels)
+    expected = np.where(np.eye(4, 5, dtype=bool), IGNORE, 7)
+    np.testing.assert_array_equal(scene.read_mask(0, 0, 4, 5), expected)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_order_of_bytes_changes_no_range(order):
+    values = np.random.default_rng(0).integers(0, 65536, (30, 30, 2)).astype(f"{order}u2")
+    scenes = from_arrays([values])
+    assert (scenes.low.tolist(), scenes.high.tolist(), scenes.notes) == ([0, 0], [65535] * 2, ())

@@ -48,7 +48,7 @@ def array_range(
         InputError: number types of several ranges, no pixel that holds data, or not low < high.
     """
     channels = scenes[0].image.shape[2]
-    sample = _sample(scenes)
+    sample, _ = _sample(scenes)
     notes = []
     if low is None or high is None:
         found_low, found_high, note = _by_type(scenes, sample)
@@ -67,6 +67,23 @@ def array_range(
     return lowest, highest, (*notes, *([] if notes else _fit(sample, lowest, highest)))
 
 
+def array_fill(
+    scenes: Sequence[Pixels], low: Limits, high: Limits
+) -> tuple[NDArray[np.float32] | None, float]:
+    """What is seen where images in memory hold no data, and how much that is, from a sample.
+
+    Returns:
+        The mean of the pixels that hold data, float32 `[channels]` in 0 to 1 (None without any),
+        and the share of the others.
+    """
+    sample, looked_at = _sample(scenes)
+    share = 1 - len(sample) / looked_at
+    if not len(sample):
+        return None, share
+    seen = np.clip((sample.astype(np.float32) - low) / (high - low), 0, 1)
+    return seen.mean(axis=0, dtype=np.float64).astype(np.float32), share
+
+
 def _limits(given: float | Sequence[float], channels: int, name: str) -> Limits:
     try:
         limits = np.broadcast_to(np.asarray(given, np.float32), (channels,)).copy()
@@ -77,27 +94,28 @@ def _limits(given: float | Sequence[float], channels: int, name: str) -> Limits:
     return limits
 
 
-def _sample(scenes: Sequence[Pixels]) -> NDArray[Any]:
-    """Pixels `[n, channels]` that hold data, from a grid over some images."""
+def _sample(scenes: Sequence[Pixels]) -> tuple[NDArray[Any], int]:
+    """Pixels `[n, channels]` that hold data, from a grid over some images; and of how many."""
     chosen = scenes[:: math.ceil(len(scenes) / _IMAGES)]
-    parts = []
+    parts, looked_at = [], 0
     for scene in chosen:
         height, width = scene.image.shape[:2]
         step = max(1, math.ceil(math.sqrt(height * width * len(chosen) / _PIXELS)))
         # From the middle of each cell, so that one row or column of a border says little.
         grid = (slice(min(step, height) // 2, None, step), slice(min(step, width) // 2, None, step))
         pixels = scene.image[grid].reshape(-1, scene.image.shape[2])
+        looked_at += len(pixels)
         good = np.ones(len(pixels), np.bool_)
         if scene.valid is not None:
             good &= scene.valid[grid].ravel()
         if pixels.dtype.kind == "f":
             good &= np.isfinite(pixels).all(axis=-1)
         parts.append(pixels[good])
-    return np.concatenate(parts)
+    return np.concatenate(parts), looked_at
 
 
 def _by_type(scenes: Sequence[Pixels], sample: NDArray[Any]) -> tuple[Limits, Limits, str | None]:
-    types = {s.image.dtype for s in scenes}
+    types = {s.image.dtype.newbyteorder("=") for s in scenes}
     ones = np.ones(sample.shape[1], np.float32)
     if len(types) == 1 and next(iter(types)) in _FULL:
         return 0 * ones, _FULL[next(iter(types))] * ones, None

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from iic_tf.data.array_range import array_range
+from iic_tf.data.array_range import array_fill, array_range
 from iic_tf.data.raster import MAX_CHANNELS
-from iic_tf.data.scene import IGNORE, ClassTable, SceneSet, Valid, finite
+from iic_tf.data.scene import IGNORE, ClassTable, SceneSet, Valid, finite, nodata_notes
 from iic_tf.errors import InputError, expected
 
 
@@ -23,8 +23,9 @@ class ArrayScene:
     Attributes:
         name: unique within its set.
         image: integers or floats, 1 to 16 channels; bools become 0 and 1. Pixels with NaN or an
-            infinity in any band hold no data.
-        mask: class indices, or −1 where a pixel has none; None without a mask.
+            infinity in any band hold no data, nor do those of which a masked array hides a band.
+        mask: class indices, or −1 where a pixel has none, as where a masked array hides it; None
+            without a mask.
         valid: bool `[height, width]`, which pixels hold data; None where all do that are finite.
 
     Raises:
@@ -37,7 +38,7 @@ class ArrayScene:
     valid: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
-        image = np.asarray(self.image)
+        shown, image = _shown(self.image), np.asarray(self.image)
         _check_shape(self.name, image)
         if image.dtype.kind not in "biuf":
             raise expected(
@@ -54,7 +55,8 @@ class ArrayScene:
                     f"{valid.dtype} {valid.shape}",
                     "valid",
                 )
-            object.__setattr__(self, "valid", valid)
+            shown = valid if shown is None else valid & shown
+        object.__setattr__(self, "valid", shown)
 
     @property
     def height(self) -> int:
@@ -104,6 +106,12 @@ class ArrayScene:
         return self.mask[top : top + height, left : left + width].astype(np.int32)
 
 
+def _shown(image: ArrayLike) -> Valid:
+    """Which pixels a masked array, as rasterio reads one, shows in all bands; None for others."""
+    hidden = np.ma.getmask(image)  # type: ignore[no-untyped-call]
+    return None if hidden is np.ma.nomask else np.asarray(~hidden.any(axis=-1))
+
+
 def _check_shape(name: str, image: NDArray[Any]) -> None:
     wanted = f"image '{name}' as [height, width, channels]"
     if image.ndim == 2:
@@ -126,6 +134,7 @@ def _check_shape(name: str, image: NDArray[Any]) -> None:
 
 
 def _checked_mask(name: str, mask: ArrayLike, size: tuple[int, ...]) -> NDArray[Any]:
+    hidden = np.ma.getmask(mask)  # type: ignore[no-untyped-call]
     mask = np.asarray(mask)
     if mask.shape != size:
         raise expected(f"a mask {size} for image '{name}'", mask.shape, "mask.shape")
@@ -135,7 +144,7 @@ def _checked_mask(name: str, mask: ArrayLike, size: tuple[int, ...]) -> NDArray[
         raise expected(
             f"class indices from 0, or {IGNORE} for none, in the mask of '{name}'", int(mask.min())
         )
-    return mask
+    return mask if hidden is np.ma.nomask else np.where(hidden, IGNORE, mask.astype(np.int64))
 
 
 def from_arrays(
@@ -162,8 +171,8 @@ def from_arrays(
         valid: bool `[height, width]`, one an image, which pixels hold data; or None.
 
     Returns:
-        The set. Its notes say which range was chosen from the values, and where values use little
-        of the range or lie beyond it, as far as a sample tells.
+        The set. Its notes say which range was chosen from the values, where values use little of
+        the range or lie beyond it, and how many pixels hold no data, as far as a sample tells.
 
     Raises:
         InputError: no images, other numbers of masks than of images, unequal channels or number
@@ -195,4 +204,8 @@ def from_arrays(
             )
     lowest, highest, notes = array_range(scenes, low, high)
     rgb = {1: (0, 0, 0), 2: (0, 1, 1)}.get(channels, (0, 1, 2))
-    return SceneSet(name, scenes, channels, lowest, highest, classes, rgb, notes)
+    fill, share = None, 0.0
+    if any(scene.has_nodata for scene in scenes):
+        fill, share = array_fill(scenes, lowest, highest)
+    notes = (*nodata_notes(share), *notes)
+    return SceneSet(name, scenes, channels, lowest, highest, classes, rgb, notes, fill)

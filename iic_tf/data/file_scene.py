@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.mask_code import MaskCode
 from iic_tf.data.raster import Raster
-from iic_tf.data.scene import SceneSet, Valid
+from iic_tf.data.scene import SceneSet, Valid, nodata_notes
 from iic_tf.data.value_range import Survey, survey
 from iic_tf.errors import InputError
 
@@ -134,19 +134,10 @@ def build_set(
     rgb = {1: (0, 0, 0), 2: (0, 1, 1)}.get(bands, (0, 1, 2))
     return SceneSet(
         *(name, tuple(scenes), bands, found.low, found.high, code.table if code else None, rgb),
-        notes=_nodata_notes(found),
-        fill=found.mean if found.nodata_share else None,
+        notes=nodata_notes(found.nodata_share),
+        # A hole may lie where the sample was not taken.
+        fill=found.mean,
         range_notes=() if stretch else _range_notes(found, first.dtype),
-    )
-
-
-def _nodata_notes(found: Survey) -> tuple[str, ...]:
-    if not found.nodata_share:
-        return ()
-    share = max(found.nodata_share, 0.0001)
-    return (
-        f"about {100 * share:.2g} % of the pixels hold no data (nodata value, mask, alpha or NaN); "
-        "they have no part in training, statistics, scores and labels",
     )
 
 

@@ -144,7 +144,7 @@ def _once(rasters: dict[Path, Raster]) -> tuple[dict[Path, Raster], list[str]]:
     gone: list[Path] = []
     for file, raster in rasters.items():
         if file.suffix.lower() == ".vrt":
-            parts = [places[source] for source in sources_of(file) if source in places]
+            parts = sorted(places[source] for source in sources_of(file) if source in places)
             if parts and raster.channels > max(rasters[part].channels for part in parts):
                 gone += parts
             elif parts:

@@ -98,6 +98,17 @@ def with_nan(pixels: NDArray[np.generic], valid: Valid) -> NDArray[np.float32]:
     return raw
 
 
+def nodata_notes(share: float) -> tuple[str, ...]:
+    """A line for the user on the share of a set's pixels that hold no data; none where all do."""
+    if not share:
+        return ()
+    percent = 100 * max(share, 0.0001)
+    return (
+        f"about {percent:.{2 if percent < 99.5 else 3}g} % of the pixels hold no data (nodata "
+        "value, mask, alpha or NaN); they have no part in training, statistics, scores and labels",
+    )
+
+
 @dataclass(frozen=True)
 class ClassTable:
     """The classes of a set: names and display colours, in the order of their indices.
