@@ -12,8 +12,13 @@ import tensorflow as tf
 
 from iic_tf.models.compiled_steps import over_batches, replicated, unwrapped
 from iic_tf.models.course import Course, Epochs
-from iic_tf.models.keras_arguments import check_data_arguments, check_executions
+from iic_tf.models.keras_arguments import (
+    check_data_arguments,
+    check_executions,
+    check_whole_epoch,
+)
 from iic_tf.models.soundness import Soundness, finite_rows
+from iic_tf.views.numbered_batches import NumberedBatches, staying
 
 _traced = threading.local()
 """`phase` that is being traced. Strategies trace each replica in a thread of its own."""
@@ -40,12 +45,15 @@ class KerasWays(keras.Model):  # type: ignore[misc]
         Their epoch follows Keras' (see `models.course.Course`).
 
         Raises:
-            InputError: targets, weights or a split; batches that are none of pairs; a step that met
-                numbers that are not finite, which and every one behind it changed nothing; a main
-                head whose turn never came.
+            InputError: targets, weights or a split; batches that are none of pairs; an epoch that
+                is none of the pairs; a step that met numbers that are not finite, which and every
+                one behind it changed nothing; a main head whose turn never came.
         """
         given = check_data_arguments(keras.Model.fit, x, *args, **kwargs)
         given.setdefault("shuffle", False)
+        if isinstance(x, NumberedBatches):
+            # Keras would begin to read the next epoch before it is told which one that is.
+            check_whole_epoch(given.pop("steps_per_epoch", None), x.steps)
         check_executions(given.get("steps_per_epoch"), self.steps_per_execution)
         callbacks = given.pop("callbacks", None)
         if isinstance(callbacks, keras.callbacks.CallbackList):
@@ -59,10 +67,20 @@ class KerasWays(keras.Model):  # type: ignore[misc]
     def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.evaluate` on batches of pairs: the losses.
 
+        Pairs stay at their epoch, also as `fit(validation_data=pairs)`: losses are of the same ones
+        each time.
+
         Raises:
             InputError: targets or weights, or batches that are none of pairs.
         """
-        return super().evaluate(**check_data_arguments(keras.Model.evaluate, x, *args, **kwargs))
+        given = check_data_arguments(keras.Model.evaluate, x, *args, **kwargs)
+        with staying(x):
+            return super().evaluate(**given)
+
+    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+        """`keras.Model.predict` of images, or of those of pairs, which stay at their epoch."""
+        with staying(x):
+            return super().predict(x, *args, **kwargs)
 
     def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
         """`keras.Model.train_on_batch` of a batch of pairs.
@@ -72,7 +90,9 @@ class KerasWays(keras.Model):  # type: ignore[misc]
                 numbers that are not finite, which changed nothing.
         """
         given = check_data_arguments(keras.Model.train_on_batch, x, *args, **kwargs)
+        self._assert_compile_called("train_on_batch")
         self.soundness.begin(0)
+        self.epochs.least = 0
         found = super().train_on_batch(**given)
         self.soundness.look()
         return found
