@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -16,6 +17,9 @@ from iic_tf.errors import InputError
 from iic_tf.quiet import load_tensorflow
 
 FLOAT, FORMAT = "float32", "channels_last"
+
+LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
+"""Variables by which Keras cuts short every training."""
 
 
 def load_keras() -> None:
@@ -30,6 +34,10 @@ def load_keras() -> None:
         load_tensorflow()
         return
     _check_file()
+    for name in LIMITS:
+        text = os.environ.get(name)
+        if text is not None and re.fullmatch(r"\s*\d{1,18}\s*", text) is None:
+            raise InputError(f"Expected a whole number in {name}, or none; received {text!r}.")
     # Goes before keras.json.
     os.environ["KERAS_BACKEND"] = "tensorflow"
     load_tensorflow()
@@ -37,6 +45,23 @@ def load_keras() -> None:
 
     keras.config.set_floatx(FLOAT)
     keras.config.set_image_data_format(FORMAT)
+
+
+def require_no_limits() -> None:
+    """Refuse what would end each `fit` early, as Keras offers it for trying programs out.
+
+    Raises:
+        InputError: KERAS_MAX_EPOCHS or KERAS_MAX_STEPS_PER_EPOCH is set, or was by `keras.config`.
+    """
+    import keras
+
+    found = (keras.config.max_epochs(), keras.config.max_steps_per_epoch())
+    said = [f"{name}={value}" for name, value in zip(LIMITS, found, strict=True) if value]
+    if said:
+        raise InputError(
+            "Expected a training without a limit of Keras' own, which would end it early or amid "
+            f"an epoch (--epochs and --set steps=… say how long it is); received {', '.join(said)}."
+        )
 
 
 def _require_fitting() -> None:

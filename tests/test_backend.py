@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from iic_tf.backend import load_keras
+from iic_tf.backend import load_keras, require_no_limits
 from iic_tf.errors import InputError
 
 
@@ -57,3 +57,18 @@ def test_keras_that_was_loaded_before_with_other_settings_is_refused() -> None:
     finally:
         keras.config.set_floatx(before)
     load_keras()
+
+
+def test_limits_of_keras_end_no_training_early(tmp_path: Path) -> None:
+    require_no_limits()
+    keras.config.set_max_steps_per_epoch(2)
+    try:
+        with pytest.raises(InputError, match="received KERAS_MAX_STEPS_PER_EPOCH=2"):
+            require_no_limits()
+    finally:
+        keras.config.set_max_steps_per_epoch(None)
+    done = start(tmp_path, "-m", "iic_tf.cli", "recipes", KERAS_MAX_EPOCHS="two")
+    assert done.returncode == 2
+    assert done.stderr == (
+        "iic-tf: Expected a whole number in KERAS_MAX_EPOCHS, or none; received 'two'.\n"
+    )

@@ -51,6 +51,8 @@ def test_a_configuration_of_another_form(run: Run, text: str) -> None:
         ("low", [0, 0]),
         ("high", [[255]]),
         ("high", [-1, -1, -1]),
+        ("fill", "grey"),
+        ("fill", [0.5, float("nan"), 0.5]),
     ],
 )
 def test_values_of_another_kind_are_named(run: Run, name: str, wrong: object) -> None:

@@ -122,6 +122,13 @@ def test_the_same_of_exports(tmp_path: Path) -> None:
             place = np.s_[w.top : w.top + w.height, w.left : w.left + w.width]
             labels[place] = found(w, total)["labels"][0][w.inner]
         assert (labels != whole).mean() < 0.001
+        # A batch without windows is answered by one, with or without sums of its own.
+        for rows in (0, 1):
+            nothing = run(
+                np.zeros((0, 33, 40, 3), np.float32), sums[:rows], np.array([0, 0, 9, 9], np.int32)
+            )
+            assert nothing["labels"].shape == (0, 33, 40)
+            assert nothing["own_sums"].shape == (0, served.scene_features)
 
 
 def test_cells_count_by_the_share_of_their_pixels_that_holds_data() -> None:

@@ -230,6 +230,41 @@ def test_draws_and_turns_follow_keras_epoch() -> None:
         model.fit(noise_pairs(steps=1).dataset(0, 1), initial_epoch=3, epochs=4, verbose=0)
 
 
+def test_only_fit_moves_pairs_on() -> None:
+    model = small_segmenter(turns=("both",))
+    model.compile(keras.optimizers.SGD(0.0))
+    pairs, held_out = noise_pairs(steps=2), noise_pairs(steps=2, seed=7)
+    losses = model.fit(pairs, epochs=2, validation_data=held_out, verbose=0).history["val_loss"]
+    assert (pairs.epoch, held_out.epoch) == (2, 0)
+    model.evaluate(pairs, verbose=0)
+    model.predict(pairs, verbose=0)
+    assert pairs.epoch == 2
+    # Of the same batches, but for what normalisation has seen meanwhile.
+    first, again = (model.evaluate(held_out, verbose=0, return_dict=True) for _ in range(2))
+    assert first == again
+    assert len(losses) == 2
+
+
+def test_an_epoch_of_pairs_is_whole() -> None:
+    model = small_segmenter(turns=("both",))
+    model.compile(keras.optimizers.SGD(0.1))
+    pairs = noise_pairs(steps=3)
+    for steps in (2, 4):
+        with pytest.raises(InputError, match="3 batches"):
+            model.fit(pairs, epochs=3, steps_per_epoch=steps, verbose=0)
+    model.fit(pairs, epochs=3, steps_per_epoch=3, verbose=0)
+    assert (model.epochs.seen, pairs.epoch) == ({0, 1, 2}, 3)
+
+
+def test_single_batches_are_of_any_epoch() -> None:
+    model = clusterer()
+    with pytest.raises(ValueError, match="compile"):
+        model.train_on_batch(clustering_batch())
+    model.compile()
+    model.fit(epochs_of(1, 4).skip(3), initial_epoch=3, epochs=4, verbose=0)
+    assert np.isfinite(model.train_on_batch(clustering_batch()))
+
+
 def test_backup_and_restore_ends_as_if_it_had_never_stopped(tmp_path: Any) -> None:
     found = []
     for stop in (None, 2):

@@ -28,6 +28,7 @@ GB = 10**9
         (IICSegmentation, {"batch": 10**9}, "2000000000 views"),
         (IICSegmentation, {"crop": 100_000}, "of 100000×100000"),
         (InfoSegSegmentation, {"features": 10**6}, "the method's own"),
+        (IICSegmentation, {"crop": 2000, "radius": 1900, "width": 0.1, "batch": 1}, "own weights"),
         (IICClustering, {"side": 10**8}, "side=100000000"),
         (IICClustering, {"batch": 10**9, "x": {"size": 32}}, "views of 32×32"),
     ],

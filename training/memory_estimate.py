@@ -8,7 +8,7 @@ and what is not may still be too large.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -154,22 +154,30 @@ def _told(size: float) -> str:
     return f"{size:.3g} TB"
 
 
+def joints(radius: float, clusters: Iterable[float], sub_heads: float = 1) -> float:
+    """Numbers in the joints of heads of so many clusters, at all displacements of a window."""
+    return (2.0 * radius + 1) ** 2 * sub_heads * sum(float(k) ** 2 for k in clusters)
+
+
 def model_weights(config: Mapping[str, Any]) -> Estimate:
-    """The weights of a model of this package by the configuration in its file.
+    """The weights of a model of this package by the configuration in its file, and its joints.
 
     Raises:
         TypeError, ValueError: no numbers where there must be some.
     """
-    clusters = sum(float(config.get(name) or 0) for name in ("classes", "overclusters"))
+    heads = [float(config.get(name) or 0) for name in ("classes", "overclusters")]
+    sub_heads = float(config.get("sub_heads", 1))
     network = config.get("network") if config.get("network") in TRUNKS else "C"
     features = float(config.get("features", 0))
-    more = features**2 * (float(config.get("classes", 0)) + 6)
+    more = features**2 * (heads[0] + 6) + 512 * float(config.get("components", 0))
+    if config.get("objective", "iic") == "iic":
+        more += joints(float(config.get("radius") or 0), heads, sub_heads)
     return Estimate(
         weights(
             str(network),
             float(config.get("width", 1)),
             int(float(config.get("channels", 1))),
-            int(clusters * float(config.get("sub_heads", 1))),
-            more + 512 * float(config.get("components", 0)),
+            int(sum(heads) * sub_heads),
+            more,
         )
     )

@@ -45,8 +45,9 @@ def read_config(file: Path) -> Config:
     for name, low, high in _WHOLE:
         if name in values and not _is_whole(values[name], low, high):
             raise _wrong(file, name, f"a whole number from {low} to {high}", values[name])
-    for name in ("low", "high"):
-        if name in values and not _are_numbers(values[name]):
+    for name in ("low", "high", "fill"):
+        none = name == "fill" and values.get(name) is None
+        if name in values and not none and not _are_numbers(values[name]):
             raise _wrong(file, name, f"1 to {_BANDS} numbers", values[name])
     _check_range(file, values)
     return Config(values, file)

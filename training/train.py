@@ -15,6 +15,7 @@ import keras
 import tensorflow as tf
 
 import iic_tf
+from iic_tf.backend import require_no_limits
 from iic_tf.errors import InputError, expected, require_text
 from iic_tf.training.callbacks import (
     Evaluate,
@@ -73,6 +74,7 @@ def train(
     """
     if not 0 <= seed < 2**31:
         raise expected("seed >= 0 and below 2147483648", seed, "seed")
+    require_no_limits()
     strategy = strategy or tf.distribute.get_strategy()
     require_text(Path(out))
     recipe, config = task.recipe, _config(task, seed)

@@ -59,3 +59,14 @@ def check_executions(steps: int | None, together: int) -> None:
     if steps is not None and steps % together:
         wanted = f"steps_per_epoch a multiple of steps_per_execution={together}"
         raise expected(wanted, steps, "steps_per_epoch")
+
+
+def check_whole_epoch(steps: int | None, count: int) -> None:
+    """An epoch of Keras on pairs must be one of theirs: draws and turns follow it.
+
+    Raises:
+        InputError: it has other steps: Keras would go on amid an epoch, or run out of batches.
+    """
+    if steps not in (None, count):
+        wanted = f"no steps_per_epoch beside pairs, whose epoch has {count} batches (steps=)"
+        raise expected(wanted, steps, "steps_per_epoch")

@@ -152,8 +152,17 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         Returns:
             `labels`, `probabilities` and `own_sums`, what the windows' cores add to the sums.
         """
-        maps, own = self._small_maps(pixels, MAIN, sums, core)
-        return {**self._answer(self._enlarged(maps, pixels), pixels), "own_sums": own}
+        none = tf.cast(tf.equal(tf.shape(pixels)[0], 0), tf.int32)
+        # Of no windows one row stands in, whatever came.
+        rows = tf.maximum(tf.shape(sums)[0] * (1 - none), none)
+        sums = tf.pad(sums, [[0, none], [0, 0]])[:rows]
+
+        def some(pixels: Any) -> dict[str, Any]:
+            maps, own = self._small_maps(pixels, MAIN, sums, core)
+            return {**self._answer(self._enlarged(maps, pixels), pixels), "own_sums": own}
+
+        found: dict[str, Any] = of_any_batch(some, pixels)
+        return found
 
     def _enlarged(self, maps: list[Any], pixels: Any) -> Any:
         """The probabilities of the chosen sub-head at the size of the pixels."""

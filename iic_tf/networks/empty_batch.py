@@ -15,7 +15,7 @@ def of_any_batch(call: Callable[[Any], Any], x: Any) -> Any:
     fail. Where the size is known the graph stays as it is.
 
     Args:
-        call: of `[batch, ...]`, a tensor of as many rows.
+        call: of `[batch, ...]`, a tensor of as many rows, or several, nested.
         x: `[batch, height, width, channels]`.
     """
     count = x.shape[0]
@@ -26,4 +26,5 @@ def of_any_batch(call: Callable[[Any], Any], x: Any) -> Any:
         spare = tf.cast(tf.equal(count, 0), tf.int32)
     else:
         spare = 1
-    return call(tf.pad(x, [[0, spare], *[[0, 0]] * (len(x.shape) - 1)]))[:count]
+    found = call(tf.pad(x, [[0, spare], *[[0, 0]] * (len(x.shape) - 1)]))
+    return tf.nest.map_structure(lambda rows: rows[:count], found)

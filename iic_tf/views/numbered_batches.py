@@ -5,6 +5,7 @@ That is what resuming, several devices and two readers at once need.
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -140,3 +141,16 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
     def _signature(self) -> dict[str, tf.TensorSpec]:
         """Names, shapes and types of what `drawn` returns."""
         raise NotImplementedError
+
+
+@contextlib.contextmanager
+def staying(data: Any) -> Iterator[None]:
+    """While Keras goes over data, of which pairs are at the same epoch behind it."""
+    if not isinstance(data, NumberedBatches):
+        yield
+        return
+    epoch = data.epoch
+    try:
+        yield
+    finally:
+        data.epoch = epoch

@@ -10,6 +10,7 @@ from iic_tf.errors import expected
 from iic_tf.models.iic_clusterer import IICClusterer
 from iic_tf.models.iic_segmenter import IICSegmenter
 from iic_tf.training.cluster_pictures import draw_joint
+from iic_tf.training.memory_estimate import joints
 from iic_tf.training.methods.registry import method
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.clustering import ClusteringRecipe
@@ -108,6 +109,10 @@ class IICSegmentation(_IIC, SegmentationRecipe):
     @property
     def reach(self) -> int | None:
         return self.radius
+
+    @property
+    def own_weights(self) -> float:
+        return joints(self.radius, self.clusters.values(), self.sub_heads)
 
 
 @method("iic", ABOUT, PAPER)

@@ -10,6 +10,7 @@ from iic_tf.errors import InputError, expected
 from iic_tf.losses.infoseg import JSD, SOFT
 from iic_tf.models.infoseg import InfoSeg
 from iic_tf.models.infoseg_arguments import IIC, check_paired_crop
+from iic_tf.training.memory_estimate import joints
 from iic_tf.training.methods.registry import method
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Real, Whole
@@ -66,7 +67,8 @@ class InfoSegSegmentation(SegmentationRecipe):
     @property
     def own_weights(self) -> float:
         # Residual blocks of pointwise convolutions, and a linear layer for each class.
-        return float(self.features) ** 2 * (6 + self.classes)
+        own = float(self.features) ** 2 * (6 + self.classes)
+        return own + (joints(self.radius, [self.classes]) if self.objective == IIC else 0)
 
     def build(self, channels: int) -> InfoSeg:
         return InfoSeg(
