@@ -64,7 +64,7 @@ def nodata_values(
         return NodataValues(exact, exact) if fits.all() else None
     if np.isnan(stored).any():
         return None
-    real = np.finfo(dtype)  # type: ignore[arg-type]
+    real = np.finfo(dtype)  # type: ignore[arg-type,type-var]
     least, most = float(real.min), float(real.max)
     stored = np.clip(stored, least, most)
     room = np.abs(stored) * np.where(np.abs(stored) > 0.999 * _MOST, 1e-5, 4 * float(real.eps))

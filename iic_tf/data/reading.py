@@ -57,7 +57,11 @@ class Reader(Protocol):
     width: int
     channels: int
     dtype: np.dtype[np.generic]
-    has_nodata: bool
+
+    @property
+    def has_nodata(self) -> bool:
+        """Whether some pixel may hold no data, as far as the header tells."""
+        ...
 
     def read(self, top: int, left: int, height: int, width: int) -> Found:
         """What a window that lies inside the image holds; the arrays are the caller's own."""

@@ -116,13 +116,13 @@ class KerasWays(keras.Model):  # type: ignore[misc]
         """
         phase = getattr(_traced, "phase", None)
         if phase is not None:
-            return self.train_phase(data, phase)
+            return dict(self.train_phase(data, phase))
         self.check_batch(data)
         logs = self.train_phase(data, self.phase_of(int(data["epoch"][0])))
         if tf.executing_eagerly():
             self.soundness.took(data, finite_rows(data))
             self.soundness.look()
-        return logs
+        return dict(logs)
 
     def make_train_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
         """Compile `train_step` once a phase; the one called follows the batch's epoch."""
@@ -184,5 +184,5 @@ class KerasWays(keras.Model):  # type: ignore[misc]
         """The phase of a batch, which carries its epoch; empty where it holds no image here."""
         for epoch in self.distribute_strategy.experimental_local_results(data["epoch"]):
             if len(epoch):
-                return self.phase_of(self.epochs.met(int(epoch[0])))
+                return str(self.phase_of(self.epochs.met(int(epoch[0]))))
         return ""
