@@ -64,7 +64,8 @@ def main() -> int:
 
 
 def figures(run: Run) -> Figures:
-    served, recipe = load_served_as(run, ServedSegmenter), run_recipe(run)
+    served = load_served_as(run, ServedSegmenter)
+    recipe: Any = run_recipe(run)
     scenes = source_from_dict(run.config()["source"]).load()
     side, band = recipe.crop * served.downscale, BAND * served.downscale
     edge = np.ones((side, side), bool)
@@ -102,7 +103,7 @@ def _labels(served: ServedSegmenter, pixels: Any, head: str, sums: Any) -> NDArr
         found = served.probabilities(pixels[None], sums)
     else:
         found = served.maps(pixels[None], head, sums)[0]
-    return np.asarray(found)[0].argmax(-1)
+    return np.asarray(np.asarray(found)[0].argmax(-1), np.int64)
 
 
 def _places(scenes: Any, side: int, margin: int, align: int) -> list[tuple[Scene, int, int]]:
