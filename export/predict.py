@@ -26,6 +26,7 @@ from iic_tf.export.sheet import choose, make_row, write_sheet
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import confidence_image, overlay
 from iic_tf.training.atomic import replacing
+from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 from iic_tf.turns import MAIN, OVERCLUSTERING
@@ -134,7 +135,8 @@ def _load(
         if value is not None
     }
     named = images == source.get("dataset") and not Path(images).exists()
-    if named or absolute(str(images)) == source.get("data"):
+    own = named or absolute(str(images)) == source.get("data")
+    if own:
         # What the run was trained on, with the masks and patterns that go with it.
         check_options(source.get("dataset", "folder"), given)
         scenes: SceneSet = source_from_dict({**source, **given}).load()
@@ -162,14 +164,11 @@ def _load(
             f"Expected images of {channels} channels, as run {run.folder} was trained on; "
             f"received {scenes.channels} in '{images}'."
         )
-    largest, trained = scenes.high.max(), served.high.max()
-    # 8 bits here and 16 there, or the other way round.
-    if (largest > 255) != (trained > 255):
-        say(
-            f"note: the run was trained on values up to {trained:g}; these images' number type "
-            f"goes up to {largest:g}: they may be all dark or all bright to it"
-        )
-    return dataclasses.replace(scenes, low=served.low, high=served.high, fill=served.fill)
+    as_seen = dataclasses.replace(scenes, low=served.low, high=served.high, fill=served.fill)
+    if not own:
+        for line in misfit_note(as_seen):
+            say(line)
+    return as_seen
 
 
 def _shares(labelling: Labelling, legend: Legend) -> str:

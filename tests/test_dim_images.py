@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from iic_tf.data.array_scene import from_arrays
-from iic_tf.training.dim_images import used_range
+from iic_tf.training.dim_images import misfit_note, used_range
 from iic_tf.training.recipe_files import load_recipe
 from iic_tf.training.tasks.segmentation import SegmentationTask
 
@@ -41,3 +41,23 @@ def test_the_range_is_that_of_all_scenes_and_bands():
     images[2][..., 1] = 204
     assert used_range(from_arrays(images)) == pytest.approx(0.8)
     assert used_range(from_arrays(images[:2])) == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        (
+            np.linspace(0, 1, 3072, dtype=np.float32),
+            "255; those of these images go from 0 to 1:",
+        ),
+        (np.linspace(0, 65535, 3072).astype(np.uint16), "go from 0 to 65535"),
+        (np.linspace(0, 255, 3072).astype(np.uint8), None),
+        (np.linspace(90, 120, 3072).astype(np.int16), None),
+        (np.full(3072, np.nan, np.float32), None),
+    ],
+)
+def test_images_that_are_not_like_those_of_the_training(values, told):
+    scenes = from_arrays([values.reshape(32, 32, 3)], low=0, high=255)
+    notes = misfit_note(scenes)
+    assert len(notes) == (told is not None)
+    assert told is None or told in notes[0]

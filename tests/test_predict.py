@@ -319,7 +319,7 @@ def test_other_number_types_are_noted_and_the_runs_own_data_are_known_by_name(tm
     wide = picture(20, 20, 4).astype(np.uint16) * 200
     tifffile.imwrite(tmp_path / "a.tif", wide, photometric="minisblack", planarconfig="contig")
     predict(run, tmp_path / "a.tif", tmp_path / "out", say=said.append)
-    assert any(line.startswith("note: the run was trained on values up to 1") for line in said)
+    assert any(line.startswith("note: the run was trained on values from 0 to 1;") for line in said)
 
     config = run.config()
     config["source"] = {"dataset": "scenes", "count": 2, "size": 64}

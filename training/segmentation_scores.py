@@ -17,6 +17,7 @@ from iic_tf.data.windows import windows
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import confusion_matrix
 from iic_tf.models.served import ServedSegmenter
+from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.folds import FoldConfusions, split_folds
 from iic_tf.training.labellers import KMeansLabeller, Labeller, NetworkLabeller
 from iic_tf.training.progress import track
@@ -65,6 +66,9 @@ class SegmentationScores:
         every: SceneSet = source.load()
         self.scenes = labelled_scenes(every, self.config)
         self.notes = (*every.notes, *said(self.config, every, getattr(source, "data", None)))
+        if source != trained_on:
+            told = misfit_note(self.scenes)
+            self.notes += tuple(line.removeprefix("note: ") for line in told)
         self._trained_on = every if source == trained_on else self._of_training(every, trained_on)
         assert self.scenes.classes is not None
         self.names = self.scenes.classes.names
