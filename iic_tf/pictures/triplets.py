@@ -86,8 +86,11 @@ def triplet_sheet(
     look = _Look(width, 3 if known else 2)
     parts = [_title_strip(look)]
     parts += [_row(look, row, colours) for row in rows]
-    ignored = any(bool((t == IGNORE).any()) for _, _, p, t in rows for t in (p, t) if t is not None)
-    parts.append(_legend(look, names, colours, ignored))
+    empty = any(bool((found == IGNORE).any()) for _, _, found, _ in rows)
+    ignored = any(bool((t == IGNORE).any()) for _, _, _, t in rows if t is not None)
+    meanings = (("no data", empty), ("not scored", ignored))
+    black = " or ".join(meaning for meaning, there in meanings if there)
+    parts.append(_legend(look, names, colours, black))
     sheet = Image.new("RGB", (width, sum(part.height for part in parts)), "white")
     top = 0
     for part in parts:
@@ -150,12 +153,12 @@ def _no_mask(look: _Look, box: tuple[int, int]) -> Image.Image:
 
 
 def _legend(
-    look: _Look, names: Sequence[str], colours: NDArray[np.uint8], ignored: bool
+    look: _Look, names: Sequence[str], colours: NDArray[np.uint8], black: str
 ) -> Image.Image:
     """Swatches and names in as many equal columns as fit."""
     entries = [(name, tuple(int(c) for c in rgb)) for name, rgb in zip(names, colours, strict=True)]
-    if ignored:
-        entries.append(("not scored", (0, 0, 0)))
+    if black:
+        entries.append((black, (0, 0, 0)))
     swatch = look.text
     most = look.panel - swatch - 2 * look.gap
     texts = [shorten(name, most, font(look.text).getlength) for name, _ in entries]
