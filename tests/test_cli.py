@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 import tifffile
 from image_files import pixels, save
 from PIL import Image
@@ -214,6 +215,18 @@ def test_a_rate_that_explodes_is_met_at_the_latest_when_evaluated(photos, tmp_pa
     given = arguments(photos, tmp_path / "run", "--rate", "1e30", "--steps", "6")
     refused(capsys, given, "finite", "epoch 1", "lower --rate")
     assert not (tmp_path / "run" / "best.keras").exists()
+
+
+def test_a_disk_that_is_full_when_events_are_written(photos, tmp_path, capsys, monkeypatch) -> None:
+    def full(*_, **__):
+        said = (
+            "{{function_node __wrapped__WriteSummary}} events.v2; File too large\n\tFailed"
+        )
+        raise tf.errors.OutOfRangeError(None, None, said)
+
+    monkeypatch.setattr(tf.summary, "scalar", full)
+    given = arguments(photos, tmp_path / "run")
+    refused(capsys, given, "received events.v2; File too large. The best", "Once there is room")
 
 
 def test_full_disk_keeps_the_earlier_model(photos, tmp_path, capsys, monkeypatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from PIL import Image
 
 from iic_tf.cli import main
 from iic_tf.errors import InputError
+from iic_tf.training import run_lock
 from iic_tf.training.atomic import clear_left, replacing
 from iic_tf.training.run import Run
 from iic_tf.training.run_lock import LOCK, only_writer
@@ -25,6 +27,18 @@ with only_writer(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(600)
 """
+
+
+def test_where_there_are_no_locks_nothing_is_held_or_left(tmp_path: Path, monkeypatch) -> None:
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(run_lock.fcntl, "flock", no_locks)
+    with only_writer(tmp_path / "run"), only_writer(tmp_path / "run"):
+        assert list((tmp_path / "run").iterdir()) == []
+    with pytest.raises(RuntimeError), only_writer(tmp_path / "other"):
+        raise RuntimeError
+    assert not (tmp_path / "other").exists()
 
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:
@@ -77,6 +91,7 @@ def test_a_second_run_is_refused_while_the_first_lives_and_not_after(tmp_path, c
 DYING = """
 import os, signal, sys
 from pathlib import Path
+from iic_tf.training import run_lock
 from iic_tf.training.atomic import replacing
 with replacing(Path(sys.argv[1])) as temporary:
     if sys.argv[1].endswith("d"):

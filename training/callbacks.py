@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
+import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import keras
@@ -184,7 +186,8 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
         import tensorflow as tf
 
         shutil.rmtree(self.run.events, ignore_errors=True)
-        self.writer = tf.summary.create_file_writer(str(self.run.events))
+        with errors_of_files():
+            self.writer = tf.summary.create_file_writer(str(self.run.events))
         for row in self.rows:
             self._events(row)
         if self.rows:
@@ -223,11 +226,26 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
     def _events(self, row: dict[str, Any]) -> None:
         import tensorflow as tf
 
-        with self.writer.as_default(step=row["epoch"]):
-            for name, value in row.items():
-                if isinstance(value, float):
-                    tf.summary.scalar(name, value)
-        self.writer.flush()
+        with errors_of_files():
+            with self.writer.as_default(step=row["epoch"]):
+                for name, value in row.items():
+                    if isinstance(value, float):
+                        tf.summary.scalar(name, value)
+            self.writer.flush()
 
     def on_train_end(self, logs: Any = None) -> None:
-        self.writer.close()
+        with errors_of_files():
+            self.writer.close()
+
+
+@contextlib.contextmanager
+def errors_of_files() -> Iterator[None]:
+    """Raise as `OSError`, as Python does, what TensorFlow's own files meet, a full disk say."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        # Behind the name of the operation: the file, and what was wrong.
+        said = re.sub(r"^\{\{.*?\}\}\s*", "", error.message.strip())
+        raise OSError(said.splitlines()[0] if said else "events cannot be written") from error

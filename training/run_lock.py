@@ -70,6 +70,9 @@ def _locked(file: Path) -> int | None:
             ) from error
         except OSError:
             os.close(handle)
+            # Of no use here, and it would stay.
+            with contextlib.suppress(OSError):
+                file.unlink()
             return None
         os.close(handle)
     return None
