@@ -230,6 +230,17 @@ def test_draws_and_turns_follow_keras_epoch() -> None:
         model.fit(noise_pairs(steps=1).dataset(0, 1), initial_epoch=3, epochs=4, verbose=0)
 
 
+def test_a_list_of_callbacks_serves_several_fits() -> None:
+    model = small_segmenter(turns=("both",))
+    model.compile(keras.optimizers.SGD(0.1))
+    pairs = noise_pairs(steps=1)
+    watch = Epochs(pairs)
+    every = keras.callbacks.CallbackList([watch], add_history=True, model=model, epochs=2)
+    for _ in range(2):
+        model.fit(pairs, epochs=2, callbacks=every, verbose=0)
+    assert watch.seen == [(0, 0), (1, 1), (0, 2), (1, 3)]
+
+
 def test_only_fit_moves_pairs_on() -> None:
     model = small_segmenter(turns=("both",))
     model.compile(keras.optimizers.SGD(0.0))

@@ -83,3 +83,10 @@ def test_the_command_line_refuses_them_too(photos: Path, tmp_path: Path, capsys)
     for more in (["--width", "1e6"], ["--batch", "1000000000"], ["--crop", "100000"]):
         refused(capsys, arguments(photos, tmp_path / "run", *more), "memory for", "most of it")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_joints_of_a_strangers_model_count() -> None:
+    config = small_segmenter().get_config() | {"radius": 10**6}
+    assert model_weights(config).total > 10**12
+    paired = small_infoseg(paired=True, radius=4).get_config() | {"radius": 10**6}
+    assert model_weights(paired).total < 10**9

@@ -57,7 +57,9 @@ class KerasWays(keras.Model):  # type: ignore[misc]
         check_executions(given.get("steps_per_epoch"), self.steps_per_execution)
         callbacks = given.pop("callbacks", None)
         if isinstance(callbacks, keras.callbacks.CallbackList):
-            callbacks.callbacks.insert(0, course := Course(x))
+            # That of an earlier fit would set the epochs of this one.
+            others = [one for one in callbacks.callbacks if not isinstance(one, Course)]
+            callbacks.callbacks = [course := Course(x), *others]
             course.set_model(self)
         else:
             own = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
