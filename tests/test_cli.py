@@ -219,9 +219,7 @@ def test_a_rate_that_explodes_is_met_at_the_latest_when_evaluated(photos, tmp_pa
 
 def test_a_disk_that_is_full_when_events_are_written(photos, tmp_path, capsys, monkeypatch) -> None:
     def full(*_, **__):
-        said = (
-            "{{function_node __wrapped__WriteSummary}} events.v2; File too large\n\tFailed"
-        )
+        said = "{{function_node __wrapped__WriteSummary}} events.v2; File too large\n\tFailed"
         raise tf.errors.OutOfRangeError(None, None, said)
 
     monkeypatch.setattr(tf.summary, "scalar", full)
