@@ -122,6 +122,10 @@ def test_crops_travel_to_other_processes_without_their_pixels():
     [
         ({"size": 1}, "at least 2 pixels; received crop=1"),
         ({"size": 4, "downscale": 0}, "downscale >= 1; received downscale=0"),
+        (
+            {"size": 4, "downscale": 10**9},
+            "downscale of at most 23, the shorter side of the largest",
+        ),
     ],
 )
 def test_crops_messages(arguments, message):

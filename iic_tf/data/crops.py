@@ -74,6 +74,9 @@ class Crops:
             as these hold data.
         masks: whether validity of pixels is read from the masks (scenes without one are valid).
         cache_bytes: most memory that kept scenes may take.
+
+    Raises:
+        InputError: a value outside its range, or masks where there are none.
     """
 
     def __init__(
@@ -88,6 +91,13 @@ class Crops:
             raise expected("a crop of at least 2 pixels", size, "crop")
         if downscale < 1:
             raise expected("downscale >= 1", downscale, "downscale")
+        most = max(min(scene.height, scene.width) for scene in scenes.scenes)
+        if downscale > most:
+            raise expected(
+                f"downscale of at most {most}, the shorter side of the largest image",
+                downscale,
+                "downscale",
+            )
         if masks and scenes.labelled is None:
             raise expected(f"masks in data set '{scenes.name}'", "images only")
         self.set = scenes
