@@ -31,8 +31,8 @@ class Segmenter(SelfSupervised):
     inputs: str
     heads: dict[str, Any]
     tolerance: ClassVar[float] = 5e-5
-    """Of probabilities in another runtime. Float32 sums in another order differ by about 1e-6, where
-    weights are noise and logits large by up to 3e-5."""
+    """Of probabilities in another runtime. Float32 sums in another order differ by about 1e-6,
+    where weights are noise and logits large by up to 3e-5."""
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         if input_shape[-1] != self.channels:
