@@ -1,3 +1,4 @@
+import struct
 import tracemalloc
 
 import numpy as np
@@ -7,6 +8,7 @@ import tifffile
 from image_files import gdal_tiff
 from raster_checks import check_windows, noise
 
+import iic_tf.data.tiff
 from iic_tf.data.pixel_cache import DEFAULT_BYTES, SHARED, set_cache_bytes
 from iic_tf.data.raster import Raster
 from iic_tf.errors import InputError
@@ -169,6 +171,19 @@ def test_17_channels_are_refused(tmp_path):
     )
     with pytest.raises(InputError, match=r"a\.tif.*17 channels"):
         _ = Raster(tmp_path / "a.tif").channels
+
+
+def test_a_header_of_60000_channels_is_refused_at_once(tmp_path, monkeypatch):
+    path = tmp_path / "a.tif"
+    zeros = np.zeros((4, 4, 7), np.uint8)
+    tifffile.imwrite(path, zeros, photometric="minisblack", planarconfig="contig")
+    stored = bytearray(path.read_bytes())
+    at = stored.index(struct.pack("<HHIH", 277, 3, 1, 7))
+    stored[at + 8 : at + 10] = struct.pack("<H", 60000)
+    path.write_bytes(stored)
+    monkeypatch.setattr(iic_tf.data.tiff, "_page", lambda *how: pytest.fail("opened by GDAL"))
+    with pytest.raises(InputError, match=r"a\.tif' \(60000 channels\)"):
+        _ = Raster(path).height
 
 
 @pytest.mark.parametrize("scale", [256, 257, 1])

@@ -38,6 +38,9 @@ from iic_tf.data.turned import upright
 _LAB = {CIELAB: "CIELab", ICCLAB: "ICCLab", ITULAB: "ITULab", LOGL: "LogL", LOGLUV: "LogLuv"}
 _ALPHA = (1, 2)  # of extra samples
 
+MOST_SAMPLES = 4096
+"""Channels of a file of which some may be chosen; GDAL takes minutes to open one of 60,000."""
+
 
 def tiff_reader(
     path: Path, palette: Palette, bands: tuple[int, ...] | None, alpha: Alpha
@@ -50,6 +53,8 @@ def tiff_reader(
     """
     found, pages = read_pages(path)
     first = pages.bands[0]
+    if first.samples > MOST_SAMPLES:
+        raise unreadable(path, f"{first.samples} channels")
     if pages.as_rows:
         return upright(_Rows(path, pages.bands, bands), first.orientation)
     prefixes = _prefixes(found, pages)
