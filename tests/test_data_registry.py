@@ -109,7 +109,10 @@ def test_lists_become_tuples_and_paths_text(tmp_path):
         ),
         ({"dataset": None}, "received dataset=None"),
         ({"dataset": ["mnist"]}, "received dataset="),
-        ({"colour": 3}, "a value of a data set among background, bands, .* stretch; received colour=3"),
+        (
+            {"colour": 3},
+            "a value of a data set among background, bands, .* stretch; received colour=3",
+        ),
         ({"dataset": "potsdam", "bands": "NIR"}, "one of RGBIR, RGB, IRRG; received bands='NIR'"),
         ({"stretch": [2]}, r"2 numbers for 'stretch'; received stretch=\[2\]"),
         ({"stretch": "2 98"}, "2 numbers for 'stretch'; received stretch='2 98'"),

@@ -49,9 +49,24 @@ def test_many_channels_sixteen_bits_palettes_and_alpha(tmp_path):
     colour = pixels(5, 5, 4)
     save(tmp_path / "colour" / "a.png", colour)
     Image.fromarray(colour[..., 0] // 128).convert("P").save(tmp_path / "colour" / "b.png")
-    found = load_image_folder(tmp_path / "colour", side=5).images
-    np.testing.assert_array_equal(found[0], colour[..., :3])
-    assert found.shape == (2, 5, 5, 3)
+    found = load_image_folder(tmp_path / "colour", side=5)
+    assert "1 of 2 images may be transparent" in found.notes[0]
+    assert found.images.shape == (2, 5, 5, 3)
+    seen = colour[..., :3] / 255.0
+    cover = colour[..., 3:] / 255.0
+    for background, light in (("white", 1.0), ("black", 0.0)):
+        laid = load_image_folder(tmp_path / "colour", 5, background=background).images[0]
+        np.testing.assert_allclose(laid / 255, seen * cover + light * (1 - cover), atol=1.01 / 255)
+    # As versions before 0.2 did.
+    stored = load_image_folder(tmp_path / "colour", 5, background="stored").images[0]
+    np.testing.assert_array_equal(stored, colour[..., :3])
+
+
+def test_numbers_without_a_known_range_are_refused(tmp_path):
+    for name in "ab":
+        save(tmp_path / f"{name}.tif", np.zeros((6, 6, 3), np.float32))
+    with pytest.raises(InputError, match=r"uint8 or uint16, .* received float32 in '.*a\.tif'"):
+        load_image_folder(tmp_path)
 
 
 def test_image_folder_messages(tmp_path):
