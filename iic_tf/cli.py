@@ -42,6 +42,16 @@ For example:
   iic-tf train --resume --out runs/mine
 """
 
+LABEL_EXAMPLES = """\
+For example:
+  iic-tf label runs/mine                                   the clusters, and their tree
+  iic-tf label runs/mine --page                            a page to name them by hand
+  iic-tf label runs/mine --names classes.yaml              what the page made
+  iic-tf label runs/mine --masks my_masks --labelled 5     by the masks of five images
+  iic-tf label runs/mine --suggest 20                      where a label would tell most
+  iic-tf label runs/mine --points runs/mine/suggestions.csv
+"""
+
 MASK_OPTIONS = ("masks", "class_file", "image_glob", "mask_glob")
 
 
@@ -166,6 +176,30 @@ def _evaluate(given: Given) -> None:
     evaluate(Run.open(given["run"]), places, given.get("folds", 5), _say)
 
 
+def _label_options() -> list[Option]:
+    nearest = "clusters without one get the nearest's"
+    return [
+        RUN,
+        *_data_options("data", *MASK_OPTIONS),
+        Option("points", str, "labels: CSV of image,row,column,class; GeoJSON, GeoPackage", "FILE"),
+        Option("attribute", str, "of GeoJSON or GeoPackage: which is the class", "NAME"),
+        Option("labelled", int, "use the labels of N images alone, drawn by seed", "N"),
+        Option("names", str, f"a classes.yaml, of the page or your own; {nearest}", "FILE"),
+        Option("page", bool, "write RUN/label.html, to name clusters by hand"),
+        Option("suggest", int, "write RUN/suggestions.csv: N places whose labels tell most", "N"),
+    ]
+
+
+def _label(given: Given) -> None:
+    from iic_tf.training.label_run import label_run
+    from iic_tf.training.run import Run
+
+    rest = dict(given)
+    run = Run.open(rest.pop("run"))
+    places = {key: rest.pop(key) for key in ("data", *MASK_OPTIONS) if key in rest}
+    label_run(run, places, **rest, say=_say)
+
+
 def _predict_options() -> list[Option]:
     images = replace(RUN, name="images", help="an image, or a folder of them", metavar="IMAGES")
     return [
@@ -268,6 +302,7 @@ NAME = Option("name", str, "show this recipe whole", "NAME", "arguments", positi
 VERBS = (
     Verb("train", "learn from images, without labels", _train, train_options, TRAIN_EXAMPLES),
     Verb("evaluate", "score a run against labels", _evaluate, _evaluate_options),
+    Verb("label", "name the clusters of a run, once", _label, _label_options, LABEL_EXAMPLES),
     Verb("predict", "segment or label images with a run", _predict, _predict_options),
     Verb("export", "write a SavedModel or an ONNX model", _export, _export_options),
     Verb("recipes", "list the recipes, or show one", _recipes, lambda: [NAME]),

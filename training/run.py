@@ -10,6 +10,10 @@ RUN/
                      epoch's, as its method says
   pictures/          losses and cluster shares by epoch; what the clusters look like: found.png of
                      scenes, or confident.png, bars.png, joint.png and circle.gif of whole images
+  classes.yaml       what the clusters mean, once `iic-tf label` has run; with linear.npz and
+                     fine_tuned.keras where a classifier was fitted (`meaning.py`, `label.py`)
+  naming.json        the labels that it went by
+  tree.json          which clusters are merged in which order (`cluster_tree_file.py`)
   evaluation.json    scores, once `iic-tf evaluate` has run; with confusion pictures
                      and, of whole images, the above with the true classes
 """
@@ -71,6 +75,26 @@ class Run:
     @property
     def evaluation_file(self) -> Path:
         return self.folder / "evaluation.json"
+
+    @property
+    def classes_file(self) -> Path:
+        return self.folder / "classes.yaml"
+
+    @property
+    def naming_file(self) -> Path:
+        return self.folder / "naming.json"
+
+    @property
+    def tree_file(self) -> Path:
+        return self.folder / "tree.json"
+
+    @property
+    def linear_file(self) -> Path:
+        return self.folder / "linear.npz"
+
+    @property
+    def fine_tuned(self) -> Path:
+        return self.folder / "fine_tuned.keras"
 
     def clear_left(self) -> None:
         """Delete temporary files that killed processes left."""

@@ -148,9 +148,12 @@ def confusions(
             if not shows_all(window, scene):
                 sums = labeller.sums(scene)
         fold = found.folds[fold_of[scene.name]]
+        truth = scene.read_mask(window.top, window.left, window.height, window.width)
+        if fold and (truth == IGNORE).all():
+            # Points are few and scenes large.
+            continue
         raw, valid = read_with_valid(scene, *window.outer)
         labels = labeller.labels(with_nan(raw, valid), sums)
-        truth = scene.read_mask(window.top, window.left, window.height, window.width)
         if valid is not None:
             truth = np.where(valid[window.inner], truth, IGNORE)
         for head in labeller.clusters:

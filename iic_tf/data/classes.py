@@ -31,30 +31,16 @@ colours count by their upper 8 bits.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from iic_tf.data.mask_code import ClassCode, Colour, MaskCode, make_mask_code
-from iic_tf.errors import DataMissingError, InputError
+from iic_tf.data.yaml_file import read_yaml
+from iic_tf.errors import InputError
 
 __all__ = ["MaskCode", "load_classes"]
 
 _EXAMPLE = 'land: {colours: ["#8429F6"]} or land: {values: [3, 4]}'
-
-
-class _Loader(yaml.SafeLoader):
-    """The safe loader, which also refuses a key that comes twice (YAML itself takes the last)."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.YAMLError(f"'{key.value}' comes twice, again{key.start_mark}")
-            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
-        return super().construct_mapping(node, deep)
 
 
 def load_classes(path: str | Path) -> MaskCode:
@@ -68,17 +54,7 @@ def load_classes(path: str | Path) -> MaskCode:
         InputError: the file is no YAML or has a mistake; the message names file and key.
     """
     path = Path(path)
-    if not path.is_file():
-        raise DataMissingError(f"Expected a classes file (YAML) at '{path}'; received no file.")
-    try:
-        # The loader is a SafeLoader: it builds plain values only.
-        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)
-    except (yaml.YAMLError, ValueError, OSError, RecursionError, OverflowError) as error:
-        # ValueError: no UTF-8, a date of a month 13. RecursionError: lists too deep.
-        raise InputError(
-            f"In '{path}': Expected YAML with colours in quotes, such as {_EXAMPLE}; "
-            f"received {' '.join(str(error).split())}"
-        ) from error
+    document = read_yaml(path, "a classes file (YAML)", _EXAMPLE)
     where = f"'{path}'"
     top = _mapping(document, where, {"classes", "ignore"})
     classes = top.get("classes")

@@ -71,6 +71,8 @@ class SelfSupervised(KerasWays):
     meters: dict[str, Any]
     clusters: dict[str, int]
     micro_batches: int = 1
+    numbers: Any = None
+    """What stands for each class in labels; None: 0, 1, 2, ... (`models.class_map`)."""
 
     def __init__(self, **kwargs: Any):
         super().__init__(**kwargs)

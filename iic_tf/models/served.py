@@ -190,10 +190,17 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
 
     def _answer(self, probabilities: Any, pixels: Any) -> dict[str, Any]:
         # TensorFlow's own: that of Keras takes the bits apart, which ONNX cannot.
-        labels = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
+        labels = numbered(tf.argmax(probabilities, axis=-1, output_type=tf.int32), self.model)
         none = tf.fill(tf.shape(labels), NO_LABEL)
         holds = holds_data(ops.cast(pixels, "float32"))[..., 0]
         return {"labels": tf.where(holds, labels, none), "probabilities": probabilities}
+
+
+def numbered(labels: Any, model: Any) -> Any:
+    """Labels as the numbers of their classes, where a model's classes have numbers."""
+    if getattr(model, "numbers", None) is None:
+        return labels
+    return tf.gather(tf.constant(model.numbers, tf.int32), labels)
 
 
 def without_nan(values: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from iic_tf.models.served import without_nan
+from iic_tf.models.served import numbered, without_nan
 from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.turns import MAIN
 from iic_tf.views.axis_weights import central_weights, covering_weights
@@ -79,4 +79,4 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
         """`labels` int32 `[batch]` and `probabilities` of raw pixels."""
         probabilities = self.probabilities(pixels)
         labels = tf.argmax(probabilities, axis=-1, output_type=tf.int32)
-        return {"labels": labels, "probabilities": probabilities}
+        return {"labels": numbered(labels, self.model), "probabilities": probabilities}

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
+import tensorflow as tf
 from pydantic import BeforeValidator, Field, model_validator
 
 from iic_tf.data.fingerprint import fingerprint
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.registry import IMAGES, dataset_names, source_class
 from iic_tf.errors import InputError, expected
+from iic_tf.models.class_map import MappedClusterer
 from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.training.best_model import best_model
 from iic_tf.training.circle import DrawCircle
@@ -186,6 +188,22 @@ class ClusteringTask(Task):
         found = draw_clusters(run, model, self.images, self.recipe.x)
         found += self.recipe.draw_results(run, model, self.fixed_pairs(run.config()["seed"]))
         return [*found, "circle.gif"]
+
+    def joint_graph(self, model: Any, head: str, sub_head: int | None) -> Any:
+        @tf.function  # type: ignore[untyped-decorator]
+        def joint(data: dict[str, Any]) -> Any:
+            # The first copy of each image.
+            p, q = (
+                model.answer(found) if sub_head is None else found[sub_head]
+                for found in (model.probabilities(v, head) for v in (data["x"], data["gx"][:, 0]))
+            )
+            return tf.matmul(p, q, transpose_a=True)
+
+        return joint
+
+    @classmethod
+    def mapped(cls, *args: Any, **kwargs: Any) -> MappedClusterer:
+        return MappedClusterer(*args, **kwargs)
 
     @classmethod
     def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], folds: int) -> Scored:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import tensorflow as tf
 from pydantic import Field
 
 from iic_tf.data.fingerprint import fingerprint
@@ -12,6 +13,8 @@ from iic_tf.data.mask_survey import check_class_count
 from iic_tf.data.registry import SCENES
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import InputError
+from iic_tf.losses.segmentation import segmentation_joints
+from iic_tf.models.class_map import MappedSegmenter
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.best_model import best_model
 from iic_tf.training.dim_images import dim_note
@@ -30,6 +33,13 @@ SEGMENTATION = "segmentation"
 
 _MASKS = ("masks", "class_file", "mask_glob")
 """Values of data sets that ask for masks."""
+
+
+NEIGHBOURS = 5
+"""How far apart neighbours are at most for the tree of clusters, where a method does not say."""
+
+JOINT_IMAGES = 16
+"""Crops of a batch at most that the tree of clusters is made from."""
 
 
 class SegmentationRecipe(Recipe):
@@ -146,6 +156,26 @@ class SegmentationTask(Task):
         draw_found(run, self.served(run, model, self.recipe), self.scenes)
         own = self.recipe.draw_results(run, model, self.fixed_pairs(run.config()["seed"]))
         return ["found.png", *own]
+
+    def joint_graph(self, model: Any, head: str, sub_head: int | None) -> Any:
+        radius = self.recipe.reach or NEIGHBOURS
+
+        @tf.function  # type: ignore[untyped-decorator]
+        def joint(data: dict[str, Any]) -> Any:
+            x = tf.cast(data["x"][:JOINT_IMAGES], tf.float32)
+            maps = model.maps(x, head)
+            p = model.answer(maps) if sub_head is None else maps[sub_head]
+            valid = data["valid"][:JOINT_IMAGES] if "valid" in data else None
+            joints = segmentation_joints(p, p, radius, valid)
+            # Of a pixel with itself it tells nothing of neighbours.
+            middle = joints.shape[0] // 2
+            return tf.reduce_sum(joints, 0) - joints[middle]
+
+        return joint
+
+    @classmethod
+    def mapped(cls, *args: Any, **kwargs: Any) -> MappedSegmenter:
+        return MappedSegmenter(*args, **kwargs)
 
     @classmethod
     def scored(

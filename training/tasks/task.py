@@ -75,6 +75,18 @@ class Task:
         """Draw what the finished run found; the names of the pictures."""
         raise NotImplementedError
 
+    def joint_graph(self, model: Any, head: str, sub_head: int | None) -> Any:
+        """A function of a batch of pairs that gives the joint of what lies together, `[k, k]`.
+
+        That of neighbouring pixels, or of the two views of images; for the tree of clusters.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def mapped(cls, *args: Any, **kwargs: Any) -> Any:
+        """A model that answers with classes, see `iic_tf.models.class_map.ClassMap`."""
+        raise NotImplementedError
+
     @classmethod
     def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], folds: int) -> Scored:
         """What there is to score of a run, on the data set of these values."""

@@ -1,0 +1,156 @@
+"""From clusters to classes: models that answer with sums of a head's clusters, or by a linear head.
+
+They stand where a `Segmenter` or a `Clusterer` stands when it is served, scored or exported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from iic_tf.errors import expected
+from iic_tf.networks.empty_batch import of_any_batch
+from iic_tf.networks.mirror import mirrored
+from iic_tf.turns import MAIN
+from iic_tf.views.inputs import BANDS
+
+
+def class_table(class_of: Sequence[int] | NDArray[np.integer], classes: int) -> NDArray[np.float32]:
+    """Ones where a cluster belongs to a class, float32 `[clusters, classes]`.
+
+    Args:
+        class_of: the class of each cluster, 0 to classes − 1.
+        classes: how many there are.
+
+    Raises:
+        InputError: a class out of range.
+
+    Example:
+        >>> class_table([0, 1, 0], 2).tolist()
+        [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
+    """
+    found = np.asarray(class_of)
+    if found.ndim != 1 or not len(found) or found.min() < 0 or found.max() >= classes:
+        raise expected(f"a class from 0 to {classes - 1} for each cluster", found.tolist())
+    return np.asarray(np.eye(classes, dtype=np.float32)[found])
+
+
+class ClassMap:
+    """What both kinds of data have in common.
+
+    A class's probability is the sum of those of its clusters.
+
+    Args:
+        model: whose clusters they are.
+        head: of the model's.
+        sub_head: of the head's; None: the one that the model answers with.
+        table: `[clusters, classes]`, see `class_table`.
+        numbers: what stands for each class in labels, int `[classes]`; None: 0, 1, 2, ...
+        linear: a `LinearHead` whose outputs take the place of the clusters; None: none.
+
+    Attributes:
+        tracked: the layers that hold the weights, for exports.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        head: str,
+        sub_head: int | None,
+        table: NDArray[np.float32],
+        numbers: NDArray[np.int32] | None = None,
+        linear: Any = None,
+    ):
+        outputs = model.clusters[head] if linear is None else linear.classes
+        if table.ndim != 2 or len(table) != outputs:
+            raise expected(f"a row for each of {outputs} clusters", table.shape, "table.shape")
+        self.model = model
+        self.head = head
+        self.sub_head = sub_head
+        self.table = table
+        self.numbers = numbers
+        self.linear = linear
+        self.classes: int = table.shape[1]
+        self.clusters = {MAIN: self.classes}
+        self.channels: int = model.channels
+        self.tracked = [model] if linear is None else [model, linear]
+
+    def _mapped(self, probabilities: Any) -> Any:
+        """Probabilities `[..., clusters]` → `[..., classes]`."""
+        if np.array_equal(self.table, np.eye(len(self.table))):
+            return probabilities
+        return ops.matmul(probabilities, ops.convert_to_tensor(self.table))
+
+    def _of_sub_head(self, found: Sequence[Any]) -> Any:
+        if self.sub_head is None and self.head == MAIN:
+            return self.model.answer(found)
+        return found[self.sub_head or 0]
+
+    def answer(self, found: Sequence[Any]) -> Any:
+        """Of a list of one the one."""
+        return found[0]
+
+
+class MappedSegmenter(ClassMap):
+    """A segmenter that answers with classes made of clusters, or of a linear head's outputs.
+
+    See `Segmenter` for what its attributes are. By a linear head labels depend on what lies around
+    them alone, those of `InfoSeg`, too.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        model = self.model
+        self.inputs: str = model.inputs
+        self.tolerance: float = model.tolerance
+        own = self.linear is None
+        self.scene_features: int = model.scene_features if own else 0
+        self.window_align: int = model.window_align if own else model.trunk.stride
+        self.window_radius: int = (
+            model.window_radius if own else max(model.trunk.receptive_radius, self.linear.radius)
+        )
+
+    def maps_of_images(self, x: Any, head: str = MAIN) -> list[Any]:
+        """Class probabilities, in a list of one, `[batch, height, width, classes]`."""
+        if self.linear is None:
+            return [self._mapped(self._of_sub_head(self.model.maps_of_images(x, self.head)))]
+        x = ops.convert_to_tensor(x)
+        radius = self.window_radius + (self.inputs != BANDS)
+        margin = -(-radius // self.window_align) * self.window_align
+        wide = mirrored(x, margin)
+        found = self.linear(self.model.features(wide), wide, stride=self.model.trunk.stride)
+        height, width = ops.shape(x)[1], ops.shape(x)[2]
+        return [self._mapped(found[:, margin : margin + height, margin : margin + width])]
+
+    def of_scene(
+        self, x: Any, sums: Any = None, valid: Any = None, core: Any = None, head: str = MAIN
+    ) -> tuple[list[Any], Any]:
+        """As the model's own, of classes."""
+        maps, own = self.model.of_scene(x, sums, valid, core, self.head)
+        return [self._mapped(self._of_sub_head(maps))], own
+
+
+class MappedClusterer(ClassMap):
+    """A clusterer of whole images that answers with classes made of clusters, likewise."""
+
+    def probabilities(self, x: Any, head: str = MAIN) -> list[Any]:
+        """Class probabilities, in a list of one, `[batch, classes]`."""
+        return self.answers(self.features(x), head)
+
+    def features(self, x: Any, training: bool = False) -> Any:
+        """What the heads see of images."""
+        return self.model.features(x, training)
+
+    def answers(self, features: Any, head: str = MAIN) -> list[Any]:
+        """The same of features `[batch, features]`."""
+        if self.linear is not None:
+            return [self._mapped(self.linear(features))]
+        return [self._mapped(self._of_sub_head(self.model.answers(features, self.head)))]
+
+    def __call__(self, x: Any) -> Any:
+        """Class probabilities `[batch, classes]` of any number of images."""
+        return of_any_batch(lambda some: self.probabilities(some)[0], x)

@@ -1,0 +1,66 @@
+"""The tree of clusters as a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.cluster.hierarchy import dendrogram
+
+from iic_tf.errors import expected
+from iic_tf.metrics.cluster_tree import ClusterTree
+from iic_tf.pictures.colours import palette
+from iic_tf.pictures.figure import FAINT, GRID, INK, new_figure, tidy, to_image
+from iic_tf.pictures.text import literal, shorten
+
+
+def tree_picture(
+    tree: ClusterTree, names: Sequence[str], colours: NDArray[np.uint8] | None = None
+) -> Image.Image:
+    """Which clusters are merged in which order, and how much information is lost until then.
+
+    Args:
+        tree: of k clusters.
+        names: k of them.
+        colours: uint8 `[k, 3]`; None: those of label maps.
+
+    Raises:
+        InputError: other numbers of names or colours.
+    """
+    k = len(tree)
+    colours = palette(k) if colours is None else colours
+    if len(names) != k or colours.shape != (k, 3):
+        raise expected(f"names and colours of {k} clusters", (len(names), colours.shape))
+    lost = np.cumsum(tree.losses)
+    sizes = [len(tree.members(k + step)) for step in range(k - 1)]
+    links = np.column_stack([tree.merges.astype(float), lost, sizes])
+    figure = new_figure(9, max(2.5, 0.9 + 0.21 * k))
+    axes = figure.subplots()
+    drawn = dendrogram(links, orientation="right", ax=axes, color_threshold=0, no_labels=True)
+    for collection in axes.collections:
+        collection.set_color(INK)
+        collection.set_linewidth(1.0)
+    labels = [f"{shorten(names[c], 30)}   {tree.shares[c]:.1%}" for c in drawn["leaves"]]
+    places = 10 * np.arange(k) + 5
+    axes.set_yticks(places, [literal(text) for text in labels])
+    axes.yaxis.tick_left()
+    tidy(axes)
+    axes.tick_params(axis="y", length=0, labelsize=8, pad=14)
+    axes.set_xlim(0, max(float(lost[-1]) * 1.02, 1e-9))
+    for place, cluster in zip(places, drawn["leaves"], strict=True):
+        axes.plot(
+            [-0.012],
+            [place],
+            "s",
+            color=colours[cluster] / 255,
+            markersize=7,
+            clip_on=False,
+            transform=axes.get_yaxis_transform(),
+        )
+    axes.grid(axis="x", color=GRID)
+    axes.set_xlabel("information lost, nats, of what clusters tell of their neighbours", color=INK)
+    axes.spines[["left"]].set_visible(False)
+    axes.spines[["bottom"]].set_color(FAINT)
+    return to_image(figure)

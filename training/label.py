@@ -1,0 +1,223 @@
+"""Naming the clusters of a run once, and keeping it: `iic-tf label`."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from iic_tf.data.registry import check_options
+from iic_tf.errors import InputError, expected
+from iic_tf.metrics.cluster_tree import ClusterTree
+from iic_tf.pictures.tree_picture import tree_picture
+from iic_tf.training.answer import finest, read_own_meaning
+from iic_tf.training.atomic import replacing
+from iic_tf.training.best_model import best_model
+from iic_tf.training.cluster_tree_file import tree_of_run
+from iic_tf.training.json_files import write_json
+from iic_tf.training.labelled import Counts, Labelled, labelled_data
+from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning, model_mark, read_meaning
+from iic_tf.training.naming import completed, expected_accuracy, map_clusters, meaning_of
+from iic_tf.training.places import place_of
+from iic_tf.training.recipe_files import run_recipe
+from iic_tf.training.run import Run
+from iic_tf.training.survey import View, shares_of
+from iic_tf.training.tasks.registry import TASKS
+from iic_tf.training.typical import Suggestion, suggest
+
+SUGGESTIONS = "suggestions.csv"
+MAPPING = "mapping"
+
+
+class Naming:
+    """A run whose clusters are to be named.
+
+    Args:
+        run: a trained run.
+        places: where the data are, by the names of the data set's options; what is left out stays
+            as it was in training.
+        points: a table of points or a file of shapes whose classes are to be learned from.
+        attribute: which attribute of shapes is the class.
+        labelled: take the labels of so many images alone; None: of all that are labelled.
+        say: gets each line shown to the user.
+
+    Raises:
+        InputError: no trained model, or data that cannot be read.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        places: Mapping[str, str] | None = None,
+        points: Path | None = None,
+        attribute: str | None = None,
+        labelled: int | None = None,
+        say: Callable[[str], None] = print,
+    ):
+        self.run = run
+        self.say = say
+        self.recipe = run_recipe(run)
+        self.model = best_model(run, self.recipe.model_class)
+        self.head, self.sub_head = finest(run, self.model)
+        self.clusters: int = self.model.clusters[self.head]
+        check_options(run.config()["source"].get("dataset", "folder"), places or {})
+        self.place = place_of(run, places or {})
+        self.points = points
+        self._given = (points, attribute, labelled)
+        self._data: Labelled | None = None
+        self._views: list[View] | None = None
+
+    @property
+    def data(self) -> Labelled:
+        """The data and their labels, read when they are first asked for."""
+        if self._data is None:
+            self._data = labelled_data(
+                self.run, self.recipe, self.model, self.place.source, *self._given
+            )
+            for note in (*self.place.notes, *self._data.notes):
+                self.say(f"note: {note}")
+        return self._data
+
+    @property
+    def tree(self) -> ClusterTree:
+        """Of the finest head's clusters."""
+        return tree_of_run(self.run, self.model, self.head, self.sub_head)
+
+    @property
+    def views(self) -> list[View]:
+        """A look at the finest head's clusters."""
+        if self._views is None:
+            task: Any = TASKS[self.recipe.task]
+            table = np.eye(self.clusters, dtype=np.float32)
+            mapped = task.mapped(self.model, self.head, self.sub_head, table)
+            served = task.served(self.run, mapped, self.recipe)
+            self._views = self.data.views(served)
+        return self._views
+
+    def by_labels(self) -> tuple[Meaning, Counts]:
+        """Name the clusters by the labels, and keep it.
+
+        Raises:
+            InputError: nothing is labelled.
+        """
+        data = self.data
+        if data.classes is None:
+            raise InputError(
+                "Expected labels to name the clusters by; received none with the data of the run. "
+                "Give --masks, --points or --names, or name them by hand: --page."
+            )
+        counts = data.counts(self.head, self.sub_head)
+        mapping = map_clusters(counts.whole, self.tree)
+        mark = model_mark(self.run)
+        meaning = meaning_of(self.head, mapping, data.classes.names, data.classes.colours, mark)
+        self.keep(meaning, counts, expected_accuracy(counts.folds, self.tree))
+        return meaning, counts
+
+    def by_names(self, file: Path) -> Meaning:
+        """Take the names of a file; clusters without one get that of the nearest in the tree.
+
+        Raises:
+            InputError: a file that does not fit the run.
+        """
+        meaning = read_meaning(file)
+        if meaning.head in (LINEAR, FINE_TUNED):
+            own = read_own_meaning(self.run)
+            if own.head != meaning.head:
+                raise expected(f"names of head {own.head}, as {self.run.classes_file}", meaning.head)
+            count = len(own.class_of(256)[own.class_of(256) >= 0])
+            if (meaning.class_of(count) < 0).any():
+                raise expected(f"a class for each of {count} outputs", "fewer")
+            self.keep(replace(meaning, model=model_mark(self.run)), None, None)
+            return meaning
+        mark = model_mark(self.run)
+        if meaning.model not in (None, mark):
+            raise InputError(
+                f"Expected names of the clusters of {self.run.best}; received {file}, which names "
+                f"those of another model ({meaning.model})."
+            )
+        if meaning.head != self.head and meaning.head not in self.model.clusters:
+            raise expected(f"head {' or '.join(self.model.clusters)} in {file}", meaning.head)
+        sub_head = self.sub_head if meaning.head == self.head else None
+        tree = tree_of_run(self.run, self.model, meaning.head, sub_head)
+        whole = replace(completed(meaning, tree), model=mark)
+        self.keep(whole, None, None)
+        return whole
+
+    def keep(self, meaning: Meaning, counts: Counts | None, expected_score: float | None) -> None:
+        """Write `classes.yaml`, `naming.json` and the picture of the tree; say what they hold."""
+        known: dict[str, Any] = {"head": meaning.head, "classes": list(meaning.names)}
+        if counts is not None:
+            known |= {
+                "source": self.place.source,
+                "points": None if self.points is None else str(self.points.resolve()),
+                "images": self.data.images,
+                "counts": counts.whole,
+                "votes": counts.votes,
+                "expected_accuracy": expected_score,
+            }
+        write_json(self.run.naming_file, known)
+        meaning.write(self.run.classes_file)
+        self.draw_tree(meaning if meaning.head == self.head else None)
+
+    def draw_tree(self, meaning: Meaning | None) -> Path:
+        """Draw the tree, with the classes of its clusters where they have any."""
+        path = self.run.pictures / "tree.png"
+        path.parent.mkdir(exist_ok=True)
+        colours, names = None, [f"{c}" for c in range(self.clusters)]
+        if meaning is not None:
+            class_of = meaning.class_of(self.clusters)
+            colours = meaning.colours[class_of]
+            guessed = set(meaning.guessed)
+            names = [
+                f"{c}  {meaning.names[class_of[c]]}{' ?' if c in guessed else ''}"
+                for c in range(self.clusters)
+            ]
+        with replacing(path) as temporary:
+            tree_picture(self.tree, names, colours).save(temporary)
+        return path
+
+    def suggestions(self, count: int, counts: Counts | None) -> list[Suggestion]:
+        """Where to label next."""
+        if count < 1:
+            raise expected("at least 1 suggestion", count, "suggest")
+        shares = shares_of(self.views, self.clusters)
+        return suggest(self.views, shares, count, None if counts is None else counts.votes)
+
+    def write_suggestions(self, found: list[Suggestion]) -> Path:
+        """Write them as a table that `--points` takes once its classes are filled in."""
+        path = self.run.folder / SUGGESTIONS
+        whole = self.data.unit == "images"
+        place = [] if whole else ["row", "column"]
+        with replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as f:
+            writer = csv.writer(f)
+            writer.writerow(["image", *place, "class", "cluster", "reason"])
+            for one in found:
+                where = [] if whole else [one.row, one.column]
+                writer.writerow([one.image, *where, "", one.cluster, one.reason])
+        return path
+
+
+def lines_of(meaning: Meaning, shares: Any) -> list[str]:
+    """What clusters mean, a line a class, and what was guessed."""
+    lines = []
+    for one in meaning.classes:
+        own = ", ".join(map(str, one.clusters)) or "none"
+        part = ""
+        if shares is not None:
+            part = f"  {sum(float(shares[c]) for c in one.clusters):5.1%}"
+        lines.append(f"  {one.number:3} {one.name:24}{part}  clusters {own}")
+    if meaning.guessed:
+        lost = 0.0 if shares is None else sum(float(shares[c]) for c in meaning.guessed)
+        told = ", ".join(map(str, meaning.guessed))
+        lines.append(
+            f"no label touched clusters {told} ({lost:.1%} of everything): they have the class of "
+            "the nearest in the tree"
+        )
+    empty = [one.name for one in meaning.classes if not one.clusters]
+    if empty:
+        lines.append(f"note: no cluster means {', '.join(empty)}: maps will not have it")
+    return lines

@@ -1,0 +1,99 @@
+"""What `iic-tf label` does, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from iic_tf.errors import InputError, expected
+from iic_tf.training.label import Naming, lines_of
+from iic_tf.training.labelled import Counts
+from iic_tf.training.meaning import Meaning
+from iic_tf.training.run import Run
+
+
+def label_run(
+    run: Run,
+    places: Mapping[str, str] | None = None,
+    points: str | None = None,
+    attribute: str | None = None,
+    labelled: int | None = None,
+    names: str | None = None,
+    page: bool = False,
+    suggest: int | None = None,
+    say: Callable[[str], None] = print,
+) -> None:
+    """Name the clusters of a run, and keep the names in it; or show what there is to name.
+
+    Args:
+        run: a trained run.
+        places: where masks are, by the names of the data set's options.
+        points: a table of points, or GeoJSON or GeoPackage.
+        attribute: which attribute of shapes is the class.
+        labelled: use the labels of so many images alone.
+        names: a file of named classes.
+        page: write a page to name clusters by hand.
+        suggest: how many places to suggest.
+        say: gets each line shown to the user.
+
+    Raises:
+        InputError: labels that do not fit, or options that do not go together.
+    """
+    if names is not None and (points or labelled or any((places or {}).get(n) for n in _MASKS)):
+        raise InputError("Expected names or labels; received --names along with labels.")
+    if labelled is not None and labelled < 1:
+        raise expected("at least 1 labelled image", labelled, "labelled")
+    naming = Naming(run, places, None if points is None else Path(points), attribute, labelled, say)
+    meaning: Meaning | None = None
+    counts: Counts | None = None
+    if names is not None:
+        meaning = naming.by_names(Path(names))
+    elif points or labelled or naming.data.classes is not None:
+        meaning, counts = naming.by_labels()
+    _told(naming, meaning, counts, say)
+    if suggest is not None:
+        say(f"written: {naming.write_suggestions(naming.suggestions(suggest, counts))}")
+    if page:
+        from iic_tf.export.naming_page import write_page
+
+        say(f"written: {write_page(naming, meaning, counts, suggest or 12)}; open it in a browser")
+
+
+_MASKS = ("masks", "class_file", "mask_glob")
+
+
+def _told(
+    naming: Naming, meaning: Meaning | None, counts: Counts | None, say: Callable[[str], None]
+) -> None:
+    shares = naming.tree.shares
+    if meaning is None:
+        picture = naming.draw_tree(None)
+        say(f"{naming.clusters} clusters of the {naming.head} head, by their shares:")
+        order = sorted(range(naming.clusters), key=lambda c: -shares[c])
+        say("  " + ", ".join(f"{c} {shares[c]:.1%}" for c in order))
+        say(f"written: {picture}, which of them are alike")
+        say("nothing is named: give --masks, --points or --names, or name them by hand: --page")
+        return
+    of = len(naming.data.images) if counts is not None else 0
+    if counts is not None:
+        say(f"labels of {of} of {naming.data.of} images:")
+    ours = meaning.head == naming.head
+    for line in lines_of(meaning, shares if ours else None):
+        say(line)
+    if counts is not None:
+        say(_expectation(naming, counts))
+    say(f"written: {naming.run.classes_file}, {naming.run.pictures / 'tree.png'}")
+    say("predict, evaluate and export go by it from now on")
+
+
+def _expectation(naming: Naming, counts: Counts) -> str:
+    from iic_tf.training.naming import expected_accuracy
+
+    score = expected_accuracy(counts.folds, naming.tree)
+    if score is None:
+        return "how right this is cannot be told of the labels of one image"
+    majority = counts.whole.sum(1).max() / counts.whole.sum()
+    return (
+        f"expected accuracy {score:.3f}, of each fold of labelled images by the names that the "
+        f"others give; the largest class alone: {majority:.3f}"
+    )
