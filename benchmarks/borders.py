@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.registry import source_from_dict
 from iic_tf.data.scene import Scene
-from iic_tf.export.served_run import load_served_as
+from iic_tf.export.served_run import answer_served_as
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
@@ -64,7 +64,7 @@ def main() -> int:
 
 
 def figures(run: Run) -> Figures:
-    served = load_served_as(run, ServedSegmenter)
+    served = answer_served_as(run, ServedSegmenter).served
     recipe: Any = run_recipe(run)
     scenes = source_from_dict(run.config()["source"]).load()
     side, band = recipe.crop * served.downscale, BAND * served.downscale

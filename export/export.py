@@ -13,7 +13,8 @@ from iic_tf.errors import InputError, expected, require_text
 from iic_tf.export.onnx_file import export_onnx, window_path
 from iic_tf.export.savedmodel import WINDOW, export_savedmodel
 from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
-from iic_tf.export.served_run import load_served, trained_bands
+from iic_tf.export.served_run import trained_bands
+from iic_tf.training.answer import Answer, answer_of
 from iic_tf.training.atomic import clear_left
 from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
@@ -57,6 +58,8 @@ def export(
     out: str | Path | None = None,
     overwrite: bool = False,
     say: Callable[[str], None] = print,
+    head: str | None = None,
+    classes: int | None = None,
 ) -> Path:
     """Write the best model of a run, preprocessing included, for use without this package.
 
@@ -67,6 +70,7 @@ def export(
             RUN/export/model.onnx.
         overwrite: replace an earlier export in that place.
         say: gets each line shown to the user.
+        head, classes: what the model answers with, see `iic_tf.training.answer.answer_of`.
 
     Returns:
         Where it was written.
@@ -83,7 +87,8 @@ def export(
     require_text(path)
     _require_free(path, kind, overwrite)
     with progress("1/3  loading the model"):
-        served = load_served(run)
+        answer = answer_of(run, head, classes)
+    served = answer.served
     windows = kind.windows(path) if served.scene_features else path
     if windows != path:
         _require_free(windows, kind, overwrite)
@@ -92,7 +97,7 @@ def export(
         clear_left(path.parent)
         difference = kind.write(served, path, bands)
     say(f"written: {path}")
-    for line in _describe(served):
+    for line in (*_describe(served), *_classes(answer)):
         say(line)
     if bands is not None:
         say(f"  bands   {bands}, in this order")
@@ -149,6 +154,14 @@ def _describe(served: Servable) -> list[str]:
         f"  output  {LABELS}: int32 [{axes}]",
         f"  output  {PROBABILITIES}: float32 [{axes}, {classes}]",
     ]
+
+
+def _classes(answer: Answer) -> list[str]:
+    """Numbers and names, where labels were named."""
+    if answer.meaning is None:
+        return []
+    pairs = zip(answer.numbers, answer.names, strict=True)
+    return [f"  classes {', '.join(f'{number} {name}' for number, name in pairs)}"]
 
 
 def _span(values: list[float]) -> str:

@@ -19,7 +19,6 @@ from iic_tf.models.served import ServedSegmenter, holds_data
 from iic_tf.pictures import to_rgb
 from iic_tf.training.progress import progress
 from iic_tf.training.whole_scene import CORE, scene_summing, shows_all
-from iic_tf.turns import MAIN
 
 RENDERING = 2000
 """Longest side of a rendering."""
@@ -32,23 +31,18 @@ STRIP_BYTES = 1 << 28
 
 
 class Predictor:
-    """Labels and confidence of one head of a segmenter.
+    """Labels and confidence of a segmenter; labels go from 0 on, whatever numbers classes have.
 
     Args:
         served: the segmenter.
-        head: `main` or `overclustering`.
-        sub_head: which of the overclustering head's sub-heads; the main head's is chosen in it.
     """
 
-    def __init__(self, served: ServedSegmenter, head: str = MAIN, sub_head: int = 0):
+    def __init__(self, served: ServedSegmenter):
         self.served = served
-        self.clusters: int = served.model.clusters[head]
+        self.clusters: int = served.model.classes
 
         def segment(pixels: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            if head == MAIN:
-                one = served.probabilities(pixels, sums)[0]
-            else:
-                one = served.maps(pixels, head, sums)[sub_head][0]
+            one = served.probabilities(pixels, sums)[0]
             holds = holds_data(pixels)[0, ..., 0]
             labels = tf.where(holds, tf.argmax(one, -1, tf.int32), NO_DATA)
             return tf.cast(labels, tf.uint8), tf.reduce_max(one, -1) * tf.cast(holds, one.dtype)

@@ -17,10 +17,9 @@ from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
 from iic_tf.export.label_files import write_labels
 from iic_tf.export.labelling import Labelling, Predictor
-from iic_tf.export.legend import Legend, make_legend
-from iic_tf.export.overclusters import overclustering_sub_head
+from iic_tf.export.legend import Legend
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.served_run import load_served_as, trained_bands
+from iic_tf.export.served_run import answer_served_as, trained_bands
 from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import choose, make_row, write_sheet
 from iic_tf.models.served import ServedSegmenter
@@ -29,13 +28,8 @@ from iic_tf.training.atomic import replacing
 from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
-from iic_tf.turns import MAIN, OVERCLUSTERING
 
 _PARTS = ("labels.png", "labels.tif", "overlay.jpg", "confidence.png")
-_MATCHED = (
-    "clusters were matched to the masks' classes on the shown images; only colours and names "
-    "follow the masks, the label maps hold the clusters' own numbers"
-)
 
 
 def predict(
@@ -43,7 +37,8 @@ def predict(
     images: str | Path,
     out: str | Path,
     confidence: bool = False,
-    overclusters: bool = False,
+    head: str | None = None,
+    classes: int | None = None,
     masks: str | Path | None = None,
     class_file: str | Path | None = None,
     image_glob: str | None = None,
@@ -63,8 +58,9 @@ def predict(
             own data set, such as `scenes`, for what it was trained on.
         out: a folder.
         confidence: also write maps of the largest probability.
-        overclusters: label with the overclustering head.
-        masks: masks to be shown beside the predictions; they change colours and names only.
+        head, classes: what to label with, see `iic_tf.training.answer.answer_of`: named classes
+            where there are any, else the main head's clusters, which keep their numbers.
+        masks: masks to be shown beside the predictions; they change nothing.
         class_file: what the masks mean.
         image_glob: pattern of the images in the folder.
         mask_glob: pattern of the masks.
@@ -74,13 +70,14 @@ def predict(
         InputError: no images, other channels than the run's, or no trained model, before anything
             is written; or damaged images, after all others are done.
     """
-    served = load_served_as(run, ServedSegmenter)
+    answer = answer_served_as(run, ServedSegmenter, head, classes)
+    served = answer.served
     scenes = _load(run, served, images, masks, class_file, image_glob, mask_glob, say)
     written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS} | {"sheet.png"}
     folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
-    predictor = _predictor(run, served, overclusters)
+    predictor = Predictor(served)
     shown = choose(scenes.scenes)
-    legend = make_legend(predictor, shown, scenes.classes)
+    legend = Legend.of(answer, scenes.classes)
     # First of all: by it the folder is known as one of predictions, should this be killed.
     known = (folder / "legend.json").exists()
     legend.write(folder / "legend.json")
@@ -104,8 +101,6 @@ def predict(
         )
     if rows:
         write_sheet(folder / "sheet.png", list(rows.values()), legend)
-        if legend.matched is not None:
-            say(_MATCHED)
         say(f"written to {folder}; begin with {folder / 'sheet.png'}")
     elif not known:
         (folder / "legend.json").unlink()
@@ -189,17 +184,15 @@ def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
                 yield scene.mask.path
 
 
-def _predictor(run: Run, served: ServedSegmenter, overclusters: bool) -> Predictor:
-    if not overclusters:
-        return Predictor(served, MAIN)
-    return Predictor(served, OVERCLUSTERING, overclustering_sub_head(run, served.model))
-
-
 def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool) -> None:
     scene = labelling.scene
     source = scene.image.path if isinstance(scene, FileScene) else None
     size = (scene.height, scene.width)
-    write_labels(folder, scene.name, labelling.strips(), size, legend.colours, source)
+    # Numbers of classes in files; whatever is more stands for no data and stays.
+    numbers = np.arange(256, dtype=np.uint8)
+    numbers[: len(legend.numbers)] = legend.numbers
+    strips = (numbers[strip] for strip in labelling.strips())
+    write_labels(folder, scene.name, strips, size, legend.file_colours(), source)
     with replacing(folder / f"{scene.name}_overlay.jpg") as temporary:
         picture = overlay(labelling.rgb, labelling.labels.astype(np.int64), legend.colours)
         picture.save(temporary, quality=90)

@@ -19,16 +19,15 @@ from iic_tf.data.original_files import inside
 from iic_tf.data.raster import Raster
 from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import DataMissingError, InputError
-from iic_tf.export.overclusters import overclustering_sub_head
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.served_run import load_served_as
+from iic_tf.export.served_run import answer_served_as
 from iic_tf.export.shares import largest_shares
 from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.pictures import confident_sheet
+from iic_tf.training.answer import Answer
 from iic_tf.training.atomic import replacing
 from iic_tf.training.progress import progress, track
 from iic_tf.training.run import Run
-from iic_tf.turns import OVERCLUSTERING
 
 BATCH = 256
 TABLE = "predictions.csv"
@@ -48,13 +47,14 @@ def predict_images(
     run: Run,
     images: str | Path,
     out: str | Path,
-    overclusters: bool = False,
+    head: str | None = None,
     say: Callable[[str], None] = print,
+    classes: int | None = None,
 ) -> None:
     """Label whole images with the best model of a clustering run.
 
-    In `out`: `predictions.csv` with a row an image (its file, the number of its likeliest cluster,
-    that one's probability, and those of all), and `sheet.png` with the most confident images of
+    In `out`: `predictions.csv` with a row an image (its file, the number of its likeliest cluster or
+    class, that one's probability, those of all, and, where classes were named, its name), and `sheet.png` with the most confident images of
     each cluster. Files of these names are replaced, each whole or not at all.
 
     Images are scaled and cut as `iic_tf.data.image_folder` does it, to the height of the images of
@@ -65,15 +65,15 @@ def predict_images(
         images: an image, or a folder of them and of folders within it; or the name of the run's
             own data set, such as `mnist`, for what it was trained on.
         out: a folder; where it lies within that of the images, what is in it is not looked at.
-        overclusters: label with the overclustering head.
+        head, classes: what to label with, see `iic_tf.training.answer.answer_of`.
         say: gets each line shown to the user.
 
     Raises:
         InputError: no images, none with the run's channels, or no trained model, before anything
             is written; or damaged images, after all others are done.
     """
-    served = load_served_as(run, ServedClusterer)
-    sub_head = overclustering_sub_head(run, served.model) if overclusters else None
+    answer = answer_served_as(run, ServedClusterer, head, classes)
+    served = answer.served
     dataset = run.config().get("source", {}).get("dataset")
     place, folder = Path(images).expanduser(), Path(out).expanduser()
     own = images == dataset and not place.exists()
@@ -83,10 +83,10 @@ def predict_images(
     background = run.config().get("source", {}).get("background", "stored")
     read = _own(run, say) if own else _read(files, served, background, say)
     if read.names:
-        probabilities = _probabilities(served, read.pixels, sub_head)
-        names = [f"cluster {index}" for index in range(probabilities.shape[1])]
+        probabilities = _probabilities(served, read.pixels)
+        names = answer.names
         labels = probabilities.argmax(1)
-        _write_table(folder / TABLE, read.names, labels, probabilities)
+        _write_table(folder / TABLE, read.names, probabilities, answer)
         with replacing(folder / SHEET) as temporary:
             confident_sheet(read.pixels, probabilities, names).save(temporary)
         counts = np.bincount(labels, minlength=len(names))
@@ -191,17 +191,11 @@ def _read(
 
 
 def _probabilities(
-    served: ServedClusterer, pixels: NDArray[np.uint8], sub_head: int | None
+    served: ServedClusterer, pixels: NDArray[np.uint8]
 ) -> NDArray[np.float32]:
-    """Probabilities `[n, k]` of the main head, or of an overclustering sub-head."""
-
-    def label(raw: tf.Tensor) -> tf.Tensor:
-        if sub_head is None:
-            return served.probabilities(raw)
-        return served.of_head(raw, OVERCLUSTERING, sub_head)
-
+    """Probabilities `[n, k]`."""
     spec = tf.TensorSpec((None, served.side, served.side, served.model.channels), tf.float32)
-    graph = tf.function(label, input_signature=[spec])
+    graph = tf.function(served.probabilities, input_signature=[spec])
     parts = []
     with progress("labelling", len(pixels)) as bar:
         for first in range(0, len(pixels), BATCH):
@@ -212,10 +206,7 @@ def _probabilities(
 
 
 def _write_table(
-    path: Path,
-    names: Sequence[str],
-    labels: NDArray[np.int64],
-    probabilities: NDArray[np.float32],
+    path: Path, files: Sequence[str], probabilities: NDArray[np.float32], answer: Answer
 ) -> None:
     # A file's name may hold bytes that are no text: they are written as they are.
     with (
@@ -223,7 +214,12 @@ def _write_table(
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         writer = csv.writer(file)
-        clusters = [f"cluster_{index}" for index in range(probabilities.shape[1])]
-        writer.writerow(["file", "label", "confidence", *clusters])
-        for name, label, row in zip(names, labels, probabilities, strict=True):
-            writer.writerow([name, label, f"{row[label]:.6f}", *(f"{p:.6f}" for p in row)])
+        named = answer.meaning is not None
+        kind = "class" if named else "cluster"
+        columns = [f"{kind}_{number}" for number in answer.numbers]
+        writer.writerow(["file", "label", "confidence", *columns, *(["name"] * named)])
+        for name, row in zip(files, probabilities, strict=True):
+            best = int(row.argmax())
+            own = [answer.names[best]] * named
+            shares = (f"{p:.6f}" for p in row)
+            writer.writerow([name, answer.numbers[best], f"{row[best]:.6f}", *shares, *own])

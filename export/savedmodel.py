@@ -41,7 +41,8 @@ def export_savedmodel(served: Servable, folder: Path, bands: str | None = None) 
     with replacing(folder) as temporary:
         with progress("2/3  writing a SavedModel"):
             archive = ExportArchive()
-            archive.track(served.model)
+            for layer in getattr(served.model, "tracked", [served.model]):
+                archive.track(layer)
             archive.add_endpoint(SIGNATURE, signature(served))
             if served.scene_features:
                 archive.add_endpoint(WINDOW, window_signature(served))

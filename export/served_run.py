@@ -2,46 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any
 
 from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import InputError
 from iic_tf.export.servable import Servable
-from iic_tf.training.best_model import best_model
-from iic_tf.training.recipe_files import run_recipe
+from iic_tf.training.answer import Answer, answer_of
 from iic_tf.training.run import Run
-from iic_tf.training.tasks.registry import TASKS
 
-S = TypeVar("S")
-
-
-def load_served(run: Run) -> Servable:
-    """The best model of a run in float32, with its preprocessing.
-
-    Args:
-        run: a trained run.
-
-    Raises:
-        InputError: no finished epoch, or damaged files.
-    """
-    recipe = run_recipe(run)
-    served: Servable = TASKS[recipe.task].served(run, best_model(run, recipe.model_class), recipe)
+def load_served(run: Run, head: str | None = None, classes: int | None = None) -> Servable:
+    """What a run answers with, ready for raw pixels; see `iic_tf.training.answer.answer_of`."""
+    served: Servable = answer_of(run, head, classes).served
     return served
 
 
-def load_served_as(run: Run, kind: type[S]) -> S:
-    """The same of a run that must be of the task that such models are served for.
+def answer_served_as(
+    run: Run, kind: type[Any], head: str | None = None, classes: int | None = None
+) -> Answer:
+    """What a run answers with, of a run that must be of the task that such models are served for.
+
+    Args:
+        run: a trained run.
+        kind: `ServedSegmenter` or `ServedClusterer`.
+        head, classes: see `iic_tf.training.answer.answer_of`.
 
     Raises:
         InputError: a run of another task, no finished epoch, or damaged files.
     """
-    served = load_served(run)
-    if not isinstance(served, kind):
+    answer = answer_of(run, head, classes)
+    if not isinstance(answer.served, kind):
         raise InputError(
             f"Expected a run that is served as {kind.__name__}; received {run.folder}, served as "
-            f"{type(served).__name__}."
+            f"{type(answer.served).__name__}."
         )
-    return served
+    return answer
 
 
 def trained_bands(run: Run) -> str | None:

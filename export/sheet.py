@@ -41,13 +41,16 @@ def make_row(labelling: Labelling) -> TripletRow:
 
 
 def write_sheet(path: Path, rows: Sequence[TripletRow], legend: Legend) -> None:
-    """Write the sheet; predictions and masks share colours only where they were matched."""
+    """Write the sheet; predictions and masks share colours only where they share names."""
     names, colours = legend.names, legend.colours
-    classes, matched = legend.classes, legend.matched
-    if classes is not None and matched is not None:
-        names, colours = classes.names, classes.colours
+    classes, shared = legend.classes, legend.shared
+    if classes is not None and shared is not None:
+        # Named by the user, in the user's colours.
+        names, own = classes.names, classes.colours.copy()
+        own[shared] = colours
+        colours = own
         # One more, for IGNORE, which is the last of all.
-        to_class = np.append(matched, IGNORE)
+        to_class = np.append(shared, IGNORE)
         rows = [(name, rgb, to_class[found], truth) for name, rgb, found, truth in rows]
     elif classes is not None:
         # One table for both: the masks' classes come after the clusters.

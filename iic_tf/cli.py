@@ -200,13 +200,35 @@ def _label(given: Given) -> None:
     label_run(run, places, **rest, say=_say)
 
 
+def _answer_options() -> list[Option]:
+    """What a model answers with."""
+    named = "classes, where label named them, else main"
+    heads = Literal["classes", "main", "overclusters"]
+    groups = "K groups of the finest clusters, by their tree: any number from 2 on"
+    return [
+        Option("head", heads, "what to label with", "HEAD", default=named),
+        Option("classes", int, groups, "K"),
+        Option("overclusters", bool, "as --head overclusters"),
+    ]
+
+
+def _answer(rest: dict[str, Any]) -> dict[str, Any]:
+    """`head` and `classes` as given, taken out of the rest."""
+    head, classes = rest.pop("head", None), rest.pop("classes", None)
+    if rest.pop("overclusters", False):
+        if head not in (None, "overclusters"):
+            raise expected("one of --head and --overclusters", f"--head {head} --overclusters")
+        head = "overclusters"
+    return {"head": head, "classes": classes}
+
+
 def _predict_options() -> list[Option]:
     images = replace(RUN, name="images", help="an image, or a folder of them", metavar="IMAGES")
     return [
         *(RUN, images),
         Option("out", str, "folder for the results", "DIR", required=True),
         Option("confidence", bool, "also write maps of the largest probability (segmentation)"),
-        Option("overclusters", bool, "label with the overclustering head instead"),
+        *_answer_options(),
         *(
             replace(o, help=o.help.replace("--data", "IMAGES"))
             for o in _data_options(*MASK_OPTIONS)
@@ -220,21 +242,21 @@ def _predict(given: Given) -> None:
 
     rest = dict(given)
     run, images, out = Run.open(rest.pop("run")), rest.pop("images"), rest.pop("out")
+    asked = _answer(rest)
     if run_recipe(run).task == "segmentation":
         from iic_tf.export.predict import predict
 
-        predict(run, images, out, **rest, say=_say)
+        predict(run, images, out, **asked, **rest, say=_say)
         return
     from iic_tf.export.predict_images import predict_images
 
-    overclusters = rest.pop("overclusters", False)
     if rest:
         unfit = ", ".join(f"--{name.replace('_', '-')}" for name in rest)
         raise InputError(
-            "Expected of these options only --overclusters for a clustering run, which labels "
-            f"whole images; received {unfit}."
+            "Expected of these options only --head, --classes and --overclusters for a clustering "
+            f"run, which labels whole images; received {unfit}."
         )
-    predict_images(run, images, out, overclusters, _say)
+    predict_images(run, images, out, **asked, say=_say)
 
 
 def _export_options() -> list[Option]:
@@ -243,6 +265,7 @@ def _export_options() -> list[Option]:
         RUN,
         Option("format", Literal["savedmodel", "onnx"], "of the model", "FORMAT", required=True),
         Option("out", str, "where to write it", "PATH", default=place),
+        *_answer_options(),
         Option("overwrite", bool, "replace what is there"),
     ]
 
@@ -251,8 +274,9 @@ def _export(given: Given) -> None:
     from iic_tf.export.export import export
     from iic_tf.training.run import Run
 
-    overwrite = given.get("overwrite", False)
-    export(Run.open(given["run"]), given["format"], given.get("out"), overwrite, say=_say)
+    overwrite, asked = given.get("overwrite", False), _answer(dict(given))
+    run = Run.open(given["run"])
+    export(run, given["format"], given.get("out"), overwrite, say=_say, **asked)
 
 
 # --- what there is

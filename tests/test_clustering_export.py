@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 from image_files import save
 from PIL import Image
-from tiny_run import make_clustering_run, make_run
+from tiny_run import answering, make_clustering_run, make_run
 
 from iic_tf import ImageView, ServedClusterer
 from iic_tf.cli import main
@@ -207,7 +207,7 @@ def test_a_failed_check_leaves_nothing_and_an_existing_export_stays(
     run = make_clustering_run(tmp_path)
     wrong = Wrong(load_served(run).model, run_recipe(run).x, 24)
     before = names_under(run.folder)
-    monkeypatch.setattr(exporting, "load_served", lambda _: wrong)
+    monkeypatch.setattr(exporting, "answer_of", lambda *_: answering(wrong))
     with pytest.raises(ExportError, match="Nothing was written"):
         export(run, kind, say=print)
     assert names_under(run.folder) == before

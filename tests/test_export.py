@@ -5,7 +5,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from tiny_run import make_run
+from tiny_run import answering, make_run
 
 from iic_tf.cli import main
 from iic_tf.errors import InputError
@@ -179,7 +179,7 @@ def test_a_failed_check_leaves_nothing_behind(tmp_path, monkeypatch, kind):
     good = load_served(run)
     wrong = Wrong(good.model, *[[0] * 3] * 2)
     before = names_under(run.folder)
-    monkeypatch.setattr(exporting, "load_served", lambda _: wrong)
+    monkeypatch.setattr(exporting, "answer_of", lambda *_: answering(wrong))
     with pytest.raises(ExportError, match="Nothing was written"):
         export(run, kind, say=print)
     assert names_under(run.folder) == before
@@ -190,7 +190,7 @@ def test_a_failed_check_leaves_nothing_behind(tmp_path, monkeypatch, kind):
     with pytest.raises(InputError, match="there already"):
         export(run, kind, say=print)
     kept = {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
-    monkeypatch.setattr(exporting, "load_served", lambda _: wrong)
+    monkeypatch.setattr(exporting, "answer_of", lambda *_: answering(wrong))
     with pytest.raises(ExportError):
         export(run, kind, overwrite=True, say=print)
     assert {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()} == kept

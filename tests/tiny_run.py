@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from iic_tf.training.answer import Answer
 from iic_tf.training.methods.iic import IICClustering, IICSegmentation
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.task import fresh_model
@@ -69,6 +70,13 @@ def make_clustering_run(
     model.compile()
     model.save(run.best)
     return run
+
+
+def answering(served: Any) -> Answer:
+    """What answers as given, with clusters by their numbers."""
+    k = served.model.classes
+    names = tuple(f"cluster {i}" for i in range(k))
+    return Answer(served, names, np.zeros((k, 3), np.uint8), np.arange(k, dtype=np.int32))
 
 
 def balance(model: Any, seed: int) -> None:

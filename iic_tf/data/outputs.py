@@ -11,7 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 _RUN_FILES = frozenset({"best.keras", "metrics.csv", "checkpoints"})
-_TABLE_HEAD = "file,label,confidence,cluster_0"
+_TABLE_HEAD = "file,label,confidence,"
 
 
 def is_run(folder: Path, names: Collection[str]) -> bool:
@@ -58,10 +58,10 @@ def _has_predictions(folder: Path, names: Collection[str]) -> bool:
 
 
 def _is_legend(legend: object) -> bool:
-    """Whether it is `{"0": {"name": ..., "colour": ...}, "1": ...}`."""
+    """Whether it is `{"0": {"name": ..., "colour": ...}, "1": ...}`, by numbers of label files."""
     return (
         isinstance(legend, dict)
-        and list(legend) == [str(i) for i in range(len(legend))]
+        and all(key.isdecimal() for key in legend)
         and all(isinstance(v, dict) and {"name", "colour"} <= set(v) for v in legend.values())
         and bool(legend)
     )

@@ -48,6 +48,8 @@ def tree_picture(
     axes.yaxis.tick_left()
     tidy(axes)
     axes.tick_params(axis="y", length=0, labelsize=8, pad=14)
+    # The first steps lose next to nothing: square roots show them.
+    axes.set_xscale("function", functions=(np.sqrt, np.square))
     axes.set_xlim(0, max(float(lost[-1]) * 1.02, 1e-9))
     for place, cluster in zip(places, drawn["leaves"], strict=True):
         axes.plot(
