@@ -139,7 +139,7 @@ def test_numbers_as_names_keep_their_order_and_umlauts_are_one(tmp_path, scenes)
         ("image,row,column,class\nb_8,1,2,x\n6,1,2,y\n", "2 unknown names, first 'b_8'.*'b__8'"),
         (
             "image,row,column,class\n7.png,1,2,x\n8,1,2,y\n",
-            "may be any of 2 images: 'a__7', 'b__7'",
+            "any of 2 images: 'a__7', 'b__7'",
         ),
         ("image,row,column,class\nv1.3,1,2,x\n8,1,2,y\n", r"received 'v1.3' .*mean 'v1.2'"),
         ('image,row,column,class\n8,1,2,"x\n', "received line 2: unexpected end of data"),

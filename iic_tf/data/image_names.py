@@ -81,7 +81,8 @@ class ImageNames:
         Raises:
             InputError: some name no image, or several; says how many, and a name like it.
         """
-        found, unknown = [], {}
+        found: list[int] = []
+        unknown: dict[str, int] = {}
         for row in rows:
             text = row.cells[column]
             try:

@@ -117,8 +117,8 @@ def case_notes(names: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{same} are taken as different classes" for same in alike)
 
 
-def require_classes(names: Sequence[str], file: Path) -> None:
-    """Refuse labels of fewer than two classes.
+def require_classes(names: Sequence[str], file: Path, which: str = "") -> None:
+    """Refuse labels of fewer than two classes; `which` says, after "classes", of which labels.
 
     Raises:
         InputError: names which there is.
@@ -126,7 +126,9 @@ def require_classes(names: Sequence[str], file: Path) -> None:
     there = sorted(set(names))
     if len(there) < 2:
         came = f"'{there[0]}' alone" if there else "none"
-        raise InputError(f"Expected labels of at least 2 classes in '{file}'; received {came}.")
+        raise InputError(
+            f"Expected labels of at least 2 classes{which} in '{file}'; received {came}."
+        )
 
 
 def _one_line(error: Exception) -> str:
