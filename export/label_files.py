@@ -12,7 +12,7 @@ from PIL import Image
 from rasterio.windows import Window
 
 from iic_tf.data.gdal import create_tiff
-from iic_tf.export.georeference import place_of
+from iic_tf.data.georeference import place_of
 from iic_tf.export.labelling import NO_DATA
 from iic_tf.training.atomic import replacing
 

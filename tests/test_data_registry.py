@@ -77,10 +77,10 @@ def test_an_option_means_the_same_to_all_that_know_it(name):
 
 
 def test_names_are_sorted_within_their_kind():
-    assert dataset_names(SCENES) == ["folder", "potsdam", "scenes"]
+    assert dataset_names(SCENES) == ["folder", "potsdam", "scenes", "spacenet"]
     known = ["cifar10", "cifar100-20", "fashion_mnist", "images", "mnist", "stl10"]
     assert dataset_names(IMAGES) == known
-    assert dataset_names() == [*known, "folder", "potsdam", "scenes"]
+    assert dataset_names() == [*known, "folder", "potsdam", "scenes", "spacenet"]
 
 
 def test_data_sets_load_from_plain_values(tmp_path):
@@ -105,7 +105,7 @@ def test_lists_become_tuples_and_paths_text(tmp_path):
     [
         (
             {"dataset": "coco"},
-            "among cifar10, .*, folder, potsdam, scenes; received dataset='coco'",
+            "among cifar10, .*, folder, potsdam, scenes, spacenet; received dataset='coco'",
         ),
         ({"dataset": None}, "received dataset=None"),
         ({"dataset": ["mnist"]}, "received dataset="),
@@ -128,7 +128,9 @@ def test_wrong_values(values, message):
 
 
 def test_a_kind_of_data_can_be_asked_for():
-    with pytest.raises(InputError, match="among folder, potsdam, scenes; received dataset='mnist'"):
+    with pytest.raises(
+        InputError, match="among folder, potsdam, scenes, spacenet; received dataset='mnist'"
+    ):
         source_from_dict({"dataset": "mnist"}, SCENES)
     assert source_class("mnist", IMAGES).kind == IMAGES
 
@@ -150,7 +152,7 @@ def test_options_given_to_a_data_set_that_does_not_know_them():
     with pytest.raises(InputError) as caught:
         check_options("scenes", ["bands"])
     assert str(caught.value) == (
-        "Expected --bands only with data sets folder, potsdam; received it with scenes."
+        "Expected --bands only with data sets folder, potsdam, spacenet; received it with scenes."
     )
     with pytest.raises(InputError, match=r"--image-glob only with data set folder; .* with mnist"):
         check_options("mnist", ["data", "image_glob"])
@@ -174,10 +176,14 @@ def test_a_command_line_is_made_of_the_options():
 
 def test_an_option_that_sets_read_differently_is_free_text_and_each_checks_its_own():
     (bands,) = (o for o in options() if o.name == "bands")
-    assert (bands.type, bands.choices, bands.datasets) == (str, (), ("folder", "potsdam"))
+    assert (bands.type, bands.choices, bands.datasets) == (
+        str,
+        (),
+        ("folder", "potsdam", "spacenet"),
+    )
     assert bands.help == (
         "folder: numbers from 1, as 4,1,2, or names of files, as B02,B03; "
-        "potsdam: bands of the tiles (RGBIR, RGB, IRRG)"
+        "potsdam: bands of the tiles (RGBIR, RGB, IRRG); spacenet: bands of the tiles (RGBIR, RGB)"
     )
     line = ["load", "--bands", "B02,B03"]
     given: dict[str, Any] = {}

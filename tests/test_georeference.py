@@ -10,7 +10,7 @@ from rasterio.crs import CRS
 from rasterio.rpc import RPC
 
 from iic_tf.data.gdal import create_tiff
-from iic_tf.export.georeference import place_of
+from iic_tf.data.georeference import place_of
 from iic_tf.export.label_files import write_labels
 
 SIZE = (40, 50)

@@ -10,9 +10,9 @@ from rasterio.crs import CRS
 from rasterio.errors import RasterioIOError
 
 from iic_tf.data.gdal import create_tiff
+from iic_tf.data.georeference import place_of
 from iic_tf.data.raster import Raster
 from iic_tf.export import label_files
-from iic_tf.export.georeference import place_of
 from iic_tf.export.label_files import write_labels
 
 COLOURS = pixels(6, 3, seed=1)

@@ -11,8 +11,8 @@ from image_files import png
 from PIL import Image, ImageOps
 from raster_checks import check_windows, noise, whole
 
+from iic_tf.data.georeference import place_of
 from iic_tf.data.raster import Raster
-from iic_tf.export.georeference import place_of
 
 ALL = range(1, 9)
 

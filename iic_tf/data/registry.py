@@ -140,26 +140,27 @@ def options(name: str | None = None) -> list[Option]:
     Raises:
         InputError: there is no data set of this name.
     """
-    found: dict[str, Option] = {}
+    found: dict[str, list[Option]] = {}
     for source in map(source_class, dataset_names()):
         for its in options_of(source):
-            known = replace(its, datasets=(source.name,))
-            found[its.name] = _merged(found[its.name], known) if its.name in found else known
+            found.setdefault(its.name, []).append(replace(its, datasets=(source.name,)))
     wanted = None if name is None else source_class(name).name
-    return [o for o in found.values() if wanted is None or wanted in o.datasets]
+    merged = [_merged(same) for same in found.values()]
+    return [o for o in merged if wanted is None or wanted in o.datasets]
 
 
-def _merged(one: Option, other: Option) -> Option:
-    datasets = (*one.datasets, *other.datasets)
-    if one.choices == other.choices:
-        return replace(one, datasets=datasets)
-    free = not (one.choices and other.choices)
+def _merged(same: list[Option]) -> Option:
+    """One option of the same name in several data sets."""
+    first = replace(same[0], datasets=tuple(name for o in same for name in o.datasets))
+    if all(o.choices == first.choices for o in same):
+        return first
     help = "; ".join(
         f"{', '.join(o.datasets)}: {o.help}" + (f" ({', '.join(o.choices)})" if o.choices else "")
-        for o in (one, other)
+        for o in same
     )
-    choices = () if free else tuple(dict.fromkeys((*one.choices, *other.choices)))
-    return replace(one, choices=choices, help=help, datasets=datasets)
+    free = not all(o.choices for o in same)
+    choices = () if free else tuple(dict.fromkeys(c for o in same for c in o.choices))
+    return replace(first, choices=choices, help=help)
 
 
 def check_options(name: str, given: Iterable[str]) -> None:
