@@ -177,6 +177,7 @@ def _evaluate(given: Given) -> None:
 
 
 def _label_options() -> list[Option]:
+    ways = "name clusters, or fit a linear classifier of the features to the labels"
     nearest = "clusters without one get the nearest's"
     return [
         RUN,
@@ -184,6 +185,8 @@ def _label_options() -> list[Option]:
         Option("points", str, "labels: CSV of image,row,column,class; GeoJSON, GeoPackage", "FILE"),
         Option("attribute", str, "of GeoJSON or GeoPackage: which is the class", "NAME"),
         Option("labelled", int, "use the labels of N images alone, drawn by seed", "N"),
+        Option("head", Literal["mapping", "linear"], ways, "HEAD", default="mapping"),
+        Option("fine_tune", bool, "train on with the labels, under a linear classifier"),
         Option("names", str, f"a classes.yaml, of the page or your own; {nearest}", "FILE"),
         Option("page", bool, "write RUN/label.html, to name clusters by hand"),
         Option("suggest", int, "write RUN/suggestions.csv: N places whose labels tell most", "N"),

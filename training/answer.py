@@ -131,7 +131,7 @@ def _named(run: Run, recipe: Any, model: Any) -> Answer:
     linear, sub_head, head = None, None, meaning.head
     if head in (LINEAR, FINE_TUNED):
         linear = load_linear(run, head)
-        model = model if head == LINEAR else load_fine_tuned(run, model)
+        model = model if head == LINEAR else load_fine_tuned(run, recipe.model_class)
         clusters, head = linear.classes, MAIN
     else:
         if head not in model.clusters:

@@ -19,8 +19,13 @@ from iic_tf.training.atomic import replacing
 from iic_tf.training.best_model import best_model
 from iic_tf.training.cluster_tree_file import tree_of_run
 from iic_tf.training.json_files import write_json
-from iic_tf.training.labelled import Counts, Labelled, labelled_data
+from iic_tf.training.labelled import FOLDS, Counts, Labelled, labelled_data
+from iic_tf.training.linear_file import save_linear
+from iic_tf.training.linear_fit import fit_linear
 from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning, model_mark, read_meaning
+from iic_tf.training.naming import (
+    Mapping as ClusterMapping,
+)
 from iic_tf.training.naming import completed, expected_accuracy, map_clusters, meaning_of
 from iic_tf.training.places import place_of
 from iic_tf.training.recipe_files import run_recipe
@@ -70,6 +75,7 @@ class Naming:
         self._given = (points, attribute, labelled)
         self._data: Labelled | None = None
         self._views: list[View] | None = None
+        self.scores: dict[str, float | None] = {}
 
     @property
     def data(self) -> Labelled:
@@ -98,8 +104,11 @@ class Naming:
             self._views = self.data.views(served)
         return self._views
 
-    def by_labels(self) -> tuple[Meaning, Counts]:
-        """Name the clusters by the labels, and keep it.
+    def by_labels(self, how: str = MAPPING) -> tuple[Meaning, Counts]:
+        """Name the clusters by the labels, or fit a classifier to them, and keep it.
+
+        Args:
+            how: `mapping`, `linear` or `fine-tuned`.
 
         Raises:
             InputError: nothing is labelled.
@@ -112,9 +121,19 @@ class Naming:
             )
         counts = data.counts(self.head, self.sub_head)
         mapping = map_clusters(counts.whole, self.tree)
-        mark = model_mark(self.run)
-        meaning = meaning_of(self.head, mapping, data.classes.names, data.classes.colours, mark)
-        self.keep(meaning, counts, expected_accuracy(counts.folds, self.tree))
+        self.scores = {MAPPING: expected_accuracy(counts.folds, self.tree)}
+        linear = data.linear_head(self.model)
+        fit = fit_linear(data.points(self.model, linear), linear, FOLDS, data.seed)
+        self.scores[LINEAR] = fit.score
+        mark, head, class_of = model_mark(self.run), self.head, mapping
+        if how != MAPPING:
+            for note in fit.notes:
+                self.say(f"note: {note}")
+            head = how
+            class_of = ClusterMapping(np.arange(linear.classes), ())
+            save_linear(self.run, fit.onto(linear), head)
+        meaning = meaning_of(head, class_of, data.classes.names, data.classes.colours, mark)
+        self.keep(meaning, counts, self.scores.get(how))
         return meaning, counts
 
     def by_names(self, file: Path) -> Meaning:
@@ -209,7 +228,8 @@ def lines_of(meaning: Meaning, shares: Any) -> list[str]:
         part = ""
         if shares is not None:
             part = f"  {sum(float(shares[c]) for c in one.clusters):5.1%}"
-        lines.append(f"  {one.number:3} {one.name:24}{part}  clusters {own}")
+        own = f"  clusters {own}" if meaning.head not in (LINEAR, FINE_TUNED) else ""
+        lines.append(f"  {one.number:3} {one.name:24}{part}{own}".rstrip())
     if meaning.guessed:
         lost = 0.0 if shares is None else sum(float(shares[c]) for c in meaning.guessed)
         told = ", ".join(map(str, meaning.guessed))

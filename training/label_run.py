@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 from iic_tf.errors import InputError, expected
-from iic_tf.training.label import Naming, lines_of
+from iic_tf.training.label import MAPPING, Naming, lines_of
 from iic_tf.training.labelled import Counts
-from iic_tf.training.meaning import Meaning
+from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning
 from iic_tf.training.run import Run
 
 
@@ -19,6 +20,8 @@ def label_run(
     attribute: str | None = None,
     labelled: int | None = None,
     names: str | None = None,
+    head: Literal["mapping", "linear"] = "mapping",
+    fine_tune: bool = False,
     page: bool = False,
     suggest: int | None = None,
     say: Callable[[str], None] = print,
@@ -32,6 +35,8 @@ def label_run(
         attribute: which attribute of shapes is the class.
         labelled: use the labels of so many images alone.
         names: a file of named classes.
+        head: what labels are made into: names of clusters, or a linear classifier.
+        fine_tune: train the trunk on with the labels, under a linear classifier.
         page: write a page to name clusters by hand.
         suggest: how many places to suggest.
         say: gets each line shown to the user.
@@ -49,7 +54,8 @@ def label_run(
     if names is not None:
         meaning = naming.by_names(Path(names))
     elif points or labelled or naming.data.classes is not None:
-        meaning, counts = naming.by_labels()
+        how = FINE_TUNED if fine_tune else LINEAR if head == LINEAR else MAPPING
+        meaning, counts = naming.by_labels(how)
     _told(naming, meaning, counts, say)
     if suggest is not None:
         say(f"written: {naming.write_suggestions(naming.suggestions(suggest, counts))}")
@@ -81,19 +87,29 @@ def _told(
     for line in lines_of(meaning, shares if ours else None):
         say(line)
     if counts is not None:
-        say(_expectation(naming, counts))
+        for line in _expectation(naming, meaning, counts):
+            say(line)
     say(f"written: {naming.run.classes_file}, {naming.run.pictures / 'tree.png'}")
     say("predict, evaluate and export go by it from now on")
 
 
-def _expectation(naming: Naming, counts: Counts) -> str:
-    from iic_tf.training.naming import expected_accuracy
-
-    score = expected_accuracy(counts.folds, naming.tree)
-    if score is None:
-        return "how right this is cannot be told of the labels of one image"
+def _expectation(naming: Naming, meaning: Meaning, counts: Counts) -> list[str]:
+    """What to expect of the names, and of the other way to come by them."""
+    scores = naming.scores
+    mapping, linear = scores[MAPPING], scores[LINEAR]
+    if mapping is None or linear is None:
+        return ["how right this is cannot be told of the labels of one image"]
     majority = counts.whole.sum(1).max() / counts.whole.sum()
-    return (
-        f"expected accuracy {score:.3f}, of each fold of labelled images by the names that the "
-        f"others give; the largest class alone: {majority:.3f}"
-    )
+    lines = [
+        f"expected accuracy, of each fold of labelled images by the others: clusters' names "
+        f"{mapping:.3f}, a linear classifier {linear:.3f}"
+        + (f", fine-tuned {scores[FINE_TUNED]:.3f}" if scores.get(FINE_TUNED) else "")
+        + f"; the largest class alone {majority:.3f}"
+    ]
+    used = meaning.head if meaning.head in scores else MAPPING
+    known = {name: score for name, score in scores.items() if score is not None}
+    best = max(known, key=lambda name: known[name])
+    if known[best] > known[used]:
+        ways = {MAPPING: "--head mapping", LINEAR: "--head linear", FINE_TUNED: "--fine-tune"}
+        lines.append(f"the better one: {ways[best]} instead")
+    return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +16,12 @@ from iic_tf.data.registry import IMAGES, SCENES
 from iic_tf.data.scene import ClassTable, SceneSet
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import confusion_matrix
+from iic_tf.models.linear_head import LinearHead
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import palette, to_rgb
 from iic_tf.training.cluster_sample import cluster_sample
 from iic_tf.training.folds import split_folds
+from iic_tf.training.labelled_points import LabelledPoints, labelled_points
 from iic_tf.training.labellers import NetworkLabeller
 from iic_tf.training.progress import progress
 from iic_tf.training.segmentation_scores import as_trained, confusions
@@ -68,9 +70,18 @@ class Labelled:
     images: tuple[str, ...]
     of: int
     notes: tuple[str, ...]
+    seed: int
 
     def counts(self, head: str, sub_head: int | None) -> Counts:
         """How the labels meet the clusters of a head."""
+        raise NotImplementedError
+
+    def linear_head(self, model: Any) -> LinearHead:
+        """One that fits the data and a model's features."""
+        raise NotImplementedError
+
+    def points(self, model: Any, head: LinearHead) -> LabelledPoints:
+        """Labelled pixels or images with a linear head's inputs there."""
         raise NotImplementedError
 
     def views(self, served: Any) -> list[View]:
@@ -133,7 +144,7 @@ class _Scenes(Labelled):
         if every.channels != config["channels"]:
             raise expected(f"images of {config['channels']} channels", every.channels, "channels")
         if points is not None:
-            from iic_tf.data.marks import marked
+            from iic_tf.data.label_file import marked
 
             every = marked(every, points, attribute)
         self.seed = config["seed"]
@@ -162,6 +173,14 @@ class _Scenes(Labelled):
             np.add.at(votes, (counts[:, voted].argmax(0), voted), 1)
         return Counts(folds, votes)
 
+    def linear_head(self, model: Any) -> LinearHead:
+        assert self.classes is not None
+        return LinearHead(len(self.classes), int(model.trunk.features), model.channels)
+
+    def points(self, model: Any, head: LinearHead) -> LabelledPoints:
+        assert self.scenes is not None
+        return labelled_points(model, head, self.scenes, self.downscale, self.seed)
+
     def views(self, served: Any) -> list[View]:
         return survey_scenes(served, self.every, self.seed)
 
@@ -186,7 +205,7 @@ class _Images(Labelled):
         if points is not None:
             from iic_tf.data.labelled_images import with_labels
 
-            every = with_labels(every, points)
+            every = with_labels(every, points, attribute or "class")
         self.seed = config["seed"]
         self.model, self.view = model, recipe.x
         labels = every.labels if every.labels is not None else np.full(len(every), NO_LABEL)
@@ -208,14 +227,7 @@ class _Images(Labelled):
     def counts(self, head: str, sub_head: int | None) -> Counts:
         assert self.classes is not None
         sub = self.model.sub_head if sub_head is None else sub_head
-        picked = replace(
-            self.set,
-            images=self.set.read(self.there),
-            labels=None,
-            extra=None,
-            files=None,
-        )
-        found = self._clusters(picked, head, sub)
+        found = self._each(lambda v: tf.argmax(self.model.probabilities(v, head)[sub], -1))
         order = generator(self.seed, 0, 0, "folds").permutation(len(found)) % FOLDS
         labels = self.labels[self.there]
         k, clusters = len(self.classes), self.model.clusters[head]
@@ -225,17 +237,33 @@ class _Images(Labelled):
         ]
         return Counts(folds, np.asarray(np.sum(folds, axis=0)))
 
-    def _clusters(self, images: ImageSet, head: str, sub: int) -> NDArray[np.int64]:
-        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-        def clusters(views: tf.Tensor) -> tf.Tensor:
-            return tf.argmax(self.model.probabilities(views, head)[sub], -1)
+    def linear_head(self, model: Any) -> LinearHead:
+        assert self.classes is not None
+        return LinearHead(len(self.classes), int(model.features(self._first()).shape[-1]))
 
+    def points(self, model: Any, head: LinearHead) -> LabelledPoints:
+        found = self._each(lambda v: tf.cast(model.features(v), tf.float32))
+        return LabelledPoints(found, self.labels[self.there], np.arange(len(found)))
+
+    def _first(self) -> tf.Tensor:
+        return next(iter(central_views(self._picked(), self.view)))[:1]
+
+    def _picked(self) -> ImageSet:
+        """The labelled images; at least two, as a set has."""
+        there = np.resize(self.there, max(2, len(self.there)))
+        return replace(
+            self.set, images=self.set.read(there), labels=None, extra=None, files=None
+        )
+
+    def _each(self, what: Callable[[tf.Tensor], Any]) -> NDArray[Any]:
+        """Something of the view of every labelled image."""
+        graph, picked = tf.function(what, reduce_retracing=True), self._picked()
         found = []
-        with progress("comparing labels", len(images)) as bar:
-            for views in central_views(images, self.view):
-                found.append(np.asarray(clusters(views)))
+        with progress("comparing labels", len(picked)) as bar:
+            for views in central_views(picked, self.view):
+                found.append(np.asarray(graph(views)))
                 bar.advance(len(views))
-        return np.concatenate(found)
+        return np.concatenate(found)[: len(self.there)]
 
     def views(self, served: Any) -> list[View]:
         sample = cluster_sample(self.set, SAMPLE, self.seed)

@@ -13,10 +13,9 @@ from keras import ops
 from numpy.typing import NDArray
 
 from iic_tf.errors import expected
+from iic_tf.models.linear_head import linear_maps
 from iic_tf.networks.empty_batch import of_any_batch
-from iic_tf.networks.mirror import mirrored
 from iic_tf.turns import MAIN
-from iic_tf.views.inputs import BANDS
 
 
 def class_table(class_of: Sequence[int] | NDArray[np.integer], classes: int) -> NDArray[np.float32]:
@@ -107,24 +106,16 @@ class MappedSegmenter(ClassMap):
         model = self.model
         self.inputs: str = model.inputs
         self.tolerance: float = model.tolerance
-        own = self.linear is None
-        self.scene_features: int = model.scene_features if own else 0
-        self.window_align: int = model.window_align if own else model.trunk.stride
-        self.window_radius: int = (
-            model.window_radius if own else max(model.trunk.receptive_radius, self.linear.radius)
-        )
+        linear = self.linear
+        self.scene_features: int = model.scene_features if linear is None else 0
+        self.window_align: int = model.window_align
+        self.window_radius: int = model.window_radius + (0 if linear is None else linear.radius)
 
     def maps_of_images(self, x: Any, head: str = MAIN) -> list[Any]:
         """Class probabilities, in a list of one, `[batch, height, width, classes]`."""
         if self.linear is None:
             return [self._mapped(self._of_sub_head(self.model.maps_of_images(x, self.head)))]
-        x = ops.convert_to_tensor(x)
-        radius = self.window_radius + (self.inputs != BANDS)
-        margin = -(-radius // self.window_align) * self.window_align
-        wide = mirrored(x, margin)
-        found = self.linear(self.model.features(wide), wide, stride=self.model.trunk.stride)
-        height, width = ops.shape(x)[1], ops.shape(x)[2]
-        return [self._mapped(found[:, margin : margin + height, margin : margin + width])]
+        return [self._mapped(linear_maps(self.model, self.linear, x))]
 
     def of_scene(
         self, x: Any, sums: Any = None, valid: Any = None, core: Any = None, head: str = MAIN

@@ -49,7 +49,7 @@ def tree_picture(
     tidy(axes)
     axes.tick_params(axis="y", length=0, labelsize=8, pad=14)
     # The first steps lose next to nothing: square roots show them.
-    axes.set_xscale("function", functions=(np.sqrt, np.square))
+    axes.set_xscale("function", functions=(_root, np.square))
     axes.set_xlim(0, max(float(lost[-1]) * 1.02, 1e-9))
     for place, cluster in zip(places, drawn["leaves"], strict=True):
         axes.plot(
@@ -66,3 +66,8 @@ def tree_picture(
     axes.spines[["left"]].set_visible(False)
     axes.spines[["bottom"]].set_color(FAINT)
     return to_image(figure)
+
+
+def _root(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Square roots; 0 below 0, where Matplotlib looks, too."""
+    return np.sqrt(np.maximum(values, 0))
