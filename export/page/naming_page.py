@@ -69,7 +69,7 @@ def _json_for_html(value: Any) -> str:
 
 
 def _described(content: PageContent) -> dict[str, Any]:
-    k = len(content.clusters)
+    alive = sum(cluster.share > 0 for cluster in content.clusters)
     guessed = {int(cluster) for cluster in content.guessed}
     known = {
         "run": content.run,
@@ -89,7 +89,7 @@ def _described(content: PageContent) -> dict[str, Any]:
         # Names kept by the browser belong to these clusters alone.
         "key": hashlib.sha256(json.dumps(known).encode()).hexdigest()[:20],
         "losses": [float(loss) for loss in content.tree.losses],
-        "groups": content.groups or min(k, GROUPS),
+        "groups": content.groups or max(2, min(alive, GROUPS)),
         "unit": content.unit,
         "command": content.command,
         "notes": list(content.notes),

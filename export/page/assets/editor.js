@@ -6,7 +6,7 @@ function makeEditor(app) {
 
   // What a node is called where it is no group: the name that all in it share.
   function nameOf(node) {
-    const names = new Set(tree.leaves[node].map((c) => state.nameOf(state.groupOf[c]) ?? ""));
+    const names = new Set(app.clusters(node).map((c) => state.nameOf(state.groupOf[c]) ?? ""));
     return names.size === 1 ? [...names][0] : "";
   }
 
@@ -18,8 +18,8 @@ function makeEditor(app) {
   }
 
   function draw() {
-    const node = app.selected, clusters = tree.leaves[node];
-    const inside = state.groups().filter((other) => tree.within(other, node));
+    const node = app.selected, clusters = app.clusters(node);
+    const inside = state.sorted().filter((other) => tree.within(other, node));
     const is = state.isGroup(node);
     el("editor-title").textContent = is ? app.title(node)
       : inside.length ? `${inside.length} groups together` : `Part of ${app.title(state.groupOf[clusters[0]])}`;
@@ -31,7 +31,7 @@ function makeEditor(app) {
     // Not while somebody types.
     if (document.activeElement !== name || app.moved) name.value = written;
     colour.value = state.colourOf(is ? node : state.groupOf[app.largest(node)]);
-    el("editor").style.setProperty("--colour", colour.value);
+    el("side").style.setProperty("--colour", colour.value);
     el("names").replaceChildren(...state.classes().map((one) => make("option", { value: one.name })));
     hint(node, is, inside);
     buttons(node, is);
@@ -40,8 +40,7 @@ function makeEditor(app) {
   function hint(node, is, inside) {
     const guess = is && state.nameOf(node) === undefined ? state.guess(node) : null;
     let text = "";
-    if (!state.share(node)) text = "It never occurs: it needs no name.";
-    else if (!is && inside.length) text = "A name given here makes them one group.";
+    if (!is && inside.length) text = "A name given here makes them one group.";
     else if (!is) text = "A name given here splits it off.";
     else if (guess !== null) text = `Without a name it would count as “${guess}”, the nearest in the tree.`;
     el("editor-hint").textContent = text;
@@ -50,18 +49,17 @@ function makeEditor(app) {
 
   function buttons(node, is) {
     const merge = el("merge"), split = el("split");
-    const other = tree.sibling(node);
-    merge.disabled = is && node === tree.root;
-    merge.textContent = is && other !== -1 ? `Merge with ${app.short(other)}` : "Make one group of it";
-    split.disabled = !is || tree.children[node] === null;
+    const near = tree.nearest(node);
+    merge.disabled = is && near === null;
+    merge.textContent = is && near !== null ? `Merge with ${app.short(near[1])}` : "Make one group of it";
+    split.disabled = !is || tree.halves(node) === null;
     el("unname").disabled = !is || state.nameOf(node) === undefined;
   }
 
   // With the nearest group in the tree, or, where several are selected together, all of these.
   function merge() {
     const node = app.selected;
-    const to = state.isGroup(node) ? tree.parent[node] : node;
-    const name = state.nameOf(node);
+    const to = state.isGroup(node) ? tree.nearest(node)[0] : node;
     const lost = new Set(tree.leaves[to].map((c) => state.nameOf(state.groupOf[c])).filter((n) => n !== undefined));
     app.moved = true;
     app.selectQuietly(to);
@@ -71,13 +69,11 @@ function makeEditor(app) {
       app.say(`Merged; no longer here: ${[...lost].join(", ")}. Undo brings it back.`);
     }
     app.moved = false;
-    return name;
   }
   function split() {
-    const [a, b] = tree.children[app.selected];
-    const node = app.selected;
+    const [a, b] = tree.halves(app.selected);
     app.selectQuietly(state.share(a) >= state.share(b) ? a : b);
-    state.change(() => { state.group(tree.children[node][0]); });
+    state.change(() => { state.group(a); });
   }
 
   el("editor").addEventListener("submit", (event) => {

@@ -17,7 +17,7 @@ function makeCrops(app) {
   }
   // Of all its clusters in turn, the largest first.
   function of(node, most) {
-    const clusters = [...tree.leaves[node]].filter((c) => content.clusters[c].share > 0);
+    const clusters = [...app.clusters(node)];
     clusters.sort((a, b) => content.clusters[b].share - content.clusters[a].share);
     const found = [];
     for (let index = 0; found.length < most; index++) {
@@ -31,7 +31,7 @@ function makeCrops(app) {
 }
 
 function makeList(app) {
-  const { content, state } = app;
+  const { tree, state } = app;
   const list = el("list");
   const cards = new Map();
 
@@ -90,7 +90,7 @@ function makeList(app) {
       name.setAttribute("aria-label", `Name of the class ${one.name}, for all its groups`);
       name.addEventListener("change", () => { if (!state.renameClass(one.name, name.value)) name.value = one.name; });
       const twin = classes.find((other) => other !== one && other.colour === one.colour);
-      const about = `${app.percent(one.share)}, ${app.plural(one.clusters.length, "cluster")}` +
+      const about = `${app.percent(one.share)}, ${app.plural(one.clusters.filter(tree.lives).length, "cluster")}` +
         (twin ? `; in the colour of ${twin.name}` : "");
       return make("li", {}, colour, name, make("span", { className: "share", textContent: about }));
     }));

@@ -8,10 +8,13 @@ function make(kind, values, ...inside) {
 
 const content = JSON.parse(el("content").textContent);
 const app = { content, selected: 0, moved: false };
-app.tree = makeTree(content.clusters.length, content.merges);
+const some = content.clusters.some((cluster) => cluster.share > 0);
+app.tree = makeTree(content.clusters.length, content.merges,
+  content.clusters.map((cluster) => !some || cluster.share > 0));
 app.state = makeState(content, app.tree, () => changed());
 const { tree, state } = app;
 
+const alive = tree.living[tree.root].length;
 const whole = state.share(tree.root) || 1;
 app.largest = (node) =>
   tree.leaves[node].reduce((best, c) => (content.clusters[c].share > content.clusters[best].share ? c : best));
@@ -20,26 +23,28 @@ app.percent = (share) => {
   const hundred = (100 * share) / whole;
   return hundred >= 9.5 ? `${Math.round(hundred)} %` : hundred >= 0.05 ? `${hundred.toFixed(1)} %` : hundred > 0 ? "< 0.1 %" : "0 %";
 };
+// Those that occur; of a part of the tree without any, all.
+app.clusters = (node) => (tree.lives(node) ? tree.living[node] : tree.leaves[node]);
 app.short = (node) => {
-  const clusters = tree.leaves[node];
+  const clusters = app.clusters(node);
   const names = [...new Set(clusters.map((c) => state.nameOf(state.groupOf[c])))].filter((n) => n !== undefined);
-  if (names.length) return names.length > 1 ? `${names[0]} and ${names.length - 1} more` : names[0];
+  if (names.length) return `“${names[0]}”${names.length > 1 ? ` and ${names.length - 1} more` : ""}`;
   return clusters.length < 4 ? `${clusters.length > 1 ? "clusters" : "cluster"} ${clusters.join(", ")}`
     : `${clusters.length} clusters`;
 };
 app.title = (node) => {
-  const clusters = tree.leaves[node];
+  const clusters = app.clusters(node);
   return state.nameOf(node) ?? (clusters.length === 1 ? `Cluster ${clusters[0]}`
     : `Clusters ${clusters.slice(0, 4).join(", ")}${clusters.length > 4 ? ", …" : ""}`);
 };
 app.say = (text) => { el("status").textContent = text; };
 app.progress = () => {
   const classes = state.classes();
-  const named = classes.reduce((sum, one) => sum + one.clusters.length, 0);
+  const named = classes.reduce((sum, one) => sum + one.clusters.filter(tree.lives).length, 0);
   const share = classes.reduce((sum, one) => sum + one.share, 0) / whole;
   // All is said only of all.
-  const hundred = named === tree.k ? 100 : Math.min(99, Math.round(100 * share));
-  return `${named} of ${tree.k} clusters named, ${hundred} % of the ${content.unit}`;
+  const hundred = named === alive ? 100 : Math.min(99, Math.round(100 * share));
+  return `${named} of ${alive} clusters named, ${hundred} % of the ${content.unit}`;
 };
 
 app.crops = makeCrops(app);
@@ -59,7 +64,7 @@ function draw() {
   el("redo").disabled = !state.canRedo();
   el("download").setAttribute("aria-disabled", String(state.classes().length < 2));
   el("groups").value = state.cut();
-  const groups = state.groups().length;
+  const groups = state.sorted().length;
   el("groups-out").textContent = groups === state.cut() ? groups : `${groups}, cut at ${state.cut()}`;
   editor.draw();
   list.draw();
@@ -79,6 +84,7 @@ app.select = (node, { scroll = true, focus = false } = {}) => {
   app.moved = true;
   draw();
   app.moved = false;
+  app.pictures.find(node);
   if (scroll) list.reveal(node, focus);
 };
 // After undo or the slider, what was selected may be no group any more.
@@ -140,10 +146,11 @@ document.addEventListener("keydown", (event) => {
 
 el("run").textContent = `of ${content.run}`;
 el("count").textContent = tree.k;
+el("dead").textContent = alive < tree.k ? ` (${tree.k - alive} of them never occur and are left out)` : "";
 el("command").textContent = content.command;
 for (const unit of document.querySelectorAll(".unit")) unit.textContent = content.unit;
 el("notes").append(...content.notes.map((note) => make("li", { textContent: note })));
-el("groups").max = tree.k;
+el("groups").max = Math.max(2, alive);
 state.setClasses(content.classes.map((one) => [one.name, one.colour, one.clusters]));
 const kept = storage.kept();
 if (kept) {

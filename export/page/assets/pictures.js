@@ -22,7 +22,7 @@ function overlayTable(app, selected, opacity, only) {
   for (let c = 0; c < app.tree.k; c++) {
     const [r, g, b] = rgbOf(app.state.colourOf(app.state.groupOf[c]));
     if (only && !selected[c]) table.set([16, 18, 22, 205], 4 * c);
-    else table.set([r, g, b, Math.round(255 * opacity)], 4 * c);
+    else table.set([r, g, b, Math.round(255 * opacity * (only ? 0.35 : 1))], 4 * c);
   }
   if (only) table.set([16, 18, 22, 205], 4 * 255);
   return new Uint32Array(table.buffer);
@@ -66,7 +66,7 @@ function makePictures(app) {
       else show(index);
     });
     thumbs.append(button);
-    const picture = { example, whole, small, button, photo: new Image(), labels: null };
+    const picture = { example, whole, small, button, photo: new Image(), labels: null, counts: new Float64Array(256) };
     picture.overlay = make("canvas", { width: example.width, height: example.height });
     return picture;
   });
@@ -77,9 +77,23 @@ function makePictures(app) {
       picture.photo.src = blobUrl(picture.example.image);
       await picture.photo.decode();
       if (picture.example.labels === null) return;
-      try { picture.labels = await inflate(picture.example.labels); } catch { broken.push(picture); }
+      try { count(picture, await inflate(picture.example.labels)); } catch { broken.push(picture); }
     }));
     if (broken.length) app.say("This browser cannot show the clusters on pictures (no DecompressionStream): use a newer one.");
+  }
+
+  function count(picture, labels) {
+    picture.labels = labels;
+    picture.counts = new Float64Array(256);
+    for (let i = 0; i < labels.length; i++) picture.counts[labels[i]]++;
+  }
+  // Where the picture in view has nothing of a node, go to the one that has most.
+  function find(node) {
+    if (gallery || !pictures.length) return;
+    const of = ({ counts }) => app.tree.leaves[node].reduce((sum, c) => sum + counts[c], 0);
+    if (of(pictures[shown]) > 0) return;
+    const most = pictures.reduce((best, picture) => (of(picture) > of(best) ? picture : best));
+    if (of(most) > 0) show(pictures.indexOf(most));
   }
 
   function compose(picture, table, selected) {
@@ -178,5 +192,5 @@ function makePictures(app) {
   });
   canvas.addEventListener("pointerleave", () => { hover.hidden = true; });
 
-  return { load, draw, show };
+  return { load, draw, show, find };
 }

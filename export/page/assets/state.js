@@ -165,7 +165,8 @@ function makeState(content, tree, changed) {
     });
   }
 
-  const sorted = () => [...now.groups].sort((a, b) => share(b) - share(a) || a - b);
+  // Groups that occur, the largest first.
+  const sorted = () => now.groups.filter(tree.lives).sort((a, b) => share(b) - share(a) || a - b);
   return {
     change, settle, group, setName, setColour, classColour, renameClass, setCut, setClasses, restore,
     undo: () => go(past, future), redo: () => go(future, past),

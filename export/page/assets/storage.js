@@ -32,7 +32,8 @@ function makeStorage(app) {
     link.click();
     link.remove();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
-    const left = tree.k - classes.reduce((sum, one) => sum + one.clusters.length, 0);
+    const named = new Set(classes.flatMap((one) => one.clusters));
+    const left = tree.living[tree.root].filter((c) => !named.has(c)).length;
     app.say(`Saved ${app.plural(classes.length, "class", "classes")} as classes.yaml. ` +
       (left ? `${app.plural(left, "cluster")} without a name will get the class of the nearest in the tree. ` : "") +
       `Next: ${content.command}`);
