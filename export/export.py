@@ -70,7 +70,8 @@ def export(
             RUN/export/model.onnx.
         overwrite: replace an earlier export in that place.
         say: gets each line shown to the user.
-        head, classes: what the model answers with, see `iic_tf.training.answer.answer_of`.
+        head: what the model answers with, see `iic_tf.training.answer.answer_of`.
+        classes: or groups of clusters, likewise.
 
     Returns:
         Where it was written.

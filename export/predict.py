@@ -58,8 +58,9 @@ def predict(
             own data set, such as `scenes`, for what it was trained on.
         out: a folder.
         confidence: also write maps of the largest probability.
-        head, classes: what to label with, see `iic_tf.training.answer.answer_of`: named classes
+        head: what to label with, see `iic_tf.training.answer.answer_of`: named classes
             where there are any, else the main head's clusters, which keep their numbers.
+        classes: or groups of clusters, likewise.
         masks: masks to be shown beside the predictions; they change nothing.
         class_file: what the masks mean.
         image_glob: pattern of the images in the folder.

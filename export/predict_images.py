@@ -53,9 +53,9 @@ def predict_images(
 ) -> None:
     """Label whole images with the best model of a clustering run.
 
-    In `out`: `predictions.csv` with a row an image (its file, the number of its likeliest cluster or
-    class, that one's probability, those of all, and, where classes were named, its name), and `sheet.png` with the most confident images of
-    each cluster. Files of these names are replaced, each whole or not at all.
+    In `out`: `predictions.csv` with a row an image (its file, the number of its likeliest cluster
+    or class, that one's probability, those of all, and, where classes were named, its name), and
+    `sheet.png` with the most confident images of each cluster. Files of these names are replaced, each whole or not at all.
 
     Images are scaled and cut as `iic_tf.data.image_folder` does it, to the height of the images of
     the training, and all held in memory.
@@ -65,7 +65,8 @@ def predict_images(
         images: an image, or a folder of them and of folders within it; or the name of the run's
             own data set, such as `mnist`, for what it was trained on.
         out: a folder; where it lies within that of the images, what is in it is not looked at.
-        head, classes: what to label with, see `iic_tf.training.answer.answer_of`.
+        head: what to label with, see `iic_tf.training.answer.answer_of`.
+        classes: or groups of clusters, likewise.
         say: gets each line shown to the user.
 
     Raises:
@@ -190,9 +191,7 @@ def _read(
     return _Images(names, pixels[: len(names)], broken)
 
 
-def _probabilities(
-    served: ServedClusterer, pixels: NDArray[np.uint8]
-) -> NDArray[np.float32]:
+def _probabilities(served: ServedClusterer, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Probabilities `[n, k]`."""
     spec = tf.TensorSpec((None, served.side, served.side, served.model.channels), tf.float32)
     graph = tf.function(served.probabilities, input_signature=[spec])

@@ -10,6 +10,7 @@ from iic_tf.export.servable import Servable
 from iic_tf.training.answer import Answer, answer_of
 from iic_tf.training.run import Run
 
+
 def load_served(run: Run, head: str | None = None, classes: int | None = None) -> Servable:
     """What a run answers with, ready for raw pixels; see `iic_tf.training.answer.answer_of`."""
     served: Servable = answer_of(run, head, classes).served
@@ -24,7 +25,8 @@ def answer_served_as(
     Args:
         run: a trained run.
         kind: `ServedSegmenter` or `ServedClusterer`.
-        head, classes: see `iic_tf.training.answer.answer_of`.
+        head: see `iic_tf.training.answer.answer_of`.
+        classes: likewise.
 
     Raises:
         InputError: a run of another task, no finished epoch, or damaged files.

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal
 
 from iic_tf.console import one_line, prepare_console
@@ -200,7 +201,12 @@ def _label(given: Given) -> None:
     rest = dict(given)
     run = Run.open(rest.pop("run"))
     places = {key: rest.pop(key) for key in ("data", *MASK_OPTIONS) if key in rest}
-    label_run(run, places, **rest, say=_say)
+    page = None
+    if rest.pop("page", False):
+        from iic_tf.export.naming_page import write_page
+
+        page = partial(write_page, **({"places": rest["suggest"]} if "suggest" in rest else {}))
+    label_run(run, places, **rest, page=page, say=_say)
 
 
 def _answer_options() -> list[Option]:

@@ -17,6 +17,7 @@ def test_rooms_are_importable(name: str) -> None:
 def test_recipes_and_types_travel_with_the_package() -> None:
     assert (resources.files("iic_tf.training.recipes") / "potsdam-3.yaml").is_file()
     assert (resources.files("iic_tf") / "py.typed").is_file()
+    assert (resources.files("iic_tf.export.page") / "assets" / "page.html").is_file()
 
 
 def test_metadata() -> None:

@@ -146,7 +146,9 @@ class Naming:
         if meaning.head in (LINEAR, FINE_TUNED):
             own = read_own_meaning(self.run)
             if own.head != meaning.head:
-                raise expected(f"names of head {own.head}, as {self.run.classes_file}", meaning.head)
+                raise expected(
+                    f"names of head {own.head}, as {self.run.classes_file}", meaning.head
+                )
             count = len(own.class_of(256)[own.class_of(256) >= 0])
             if (meaning.class_of(count) < 0).any():
                 raise expected(f"a class for each of {count} outputs", "fewer")

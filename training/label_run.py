@@ -22,7 +22,7 @@ def label_run(
     names: str | None = None,
     head: Literal["mapping", "linear"] = "mapping",
     fine_tune: bool = False,
-    page: bool = False,
+    page: Callable[[Naming, Meaning | None, Counts | None], Path] | None = None,
     suggest: int | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
@@ -37,7 +37,7 @@ def label_run(
         names: a file of named classes.
         head: what labels are made into: names of clusters, or a linear classifier.
         fine_tune: train the trunk on with the labels, under a linear classifier.
-        page: write a page to name clusters by hand.
+        page: writes a page to name clusters by hand, and says where.
         suggest: how many places to suggest.
         say: gets each line shown to the user.
 
@@ -59,10 +59,8 @@ def label_run(
     _told(naming, meaning, counts, say)
     if suggest is not None:
         say(f"written: {naming.write_suggestions(naming.suggestions(suggest, counts))}")
-    if page:
-        from iic_tf.export.naming_page import write_page
-
-        say(f"written: {write_page(naming, meaning, counts, suggest or 12)}; open it in a browser")
+    if page is not None:
+        say(f"written: {page(naming, meaning, counts)}; open it in a browser")
 
 
 _MASKS = ("masks", "class_file", "mask_glob")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.registry import IMAGES, SCENES
 from iic_tf.data.scene import ClassTable, SceneSet
-from iic_tf.errors import InputError, expected
+from iic_tf.errors import expected
 from iic_tf.metrics import confusion_matrix
 from iic_tf.models.linear_head import LinearHead
 from iic_tf.models.served import ServedSegmenter
@@ -251,9 +251,7 @@ class _Images(Labelled):
     def _picked(self) -> ImageSet:
         """The labelled images; at least two, as a set has."""
         there = np.resize(self.there, max(2, len(self.there)))
-        return replace(
-            self.set, images=self.set.read(there), labels=None, extra=None, files=None
-        )
+        return replace(self.set, images=self.set.read(there), labels=None, extra=None, files=None)
 
     def _each(self, what: Callable[[tf.Tensor], Any]) -> NDArray[Any]:
         """Something of the view of every labelled image."""
@@ -283,5 +281,3 @@ class _Images(Labelled):
             )
             for name, image, p in zip(names, sample.images, probabilities, strict=True)
         ]
-
-

@@ -222,7 +222,7 @@ def _colour(value: object, name: str) -> tuple[int, int, int]:
     try:
         red, green, blue = bytes.fromhex(text)
     except ValueError as error:
-        raise expected(f'a colour "#RRGGBB" in quotes of class \'{name}\'', repr(value)) from error
+        raise expected(f"a colour \"#RRGGBB\" in quotes of class '{name}'", repr(value)) from error
     return red, green, blue
 
 

@@ -26,10 +26,13 @@ SIDE = 256
 WINDOWS = 48
 """How many are looked at."""
 
+SHOWN = 512
+"""Largest side that is shown; larger windows are scaled down for it."""
+
 
 @dataclass(frozen=True)
 class View:
-    """A window of a scene, scaled down as the network sees it.
+    """A window of a scene, small enough to be shown.
 
     Attributes:
         scene: its name.
@@ -88,7 +91,7 @@ def survey_scenes(served: Any, scenes: SceneSet, seed: int, count: int = WINDOWS
         seen.add((scene.name, top, left))
         raw, valid = read_with_valid(scene, top, left, height, width)
         labels, confidence = label(tf.constant(with_nan(raw, valid)[None]), summing(scene))
-        f = served.downscale
+        f = -(-max(height, width) // SHOWN)
         shown = scenes.normalise(raw)[..., list(scenes.rgb)]
         small, _ = box_mean_of_valid(shown, valid, f, np.ones(3, np.float32))
         middle = slice(min(f // 2, height - 1), None, f), slice(min(f // 2, width - 1), None, f)
@@ -107,5 +110,3 @@ def shares_of(views: list[View], clusters: int) -> NDArray[np.float64]:
         np.zeros(clusters, np.int64),
     )
     return np.asarray(counts / max(1, counts.sum()))
-
-

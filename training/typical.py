@@ -14,6 +14,9 @@ from iic_tf.training.survey import NOTHING, View
 WINDOW = 9
 """Side of the square whose mean certainty says how typical its middle is."""
 
+AROUND = 65
+"""Side of a second one, about as large as what is shown of a place."""
+
 LARGE = 0.05
 """Share from which on an unlabelled cluster is called large."""
 
@@ -25,7 +28,7 @@ class Spot:
     Attributes:
         view: index of the view.
         row, column: in the view.
-        score: 0 to 1, the mean probability of the cluster around it.
+        score: 0 to 1, the mean probability of the cluster near and around it.
     """
 
     view: int
@@ -41,7 +44,9 @@ def typical_spots(views: Sequence[View], cluster: int, count: int) -> list[Spot]
         own = np.where(view.labels == cluster, view.confidence, 0.0)
         if not own.any():
             continue
-        mean = uniform_filter(own, WINDOW, mode="constant")
+        # Nothing beyond the view: places well inside it and inside the cluster come first.
+        near, far = (uniform_filter(own, side, mode="constant") for side in (WINDOW, AROUND))
+        mean = (near + far) / 2
         # The place itself must be of the cluster: it is what gets the label.
         mean = np.where(view.labels == cluster, mean, -1.0)
         row, column = np.unravel_index(int(mean.argmax()), mean.shape)

@@ -67,7 +67,9 @@ class ClusterTree:
         """
         k = len(self)
         if not 1 <= groups <= k:
-            raise expected(f"1 to {k} groups, of which there are so many clusters", groups, "groups")
+            raise expected(
+                f"1 to {k} groups, of which there are so many clusters", groups, "groups"
+            )
         group = np.arange(k)
         for step in range(k - groups):
             members = self.members(k + step)
