@@ -7,7 +7,7 @@ import numpy as np
 from iic_tf.export.page import Crop, Example, PageCluster, PageContent, Suggestion
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9")
-SHARES = (0.4, 0.3, 0.2, 0.1, 0.0)
+SHARES = (0.4, 0.28, 0.22, 0.1, 0.0)
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,7 @@ function makeDendrogram(app) {
       band.style.fill = state.colourOf(node);
       const name = state.nameOf(node);
       if (name === undefined) { band.style.opacity = 0.35; return [band]; }
-      const room = Math.floor((to - from) / 6.4);
+      const room = Math.floor((to - from) / 7);
       if (room < 4) return [band];
       const text = make("text", { x: (from + to) / 2, y: height - 1, class: "name" });
       text.textContent = name.length > room ? `${name.slice(0, room - 1)}…` : name;

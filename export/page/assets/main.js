@@ -151,7 +151,7 @@ el("command").textContent = content.command;
 for (const unit of document.querySelectorAll(".unit")) unit.textContent = content.unit;
 el("notes").append(...content.notes.map((note) => make("li", { textContent: note })));
 el("groups").max = Math.max(2, alive);
-state.setClasses(content.classes.map((one) => [one.name, one.colour, one.clusters]));
+state.setClasses(content.classes.map((one) => [cleanName(one.name), one.colour, one.clusters]));
 const kept = storage.kept();
 if (kept) {
   // Undo goes back to the page as it was made.

@@ -51,7 +51,7 @@ function makePictures(app) {
   let round = 0;
   el("pictures").hidden = !content.examples.length;
   el("pictures").classList.toggle("gallery", gallery);
-  el("viewer").hidden = gallery;
+  el("viewer").hidden = el("over").hidden = gallery;
 
   const pictures = content.examples.map((example, index) => {
     const whole = make("canvas", { width: example.width, height: example.height });

@@ -63,10 +63,10 @@ function makeTree(k, merges, occurs) {
     return groups;
   }
 
-  // The fewest nodes that hold just these clusters.
+  // The fewest nodes that hold just these clusters, and such that never occur.
   function covering(clusters) {
     const wanted = new Set(clusters);
-    const all = (node) => leaves[node].every((c) => wanted.has(c));
+    const all = (node) => (lives(node) ? living[node] : leaves[node]).every((c) => wanted.has(c));
     const found = [];
     const todo = [root];
     while (todo.length) {
