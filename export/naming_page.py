@@ -108,11 +108,11 @@ def _example(view: View, whole: bool) -> Example:
 
 def _suggestion(place: Place, views: list[View], shown: list[int], whole: bool) -> Suggestion:
     spot, view = place.spot, views[place.spot.view]
-    known = shown.index(spot.view) if spot.view in shown else None
+    known = shown.index(spot.view) if spot.view in shown and not whole else None
     crop = view.rgb if whole else crop_of(view, spot, CROP)[0]
     return Suggestion(
         *(place.image, place.row, place.column, place.cluster, place.reason),
         example=known,
-        at=None if known is None or whole else (spot.row, spot.column),
+        at=None if known is None else (spot.row, spot.column),
         crop=crop,
     )

@@ -55,7 +55,8 @@ def predict_images(
 
     In `out`: `predictions.csv` with a row an image (its file, the number of its likeliest cluster
     or class, that one's probability, those of all, and, where classes were named, its name), and
-    `sheet.png` with the most confident images of each cluster. Files of these names are replaced, each whole or not at all.
+    `sheet.png` with the most confident images of each cluster. Files of these names are replaced,
+    each whole or not at all.
 
     Images are scaled and cut as `iic_tf.data.image_folder` does it, to the height of the images of
     the training, and all held in memory.

@@ -65,7 +65,8 @@ def test_without_labels_the_clusters_and_their_tree_are_shown(
     said = capsys.readouterr().out
     assert "6 clusters of the overclustering head" in said
     assert "nothing is named" in said
-    assert Image.open(run.pictures / "tree.png").size[0] > 500
+    with Image.open(run.pictures / "tree.png") as image:
+        assert image.size[0] > 500
     assert not run.classes_file.exists()
     with (run.folder / "suggestions.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -101,7 +101,9 @@ def labelled_data(
     """A run's data at a place, with labels of masks or sub-folders, or from a file of points.
 
     Args:
-        run, recipe, model: the run and its best model.
+        run: whose data.
+        recipe: the run's.
+        model: its best one.
         place: values of the data set.
         points: a table of points, or a file of shapes; see `iic_tf.data.marks`.
         attribute: which attribute of shapes is the class.
@@ -158,7 +160,8 @@ class _Scenes(Labelled):
         self.downscale = recipe.downscale
 
     def counts(self, head: str, sub_head: int | None) -> Counts:
-        assert self.scenes is not None and self.classes is not None
+        assert self.scenes is not None
+        assert self.classes is not None
         labeller = NetworkLabeller(self.served)
         each = confusions(labeller, self.scenes, [(n,) for n in self.images], "comparing labels")
         sub = self.served.model.sub_head if sub_head is None else sub_head

@@ -1,4 +1,4 @@
-"""The classifier that labels were fitted to, in a run's folder: RUN/linear.npz, fine_tuned.keras."""
+"""The classifier that labels were fitted to: RUN/linear.npz, and RUN/fine_tuned.keras."""
 
 from __future__ import annotations
 

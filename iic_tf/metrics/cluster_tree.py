@@ -1,4 +1,4 @@
-"""Clusters merged two by two, by what the merging loses: any number of classes, chosen afterwards."""
+"""Clusters merged two by two, by what this loses: any number of classes, chosen afterwards."""
 
 from __future__ import annotations
 
@@ -67,9 +67,7 @@ class ClusterTree:
         """
         k = len(self)
         if not 1 <= groups <= k:
-            raise expected(
-                f"1 to {k} groups, of which there are so many clusters", groups, "groups"
-            )
+            raise expected(f"1 to {k} groups of {k} clusters", groups, "groups")
         group = np.arange(k)
         for step in range(k - groups):
             members = self.members(k + step)
