@@ -13,7 +13,7 @@ from iic_tf.pictures import palette
 from iic_tf.training.atomic import replacing
 from iic_tf.training.label import Naming
 from iic_tf.training.labelled import Counts
-from iic_tf.training.meaning import Meaning
+from iic_tf.training.meaning import Meaning, model_mark
 from iic_tf.training.survey import View, shares_of
 from iic_tf.training.typical import Suggestion as Place
 from iic_tf.training.typical import crop_of, typical_spots
@@ -32,6 +32,7 @@ PLACES = 12
 class _Class:
     name: str
     colour: str
+    number: int
     clusters: tuple[int, ...]
 
 
@@ -59,6 +60,7 @@ def write_page(
         head=naming.head,
         clusters=_clusters(views, shares, whole),
         tree=naming.tree,
+        model=model_mark(naming.run),
         examples=[_example(views[index], whole) for index in shown],
         classes=[] if named is None else _classes(named),
         guessed=[] if named is None else named.guessed,
@@ -76,7 +78,9 @@ def write_page(
 
 
 def _classes(meaning: Meaning) -> list[_Class]:
-    return [_Class(c.name, f"#{bytes(c.colour).hex()}", c.clusters) for c in meaning.classes]
+    return [
+        _Class(c.name, f"#{bytes(c.colour).hex()}", c.number, c.clusters) for c in meaning.classes
+    ]
 
 
 def _clusters(views: list[View], shares: np.ndarray, whole: bool) -> list[PageCluster]:

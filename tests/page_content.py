@@ -22,6 +22,7 @@ class NamedClass:
     name: str
     colour: str
     clusters: tuple[int, ...]
+    number: int = 0
 
 
 def label_map():

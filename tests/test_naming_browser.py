@@ -173,7 +173,6 @@ def test_from_clusters_to_a_file(browser, tmp_path):
     found = yaml.safe_load(page.download().read_text(encoding="utf-8"))
     assert found == {
         "head": "overclustering",
-        "by": "clusters",
         "classes": {
             "road": {"number": 1, "show": "#e69f00", "clusters": [1]},
             "forest": {"number": 0, "show": "#102030", "clusters": [2, 3, 4]},
@@ -216,7 +215,7 @@ NAMES = ["a: b # c", "über \"quoted\" \\ 'x'", "- {null}, [yes]", "__proto__", 
 
 
 def test_any_name_comes_back_from_the_file(browser, tmp_path):
-    classes = [NamedClass("null", "#000001", (0,)), NamedClass("1", "#000002", (1, 2, 3))]
+    classes = [NamedClass("null", "#000001", (0,)), NamedClass("1", "#000002", (1, 2, 3), 1)]
     page = Page(browser, tmp_path, page_content(classes=classes))
     assert page.titles() == ["null", "1", "1"]
     for name in NAMES:

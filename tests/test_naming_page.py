@@ -103,8 +103,8 @@ def test_what_the_page_begins_with():
     classes = [NamedClass("road", "#3C1098", (0, 3)), NamedClass("wood", "#2e8b57", (1,))]
     found = shown(page_content(classes=classes, guessed=[3]))
     assert found["classes"] == [
-        {"name": "road", "colour": "#3c1098", "clusters": [0]},
-        {"name": "wood", "colour": "#2e8b57", "clusters": [1]},
+        {"name": "road", "number": 0, "colour": "#3c1098", "clusters": [0]},
+        {"name": "wood", "number": 0, "colour": "#2e8b57", "clusters": [1]},
     ]
     assert found["merges"] == [[0, 1], [2, 4], [3, 6], [5, 7]]
     assert found["suggestions"][0]["at"] == [40, 70]

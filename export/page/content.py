@@ -39,6 +39,11 @@ class Class(Protocol):
         ...
 
     @property
+    def number(self) -> int:
+        """What stands for it in label files."""
+        ...
+
+    @property
     def clusters(self) -> Sequence[int]: ...
 
 
@@ -121,6 +126,7 @@ class PageContent:
         head: whose clusters these are, `main` or `overclustering`; for `classes.yaml`.
         clusters: all k, by number; 2 to 255.
         tree: how they merge.
+        model: which model's clusters they are, kept in `classes.yaml`; None: not told.
         examples: the images, about eight.
         classes: named already (a `Meaning`'s): the page begins with them.
         guessed: clusters whose class nobody gave (a `Meaning`'s): the page shows them unnamed.
@@ -140,6 +146,7 @@ class PageContent:
     guessed: Sequence[int] = ()
     suggestions: Sequence[Suggestion] = ()
     groups: int | None = None
+    model: str | None = None
     unit: str = "pixels"
     command: str = "iic-tf label RUN --names classes.yaml"
     notes: Sequence[str] = ()

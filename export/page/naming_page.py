@@ -74,10 +74,12 @@ def _described(content: PageContent) -> dict[str, Any]:
     known = {
         "run": content.run,
         "head": content.head,
+        "model": content.model,
         "merges": np.asarray(content.tree.merges).tolist(),
         "classes": [
             {
                 "name": one.name,
+                "number": int(one.number),
                 "colour": one.colour.lower(),
                 "clusters": [int(c) for c in one.clusters if int(c) not in guessed],
             }

@@ -1,6 +1,7 @@
 // The file to save and to load, and what the browser keeps until then.
 function makeStorage(app) {
   const { content, tree, state } = app;
+  const numbers = new Map(content.classes.map((one) => [cleanName(one.name), one.number]));
   const place = `iic-tf classes ${content.key}`;
 
   // Pages opened from a disk may be forbidden to keep anything.
@@ -23,10 +24,10 @@ function makeStorage(app) {
       app.say(`Name at least two classes first; there ${classes.length ? "is one" : "are none"} yet.`);
       return;
     }
-    const text = writeYaml(content.head, classes, [
+    const text = writeYaml(content, classes, [
       `Names given by hand to the clusters of ${content.run}: ${app.progress()}.`,
       `Use them: ${content.command}`,
-    ]);
+    ], numbers);
     const link = make("a", { href: URL.createObjectURL(new Blob([text], { type: "application/yaml" })), download: "classes.yaml" });
     document.body.append(link);
     link.click();
@@ -41,7 +42,8 @@ function makeStorage(app) {
 
   async function load(file) {
     try {
-      const found = readYaml(await file.text(), content.head, tree.k);
+      const found = readYaml(await file.text(), content, tree.k);
+      for (const [name, , , number] of found) numbers.set(name, number);
       state.change(() => state.setClasses(found));
       app.say(`Loaded ${app.plural(found.length, "class", "classes")} from ${file.name}. Undo brings back what was there.`);
     } catch (error) { app.say(error.message); }
