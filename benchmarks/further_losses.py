@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from real_data import DATA, RECIPES, placed
 from seeded_runs import arguments, each_seed, spread, wanted
 
@@ -118,14 +119,14 @@ def majority(found: FoldConfusions, names: Any) -> dict[str, Any]:
     """Scores of the largest class everywhere."""
     truth = found.whole(MAIN, 0).sum(axis=1)
     matrix = truth[:, None] * (truth == truth.max())[None, :]
-    return dict(scores(matrix, range(len(truth)), names).to_json())
+    return dict(scores(matrix, np.arange(len(truth)), names).to_json())
 
 
 def table(results: Results) -> str:
     """Markdown: mean ± standard deviation over the seeds, and every seed's accuracy."""
     lines = [
-        "Short trainings, 4 epochs of 10 steps of 10 crops of 64×64, a third of the labelled images "
-        "scored; the epoch is chosen by the information alone.",
+        "Short trainings, 4 epochs of 10 steps of 10 crops of 64×64, a third of the labelled "
+        "images scored; the epoch is chosen by the information alone.",
         "",
         "| data | | accuracy, one to one (each seed) | mean IoU | overclusters, many to one | "
         "seconds a training |",
