@@ -164,6 +164,11 @@ class Recipe(Values):
         """Keras callbacks that fit something before or after epochs, ahead of the evaluation."""
         return []
 
+    @property
+    def fits(self) -> bool:
+        """Whether there is anything that `fitting` fits."""
+        return type(self).fitting is not Recipe.fitting
+
     def check_pairs(self, pairs: Any) -> None:
         """Raise `InputError` where the pairs of training do not fit the method."""
 

@@ -6,14 +6,27 @@ from collections.abc import Sequence
 from typing import Any
 
 import keras
+import tensorflow as tf
+from keras import ops
 
-from iic_tf.errors import expected
-from iic_tf.models.segmenter import Segmenter, joints_of_pairs
+from iic_tf.errors import InputError, expected
+from iic_tf.models.fitting import drawn_rows
+from iic_tf.models.further_losses import FurtherLosses, head_of, name_of
+from iic_tf.models.segmenter import Segmenter, joints_of_maps, maps_of_pairs
 from iic_tf.models.two_heads import TwoHeads
+from iic_tf.networks.decoder import Decoder
 from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.pixel_head import PixelHead
 from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
-from iic_tf.views.inputs import check_inputs
+from iic_tf.views.draws import generator
+from iic_tf.views.inputs import BANDS, check_inputs
+from iic_tf.views.numbered_batches import NumberedBatches
+from iic_tf.views.whitening import NONE, Whitening, check_whitening, patches
+
+PLACES = 512
+"""Patches that are drawn of a crop, at most."""
+SAMPLE = 200_000
+"""Patches that whitening is fitted to, at most."""
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -41,6 +54,18 @@ class IICSegmenter(TwoHeads, Segmenter):
         collapsed: take one information of the joints summed over displacements.
         turns: which heads are trained in epoch 0, 1, …, over and over: `overclustering`, `main`,
             or `both` at once. The papers' is an epoch of each.
+        ncut: weight of the soft normalised cut of x (`losses.soft_ncut`, divided by the clusters
+            less one) in the loss of each head that is trained in the turn; 0: none.
+        smooth: weight of `losses.neighbour_difference`, likewise.
+        reconstruction: weight of the mean squared error of x painted from its class map, likewise;
+            each sub-head has a decoder for it, which nothing else needs.
+        whitening: `none`, or what is taken out of images before the network sees them: the
+            correlations between `channels`, or also those between neighbours (`patches`). It is
+            fitted to the pairs before the first epoch: `fit(pairs, callbacks=[Fit(pairs)])`, Fit
+            being that of `iic_tf.models.fitting`. Of inputs `bands`.
+
+    What decides about epochs and sub-heads, `evaluate` and the monitors, is the information alone;
+    the `loss` of `fit` has the further losses in it.
 
     Raises:
         InputError: a value outside its range.
@@ -49,6 +74,7 @@ class IICSegmenter(TwoHeads, Segmenter):
     arguments = (
         *("classes", "overclusters", "channels", "width", "sub_heads", "inputs", "radius"),
         *("lamb", "overclustering_lamb", "collapsed", "turns"),
+        *("ncut", "smooth", "reconstruction", "whitening"),
     )
 
     def __init__(
@@ -64,12 +90,17 @@ class IICSegmenter(TwoHeads, Segmenter):
         overclustering_lamb: float = 1.0,
         collapsed: bool = False,
         turns: Sequence[str] = (OVERCLUSTERING, MAIN),
+        ncut: float = 0.0,
+        smooth: float = 0.0,
+        reconstruction: float = 0.0,
+        whitening: str = NONE,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if channels < 1:
             raise expected("at least 1 channel", channels, "channels")
         check_inputs(inputs)
+        check_whitened_inputs(inputs, whitening)
         if radius < 0:
             raise expected("radius >= 0", radius, "radius")
         self.classes = classes
@@ -84,6 +115,16 @@ class IICSegmenter(TwoHeads, Segmenter):
         self.collapsed = collapsed
         self.trunk = NetworkC(width, name="trunk", dtype=self.dtype_policy)
         self.add_heads(PixelHead, HEADS, turns, displacements=(2 * radius + 1) ** 2)
+        self.ncut = ncut
+        self.smooth = smooth
+        self.reconstruction = reconstruction
+        self.whitening = whitening
+        self.further = FurtherLosses(ncut, smooth, reconstruction)
+        self.decoders = self._decoders()
+        self.whitener: Whitening | None = None
+        self._whitened = False
+        if whitening != NONE:
+            self.whitener = Whitening(whitening, channels, name="whitening")
         self.build((None, None, None, channels))
 
     def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
@@ -95,5 +136,111 @@ class IICSegmenter(TwoHeads, Segmenter):
         return self.of_chosen(maps)
 
     def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
-        """The joints of a batch of `iic_tf.Pairs`, by head."""
-        return joints_of_pairs(self, data, names, self.radius, training)
+        """The joints of a batch of `iic_tf.Pairs`, by head, and the sums of further losses."""
+        heads = [name for name in names if head_of(name) is None]
+        maps = maps_of_pairs(self, data, heads, training)
+        found = {head: joints_of_maps(maps[head], data, self.radius) for head in heads}
+        for head in filter(None, map(head_of, names)):
+            of_x = [p for p, _ in maps[head]]
+            found[name_of(head)] = self.further.sums(
+                *(of_x, data["x"], data.get("valid"), self.decoders.get(head, ()))
+            )
+        return found
+
+    def loss_of(self, sums: Any, name: str) -> Any:
+        if head_of(name) is None:
+            return super().loss_of(sums, name)
+        return self.further.loss_of(sums)
+
+    def further_in(self, phase: str) -> tuple[str, ...]:
+        return tuple(map(name_of, self.monitors_in(phase))) if self.further.any else ()
+
+    # --- decoders
+
+    def _decoders(self) -> dict[str, list[Decoder]]:
+        """One for each sub-head, by head: each has classes of its own."""
+        if not self.reconstruction:
+            return {}
+        return {
+            head: [
+                Decoder(self.channels, self.width, name=f"{head}_decoder", dtype=self.dtype_policy)
+                for _ in range(self.sub_heads)
+            ]
+            for head in self.heads
+        }
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        super().build(input_shape)
+        for head, decoders in self.decoders.items():
+            for decoder in decoders:
+                decoder.build((*input_shape[:-1], self.clusters[head]))
+
+    def parts(self) -> dict[str, list[Any]]:
+        own = {
+            f"{head}_decoder": [v for one in decoders for v in one.trainable_variables]
+            for head, decoders in self.decoders.items()
+        }
+        return {**super().parts(), **own}
+
+    def parts_in(self, phase: str) -> tuple[str, ...]:
+        decoders = [f"{head}_decoder" for head in self.monitors_in(phase) if self.decoders]
+        return (*super().parts_in(phase), *decoders)
+
+    # --- whitening
+
+    @property
+    def window_radius(self) -> int:
+        return super().window_radius + (self.whitener.radius if self.whitener else 0)
+
+    def whitened(self, x: Any) -> Any:
+        return x if self.whitener is None else self.whitener(ops.cast(x, "float32"))
+
+    def before_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
+        """Fit the whitening to the crops of the pairs' first epoch, unless it has been; see `Fit`.
+
+        Raises:
+            InputError: there is no patch that holds data.
+        """
+        if self.whitener is None or self.whitener.fitted:
+            return
+        side = self.whitener.side
+        rng = generator(getattr(pairs, "seed", 0), 0, 0, "whitening")
+        rows = drawn_rows(
+            (
+                patches(image, side, None if valid is None else valid.numpy()[i], PLACES, rng)
+                for images, valid in pairs.plain_views(0)
+                for i, image in enumerate(images.numpy())
+            ),
+            *(SAMPLE, rng),
+        )
+        if not len(rows):
+            wanted = f"crops with patches of {side}×{side} valid pixels, to fit the whitening to"
+            raise expected(wanted, "none")
+        self.whitener.fit(rows)
+
+    def after_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
+        """As `before_epoch`: an untrained network's images are whitened, too."""
+        self.before_epoch(pairs, epoch)
+
+    def check_batch(self, data: Any) -> None:
+        super().check_batch(data)
+        if self.whitener is None or self._whitened or not tf.executing_eagerly():
+            return
+        if not self.whitener.fitted:
+            raise InputError(
+                "Expected a whitening that was fitted, as fit(pairs, callbacks=[Fit(pairs)]) does "
+                "before the first epoch; received a model whose whitening was not."
+            )
+        # Asked for once: on a GPU each look at a weight waits for all steps before.
+        self._whitened = True
+
+
+def check_whitened_inputs(inputs: str, whitening: str) -> None:
+    """Whitening must be known, and none where gradients are seen.
+
+    Raises:
+        InputError: it is not.
+    """
+    check_whitening(whitening)
+    if whitening != NONE and inputs != BANDS:
+        raise expected(f"inputs {BANDS} with whitening", inputs, "inputs")

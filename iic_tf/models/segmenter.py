@@ -106,8 +106,12 @@ class Segmenter(SelfSupervised):
         """The trunk's features, `[batch, ⌈h/stride⌉, ⌈w/stride⌉, features]`."""
         if x.shape[-1] != self.channels:
             raise expected(f"images of {self.channels} channels", x.shape[-1], "channels")
-        x = ops.cast(x, self.compute_dtype)
+        x = ops.cast(self.whitened(x), self.compute_dtype)
         return self.trunk(network_input(x, self.inputs), training=training)
+
+    def whitened(self, x: Any) -> Any:
+        """What the network is shown of images in 0 to 1: themselves, as a rule."""
+        return x
 
     def enlarged(self, features: Any, head: str, x: Any, training: bool) -> list[Any]:
         """What a head makes of features, at the size of images `x`."""
@@ -128,13 +132,25 @@ def joints_of_pairs(
 
     Both views go through the network as one batch.
     """
+    maps = maps_of_pairs(model, data, heads, training)
+    return {head: joints_of_maps(maps[head], data, radius) for head in heads}
+
+
+def maps_of_pairs(
+    model: Segmenter, data: dict[str, Any], heads: Sequence[str], training: bool
+) -> dict[str, list[tuple[Any, Any]]]:
+    """Probabilities of x, and of gx as they come, by head and sub-head."""
     features = model.features(ops.concatenate([data["x"], data["gx"]]), training)
-    joints: dict[str, Any] = {}
-    for head in heads:
-        found = []
-        for maps in model.enlarged(features, head, data["x"], training):
-            p, q = ops.split(maps, 2)
-            q = undo(q, data)
-            found.append(segmentation_joints(p, q, radius, data.get("valid")))
-        joints[head] = ops.stack(found)
-    return joints
+    return {
+        head: [
+            tuple(ops.split(maps, 2))
+            for maps in model.enlarged(features, head, data["x"], training)
+        ]
+        for head in heads
+    }
+
+
+def joints_of_maps(maps: Sequence[tuple[Any, Any]], data: dict[str, Any], radius: int) -> Any:
+    """Joints of a head's maps of a batch of pairs, `[sub_heads, (2 radius + 1)², k, k]`."""
+    valid = data.get("valid")
+    return ops.stack([segmentation_joints(p, undo(q, data), radius, valid) for p, q in maps])

@@ -41,6 +41,10 @@ class SumsModel(SelfSupervised):
         """Whose losses a phase trains."""
         return tuple(self.meters)
 
+    def further_in(self, phase: str) -> tuple[str, ...]:
+        """Names of further sums, whose losses a phase trains beside those of the monitors."""
+        return ()
+
     def parts_in(self, phase: str) -> tuple[str, ...]:
         """The parts that a phase trains."""
         return tuple(self.parts())
@@ -60,7 +64,8 @@ class SumsModel(SelfSupervised):
 
     def train_phase(self, data: dict[str, Any], phase: str) -> dict[str, Any]:
         """One step on the parts of a phase, by the loss of the sums over the global batch."""
-        names = self.monitors_in(phase)
+        monitors = self.monitors_in(phase)
+        names = (*monitors, *self.further_in(phase))
         parts = {name: self.parts()[name] for name in self.parts_in(phase)}
         variables = [variable for part in parts.values() for variable in part]
 
@@ -105,7 +110,7 @@ class SumsModel(SelfSupervised):
         by_part = {name: [next(rest) for _ in part] for name, part in parts.items()}
         sound = self.step_on(by_part, loss, data, resting)
         # Who takes steps by hand sees it, too.
-        shown = tf.where(sound, loss / len(names), float("nan"))
+        shown = tf.where(sound, loss / len(monitors), float("nan"))
         self.loss_meter.update_state(shown)
         return {"loss": self.loss_meter.result()}
 

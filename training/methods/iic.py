@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from iic_tf.errors import expected
+from iic_tf.models.fitting import Fit
 from iic_tf.models.iic_clusterer import IICClusterer
-from iic_tf.models.iic_segmenter import IICSegmenter
+from iic_tf.models.iic_segmenter import IICSegmenter, check_whitened_inputs
 from iic_tf.training.cluster_pictures import draw_joint
 from iic_tf.training.memory_estimate import joints
 from iic_tf.training.methods.registry import method
@@ -18,6 +19,7 @@ from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Names, Real, Values, Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING, check_turns
 from iic_tf.views.numbered_batches import NumberedBatches
+from iic_tf.views.whitening import NONE
 
 ABOUT = "mutual information of the classes of paired views, with an overclustering head"
 PAPER = "Ji, Henriques, Vedaldi: Invariant Information Clustering, ICCV 2019"
@@ -86,6 +88,23 @@ class IICSegmentation(_IIC, SegmentationRecipe):
     collapsed: Flag = Field(
         False, description="one information of the joints summed over displacements"
     )
+    ncut: Real = Field(
+        0.0, ge=0, allow_inf_nan=False, description="weight of the soft normalised cut / (k − 1)"
+    )
+    smooth: Real = Field(
+        0.0, ge=0, allow_inf_nan=False, description="weight of neighbours' squared differences"
+    )
+    reconstruction: Real = Field(
+        0.0, ge=0, allow_inf_nan=False, description="weight of the image's squared errors"
+    )
+    whitening: Literal["none", "channels", "patches"] = Field(
+        NONE, description="of images: none, channels or patches of 3×3; of inputs bands"
+    )
+
+    @model_validator(mode="after")
+    def _check_whitening(self) -> IICSegmentation:
+        check_whitened_inputs(self.inputs, self.whitening)
+        return self
 
     def build(self, channels: int) -> IICSegmenter:
         return IICSegmenter(
@@ -100,11 +119,29 @@ class IICSegmentation(_IIC, SegmentationRecipe):
             overclustering_lamb=self.overclustering_lamb,
             collapsed=self.collapsed,
             turns=self.turns,
+            ncut=self.ncut,
+            smooth=self.smooth,
+            reconstruction=self.reconstruction,
+            whitening=self.whitening,
             dtype=self.precision,
         )
 
     def describe_model(self) -> str:
-        return f"{self.clusters[OVERCLUSTERING]} overclusters"
+        further = [
+            f", {name} {getattr(self, name):g}"
+            for name in ("ncut", "smooth", "reconstruction")
+            if getattr(self, name)
+        ]
+        if self.whitening != NONE:
+            further.append(f", whitened {self.whitening}")
+        return f"{self.clusters[OVERCLUSTERING]} overclusters{''.join(further)}"
+
+    @property
+    def fits(self) -> bool:
+        return self.whitening != NONE
+
+    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+        return [Fit(pairs)] if self.fits else []
 
     @property
     def reach(self) -> int | None:

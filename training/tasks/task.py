@@ -108,7 +108,7 @@ def untrained_model(recipe: Recipe, task: type[Task], place: Mapping[str, Any], 
     """The model of a run before its training, with what its method fits fitted."""
     config = run.config()
     model = fresh_model(recipe, config["channels"], config["seed"])
-    if type(recipe).fitting is not Recipe.fitting:
+    if recipe.fits:
         for callback in recipe.fitting(task(recipe, place).pairs(config["seed"])):
             callback.set_model(model)
             callback.on_epoch_end(0)
