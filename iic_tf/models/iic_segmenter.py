@@ -12,13 +12,13 @@ from iic_tf.models.segmenter import Segmenter, joints_of_pairs
 from iic_tf.models.two_heads import TwoHeads
 from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.pixel_head import PixelHead
-from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
+from iic_tf.turns import HEADS, MAIN
 from iic_tf.views.inputs import check_inputs
 
 
 @keras.saving.register_keras_serializable("iic_tf")
 class IICSegmenter(TwoHeads, Segmenter):
-    """Network C with a main and an overclustering head, trained by mutual information.
+    """Network C with a main and perhaps an overclustering head, trained by mutual information.
 
     Xu Ji, João Henriques, Andrea Vedaldi: Invariant Information Clustering for Unsupervised Image
     Classification and Segmentation, 2019; the objective is eq. 10 of the IID preprint (2018).
@@ -29,7 +29,7 @@ class IICSegmenter(TwoHeads, Segmenter):
     Args:
         classes: clusters of the main head, 2 or more.
         overclusters: clusters of the auxiliary overclustering head, 2 or more (the papers take 3
-            to 8 times as many as classes).
+            to 8 times as many as classes); 0 or None for a model without that head.
         channels: bands of the images.
         width: factor of the network's channel counts.
         sub_heads: sub-heads of each head.
@@ -40,7 +40,8 @@ class IICSegmenter(TwoHeads, Segmenter):
         overclustering_lamb: λ of the overclustering head.
         collapsed: take one information of the joints summed over displacements.
         turns: which heads are trained in epoch 0, 1, …, over and over: `overclustering`, `main`,
-            or `both` at once. The papers' is an epoch of each.
+            or `both` at once. None means the papers' epoch of each, or `main` alone where there is
+            no other head.
 
     Raises:
         InputError: a value outside its range.
@@ -54,7 +55,7 @@ class IICSegmenter(TwoHeads, Segmenter):
     def __init__(
         self,
         classes: int,
-        overclusters: int,
+        overclusters: int | None,
         channels: int,
         width: float = 1.0,
         sub_heads: int = 1,
@@ -63,7 +64,7 @@ class IICSegmenter(TwoHeads, Segmenter):
         lamb: float = 1.0,
         overclustering_lamb: float = 1.0,
         collapsed: bool = False,
-        turns: Sequence[str] = (OVERCLUSTERING, MAIN),
+        turns: Sequence[str] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -73,7 +74,7 @@ class IICSegmenter(TwoHeads, Segmenter):
         if radius < 0:
             raise expected("radius >= 0", radius, "radius")
         self.classes = classes
-        self.overclusters = overclusters
+        self.overclusters = overclusters or 0
         self.channels = channels
         self.width = width
         self.sub_heads = sub_heads
@@ -83,7 +84,10 @@ class IICSegmenter(TwoHeads, Segmenter):
         self.overclustering_lamb = overclustering_lamb
         self.collapsed = collapsed
         self.trunk = NetworkC(width, name="trunk", dtype=self.dtype_policy)
-        self.add_heads(PixelHead, HEADS, turns, displacements=(2 * radius + 1) ** 2)
+        # The overclustering head comes first in the papers' epochs.
+        heads = HEADS if self.overclusters else (MAIN,)
+        turns = heads[::-1] if turns is None else turns
+        self.add_heads(PixelHead, heads, turns, displacements=(2 * radius + 1) ** 2)
         self.build((None, None, None, channels))
 
     def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
