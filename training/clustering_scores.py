@@ -17,7 +17,7 @@ from iic_tf.data.scene import IGNORE
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import PixelKMeans, confusion_matrix
 from iic_tf.training.cluster_pictures import draw_matched
-from iic_tf.training.folds import FoldConfusions
+from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.progress import progress, track
 from iic_tf.training.run import Run
 from iic_tf.views.central_views import central_views
@@ -40,10 +40,10 @@ class ClusteringScores:
         clusters: how many, by the model's answers.
         view: the view x of the training.
         source: where the images are.
-        folds: how many.
+        split: of the labelled images, for the mapping.
 
     Raises:
-        InputError: nothing labelled, or data missing.
+        InputError: nothing labelled, too few for the split, or data missing.
     """
 
     unit = "images"
@@ -57,7 +57,7 @@ class ClusteringScores:
         clusters: dict[str, int],
         view: ImageView,
         source: Source,
-        folds: int,
+        split: Split,
     ):
         self.model = model
         self.clusters = clusters
@@ -78,9 +78,18 @@ class ClusteringScores:
         own = said(self.config, self.set, getattr(source, "data", None))
         self.notes = (*self.set.notes, *own)
         self.names = self.set.class_names or tuple(map(str, range(self.set.classes or 0)))
-        self.folds = min(folds, self.images)
-        order = generator(self.config["seed"], 0, 0, "folds").permutation(len(self.set))
-        self.fold_of = order % self.folds
+        self.split = split
+        self.folds, self.fold_of = self._parts(self.config["seed"])
+
+    def _parts(self, seed: int) -> tuple[int, NDArray[np.int64]]:
+        """How many parts there are, and that of each image."""
+        if self.split.labelled is None:
+            folds = min(self.split.folds, self.images)
+            return folds, generator(seed, 0, 0, "folds").permutation(len(self.set)) % folds
+        known = np.flatnonzero(self.truth != IGNORE)
+        of = np.ones(len(self.set), np.int64)
+        of[known[self.split.draw(len(known), seed)]] = 0
+        return 2, of
 
     def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained`, `untrained`, `kmeans` or `kmeans_features`."""
@@ -99,7 +108,8 @@ class ClusteringScores:
                     for head in self.clusters
                 }
                 for part in parts
-            ]
+            ],
+            mapped_first=self.split.labelled is not None,
         )
 
     def draw(self, mapping: NDArray[np.integer], folder: Path) -> list[str]:

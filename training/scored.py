@@ -22,7 +22,7 @@ class Scored(Protocol):
 
     @property
     def baselines(self) -> tuple[str, ...]:
-        """Which of `evaluate.BASELINES` there are."""
+        """Which of `score_table.BASELINES` there are."""
         ...
 
     @property
@@ -47,7 +47,7 @@ class Scored(Protocol):
 
     @property
     def folds(self) -> int:
-        """Into how many folds they are split."""
+        """Into how many parts they are split; see `Split`."""
         ...
 
     @property

@@ -18,7 +18,7 @@ from iic_tf.errors import InputError, expected
 from iic_tf.metrics import confusion_matrix
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.dim_images import misfit_note
-from iic_tf.training.folds import FoldConfusions, split_folds
+from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.labellers import KMeansLabeller, Labeller, NetworkLabeller
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
@@ -38,10 +38,10 @@ class SegmentationScores:
         source: where the labelled images are.
         trained_on: where the images of the training are.
         masks: whether the network was given pixels of a class alone.
-        folds: how many.
+        split: of the labelled images, for the mapping.
 
     Raises:
-        InputError: nothing labelled, or data missing.
+        InputError: nothing labelled, too few for the split, or data missing.
     """
 
     unit = "pixels"
@@ -56,7 +56,7 @@ class SegmentationScores:
         source: Source,
         trained_on: Source,
         masks: bool,
-        folds: int,
+        split: Split,
     ):
         self.served = served
         self.clusters = clusters
@@ -74,7 +74,8 @@ class SegmentationScores:
         self.names = self.scenes.classes.names
         self.images, self.of = len(self.scenes.scenes), len(every.scenes)
         names = [scene.name for scene in self.scenes.scenes]
-        self.fold_images = split_folds(names, folds, self.config["seed"])
+        self.split = split
+        self.fold_images = split.parts(names, self.config["seed"])
         self.folds = len(self.fold_images)
 
     def _of_training(self, every: SceneSet, trained_on: Source) -> SceneSet:
@@ -93,7 +94,9 @@ class SegmentationScores:
 
     def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained`, `untrained` or `kmeans`."""
-        return confusions(self._labeller(which), self.scenes, self.fold_images, f"scoring {which}")
+        labeller = self._labeller(which)
+        found = confusions(labeller, self.scenes, self.fold_images, f"scoring {which}")
+        return replace(found, mapped_first=self.split.labelled is not None)
 
     def draw(self, mapping: NDArray[np.integer], folder: Path) -> list[str]:
         """Nothing beside the confusion pictures."""
