@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from iic_tf.metrics import many_to_one
 from iic_tf.training.atomic import replacing
 from iic_tf.views.draws import generator
 
-_DAMAGE = (OSError, ValueError, KeyError, EOFError)
+_DAMAGE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error)
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,8 @@ class LabelCounts:
         if not path.is_file():
             return None
         try:
-            with np.load(path) as stored:
+            # Opened here: NumPy would leave a damaged one open.
+            with path.open("rb") as file, np.load(file) as stored:
                 values = {name: stored[name] for name in ("rows", "images", "test", "seconds")}
             images, seconds = int(values["images"]), float(values["seconds"])
             return cls(values["rows"], images, values["test"], seconds)
