@@ -25,7 +25,8 @@ from seeded_runs import arguments, each_seed, spread, wanted
 
 from iic_tf.cli import main as command
 from iic_tf.metrics import scores
-from iic_tf.training.evaluate import chosen_overclusters, summary
+from iic_tf.training.best_losses import chosen_overclusters
+from iic_tf.training.evaluate import summary
 from iic_tf.training.folds import FoldConfusions
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run

@@ -22,7 +22,8 @@ from seeded_runs import call, each_seed
 
 from iic_tf.data import load_scenes
 from iic_tf.metrics import normalised_mutual_information, scores
-from iic_tf.training.evaluate import best_losses
+from iic_tf.training.best_losses import best_losses
+from iic_tf.training.folds import Split
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.segmentation import SegmentationTask
@@ -69,7 +70,7 @@ def measured(run: Path, options: list[str], seed: int) -> dict[str, Any]:
         call(["train", *options, "--seed", str(seed), "--out", str(run), "--overwrite"])
         seconds = time.monotonic() - began
         trained = Run.open(run)
-        scored = SegmentationTask.scored(trained, run_recipe(trained), {}, 5)
+        scored = SegmentationTask.scored(trained, run_recipe(trained), {}, Split())
         found = scored.found("trained")
         whole = found.whole(MAIN, 0)
         shares = whole.sum(0) / whole.sum()

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.crops import box_mean
 from iic_tf.data.scene import IGNORE
+from iic_tf.training.folds import Split
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.segmentation_scores import SegmentationScores
@@ -58,7 +59,7 @@ def row(folder: Path) -> list[str]:
     if not isinstance(recipe, SegmentationRecipe):
         raise SystemExit(f"Expected a run on scenes at '{folder}'; received one of {recipe.task}.")
     found = json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))
-    scores = SegmentationTask.scored(run, recipe, {}, found["folds"])
+    scores = SegmentationTask.scored(run, recipe, {}, Split(found["folds"]))
     seed = scores.config["seed"]
     accuracies = [found["overclustering"]["accuracy"]]
     for model in (run.load_best(), fresh_model(recipe, scores.config["channels"], seed)):

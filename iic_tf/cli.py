@@ -19,6 +19,7 @@ from typing import Any, Literal
 from iic_tf.console import one_line, prepare_console
 from iic_tf.errors import InputError, expected
 from iic_tf.options import Given, Option, Verb, command, from_source
+from iic_tf.study_plan import STUDY_EXAMPLES, study_options
 from iic_tf.train_plan import plan, train_options
 from iic_tf.version import __version__
 
@@ -166,7 +167,12 @@ def _data_options(*names: str) -> list[Option]:
 def _evaluate_options() -> list[Option]:
     folds = "of labelled images: overclusters of each get the classes that the others give"
     data = _data_options("data", *MASK_OPTIONS)
-    return [RUN, *data, Option("folds", int, f"folds {folds}", "F", default=5)]
+    labelled = "in place of folds: map from N labelled images, drawn, and score all others"
+    return [
+        *(RUN, *data, Option("folds", int, f"folds {folds}", "F", default=5)),
+        Option("labelled", int, labelled, "N"),
+        Option("classes", int, "score K groups of the finest clusters by their tree, too", "K"),
+    ]
 
 
 def _evaluate(given: Given) -> None:
@@ -174,7 +180,12 @@ def _evaluate(given: Given) -> None:
     from iic_tf.training.run import Run
 
     places = {key: given[key] for key in ("data", *MASK_OPTIONS) if key in given}
-    evaluate(Run.open(given["run"]), places, given.get("folds", 5), _say)
+    labelled = given.get("labelled")
+    if labelled is not None and "folds" in given:
+        raise expected("--folds or --labelled", "both")
+    evaluate(
+        Run.open(given["run"]), places, given.get("folds", 5), _say, labelled, given.get("classes")
+    )
 
 
 def _label_options() -> list[Option]:
@@ -288,6 +299,13 @@ def _export(given: Given) -> None:
     export(run, given["format"], given.get("out"), overwrite, say=_say, **asked)
 
 
+def _study(given: Given) -> None:
+    from iic_tf.study_plan import study
+
+    with _terminable():
+        study(given, _say)
+
+
 # --- what there is
 
 
@@ -338,6 +356,9 @@ VERBS = (
     Verb("label", "name the clusters of a run, once", _label, _label_options, LABEL_EXAMPLES),
     Verb("predict", "segment or label images with a run", _predict, _predict_options),
     Verb("export", "write a SavedModel or an ONNX model", _export, _export_options),
+    Verb(
+        "study", "many runs of a recipe and what they show", _study, study_options, STUDY_EXAMPLES
+    ),
     Verb("recipes", "list the recipes, or show one", _recipes, lambda: [NAME]),
     Verb("methods", "list the methods", _methods),
     Verb("datasets", "list the data sets", _datasets),

@@ -39,7 +39,7 @@ def test_circle_projection_is_coloured_by_truth() -> None:
         assert shown.getpixel((150, 150)) == colour
 
 
-@pytest.mark.parametrize("k", [1, 2, 70, 256])
+@pytest.mark.parametrize("k", [1, 2, 70, 280])
 def test_circle_projection_of_any_number_of_clusters(k: int) -> None:
     assert circle_projection(sure_of(list(range(k)), k), side=160).size == (160, 160)
 
@@ -47,8 +47,6 @@ def test_circle_projection_of_any_number_of_clusters(k: int) -> None:
 def test_circle_projection_refuses() -> None:
     with pytest.raises(InputError, match="160 pixels"):
         circle_projection(np.ones((1, 1)), side=159)
-    with pytest.raises(InputError, match="1 to 256"):
-        circle_projection(sure_of([0], 257))
 
 
 def test_animation_runs_and_is_small() -> None:

@@ -12,7 +12,7 @@ import pytest
 from tiny_run import make_run
 
 from iic_tf.errors import InputError
-from iic_tf.training.evaluate import best_losses
+from iic_tf.training.best_losses import best_losses
 from iic_tf.training.model_file import check_model_file
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run

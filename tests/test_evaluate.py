@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from iic_tf.errors import InputError
-from iic_tf.training.evaluate import best_losses, evaluate, overclustering
+from iic_tf.training.best_losses import best_losses
+from iic_tf.training.evaluate import evaluate, overclustering
 from iic_tf.training.folds import FoldConfusions, split_folds
 from iic_tf.training.run import Run
 from iic_tf.turns import OVERCLUSTERING

@@ -80,7 +80,7 @@ def test_a_model_is_made_again_from_its_config():
     ("wrong", "message"),
     [
         ({"classes": 1}, "at least 2 clusters in a head; received clusters=1"),
-        ({"overclusters": 0}, "at least 2 clusters in a head; received clusters=0"),
+        ({"overclusters": 1}, "at least 2 clusters in a head; received clusters=1"),
         ({"channels": 0}, "at least 1 channel; received channels=0"),
         ({"width": 0}, "width > 0"),
         ({"sub_heads": 0}, "at least 1 sub-head"),

@@ -55,7 +55,7 @@ def test_class_counts():
     told = check_class_count(scenes, 2, asked_for=False)
     assert told.notes == (
         "the masks have 3 classes (class 0, class 1, class 2), the run finds 2: iic-tf evaluate "
-        "will refuse to score it",
+        "will score it many to one",
     )
     with pytest.raises(
         InputError, match=r"of 2 classes.*of 3: class 0, .*\(--classes 3\)"

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from iic_tf.errors import InputError, expected
 from iic_tf.models.class_map import class_table
 from iic_tf.pictures import palette
+from iic_tf.training.best_losses import chosen_overclusters
 from iic_tf.training.best_model import best_model
 from iic_tf.training.cluster_tree_file import finest_head, tree_of_run
-from iic_tf.training.evaluate import chosen_overclusters
 from iic_tf.training.linear_file import load_fine_tuned, load_linear
 from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning, model_mark, read_meaning
 from iic_tf.training.recipe_files import run_recipe
@@ -115,13 +115,23 @@ def read_own_meaning(run: Run) -> Meaning:
     return meaning
 
 
-def _groups(run: Run, recipe: Any, model: Any, classes: int) -> Answer:
+def groups_of(run: Run, model: Any, groups: int) -> NDArray[np.int64]:
+    """The group of each of the finest head's clusters, by their tree.
+
+    Raises:
+        InputError: fewer than 2 groups, or more than there are clusters.
+    """
     head, sub_head = finest(run, model)
     clusters = model.clusters[head]
-    if not 2 <= classes <= clusters:
+    if not 2 <= groups <= clusters:
         wanted = f"2 to {clusters} classes, as many as the {head} head of {run.folder} has clusters"
-        raise expected(wanted, classes, "classes")
-    group = tree_of_run(run, model, head, sub_head).cut(classes)
+        raise expected(wanted, groups, "classes")
+    return tree_of_run(run, model, head, sub_head).cut(groups)
+
+
+def _groups(run: Run, recipe: Any, model: Any, classes: int) -> Answer:
+    group = groups_of(run, model, classes)
+    head, sub_head = finest(run, model)
     mapped = TASKS[recipe.task].mapped(model, head, sub_head, class_table(group, classes))
     return _numbered(TASKS[recipe.task].served(run, mapped, recipe))
 

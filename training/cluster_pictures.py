@@ -89,7 +89,7 @@ def draw_matched(
         images: the data set, with labels.
         view: the view x of the training.
         names: of the classes.
-        mapping: integers `[classes]`, the class of each cluster, one to one.
+        mapping: integers `[clusters]`, the class of each cluster; those of one class are added up.
         seed: of the sample of images.
 
     Returns:
@@ -97,8 +97,7 @@ def draw_matched(
     """
     sample = cluster_sample(images, SAMPLE, seed)
     found = predictor(model)(sample, view)[model.sub_head]
-    p = np.empty_like(found)
-    p[:, mapping] = found
+    p = found @ np.eye(len(names), dtype=found.dtype)[mapping]
     truth = sample.labels
     assert truth is not None
     pictures = {

@@ -36,6 +36,7 @@ def cluster_sample(images: ImageSet, most: int, seed: int) -> ImageSet:
         labels=None if images.labels is None else images.labels[drawn],
         files=None if images.files is None else tuple(images.files[i] for i in drawn),
         extra=None,
+        test=0,
     )
 
 

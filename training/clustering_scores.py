@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,10 @@ from iic_tf.data.scene import IGNORE
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import PixelKMeans, confusion_matrix
 from iic_tf.training.cluster_pictures import draw_matched
-from iic_tf.training.folds import FoldConfusions
+from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.progress import progress, track
 from iic_tf.training.run import Run
+from iic_tf.turns import MAIN
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView
@@ -40,10 +41,10 @@ class ClusteringScores:
         clusters: how many, by the model's answers.
         view: the view x of the training.
         source: where the images are.
-        folds: how many.
+        split: of the labelled images, for the mapping.
 
     Raises:
-        InputError: nothing labelled, or data missing.
+        InputError: nothing labelled, too few for the split, or data missing.
     """
 
     unit = "images"
@@ -57,7 +58,7 @@ class ClusteringScores:
         clusters: dict[str, int],
         view: ImageView,
         source: Source,
-        folds: int,
+        split: Split,
     ):
         self.model = model
         self.clusters = clusters
@@ -78,9 +79,18 @@ class ClusteringScores:
         own = said(self.config, self.set, getattr(source, "data", None))
         self.notes = (*self.set.notes, *own)
         self.names = self.set.class_names or tuple(map(str, range(self.set.classes or 0)))
-        self.folds = min(folds, self.images)
-        order = generator(self.config["seed"], 0, 0, "folds").permutation(len(self.set))
-        self.fold_of = order % self.folds
+        self.split = split
+        self.folds, self.fold_of = self._parts(self.config["seed"])
+
+    def _parts(self, seed: int) -> tuple[int, NDArray[np.int64]]:
+        """How many parts there are, and that of each image."""
+        if self.split.labelled is None:
+            folds = min(self.split.folds, self.images)
+            return folds, generator(seed, 0, 0, "folds").permutation(len(self.set)) % folds
+        known = np.flatnonzero(self.truth != IGNORE)
+        of = np.ones(len(self.set), np.int64)
+        of[known[self.split.draw(len(known), seed)]] = 0
+        return 2, of
 
     def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained`, `untrained`, `kmeans` or `kmeans_features`."""
@@ -99,8 +109,20 @@ class ClusteringScores:
                     for head in self.clusters
                 }
                 for part in parts
-            ]
+            ],
+            mapped_first=self.split.labelled is not None,
         )
+
+    def named(self, served: Any, without: Collection[str]) -> tuple[NDArray[np.int64], int]:
+        """Counts of a model's own classes, as `SegmentationScores.named`."""
+        names = self.set.files or tuple(f"number {i}" for i in range(len(self.set)))
+        out = set(without)
+        kept = (self.truth != IGNORE) & np.array([name not in out for name in names])
+        kept = kept if kept.any() else self.truth != IGNORE
+        labels = self._of_network(served.model, "named classes")[MAIN][0]
+        k = served.model.classes
+        counts = confusion_matrix(self.truth[kept], labels[kept], len(self.names), k)
+        return counts, int(kept.sum())
 
     def draw(self, mapping: NDArray[np.integer], folder: Path) -> list[str]:
         """Draw the clusters under the names of their classes, with what is right and wrong."""

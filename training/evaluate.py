@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iic_tf.data.registry import check_options
-from iic_tf.errors import InputError, expected
 from iic_tf.metrics import (
     Scores,
     adjusted_rand_index,
     apply_mapping,
+    many_to_one,
     normalised_mutual_information,
     one_to_one,
     scores,
 )
 from iic_tf.pictures import confusion_picture
 from iic_tf.training.atomic import replacing
-from iic_tf.training.folds import FoldConfusions
+from iic_tf.training.best_losses import best_losses, chosen_overclusters
+from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.json_files import write_json
+from iic_tf.training.named_scores import grouped_scores, named_scores
 from iic_tf.training.places import make_folder, place_of
 from iic_tf.training.recipe import LAST, LOWEST
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
-from iic_tf.training.scored import Scored
+from iic_tf.training.score_table import MANY_TO_ONE, ONE_TO_ONE, protocol, table
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.turns import MAIN, OVERCLUSTERING
-
-BASELINES = {
-    "kmeans": "k-means on pixels",
-    "kmeans_features": "k-means on untrained features",
-    "untrained": "untrained network",
-}
 
 CHOSEN_BY = {
     LOWEST: "lowest unsupervised loss of epoch and sub-head",
@@ -50,6 +46,8 @@ def evaluate(
     places: Mapping[str, str] | None = None,
     folds: int = 5,
     say: Callable[[str], None] = print,
+    labelled: int | None = None,
+    classes: int | None = None,
 ) -> dict[str, Any]:
     """Score the best model of a run; write `evaluation.json` and confusion pictures.
 
@@ -57,10 +55,15 @@ def evaluate(
     data's folder.
 
     The main head is matched one to one by the Hungarian method over all that is labelled (the
-    papers' unsupervised protocol). For the overclustering head the labelled images are split into
-    folds: each fold is scored with the many-to-one mapping that the others give, so that every
-    label counts once and nothing is scored with its own. Sub-heads were chosen in training, by
-    loss.
+    papers' unsupervised protocol), where it has a cluster for each class. For the overclustering
+    head, IIC*'s one head, and a main head of more or fewer clusters than the labels have classes,
+    the labelled images are split into folds: each fold is scored with the many-to-one mapping that
+    the others give, so that every label counts once and nothing is scored with its own. With
+    `labelled` so many drawn images give the mapping, of either kind, and all others are scored.
+    Sub-heads were chosen in training, by loss.
+
+    Classes that `iic-tf label` named are scored as they are named, on images whose labels did not
+    name them, where there are any.
 
     Args:
         run: a trained run.
@@ -68,50 +71,62 @@ def evaluate(
             `class_file`, `image_glob`, `mask_glob`; what is left out stays as it was in training.
         folds: how many; as many as there are labelled images where these are fewer.
         say: gets each line shown to the user.
+        labelled: from how many images the mapping is, in place of folds.
+        classes: score so many groups of the finest head's clusters by their tree, too.
 
     Raises:
-        InputError: nothing labelled, another number of classes than the run has, data missing, or
-            a place that the run's data set does not know.
+        InputError: nothing labelled, or no more than `labelled`, data missing, or a place that the
+            run's data set does not know.
     """
-    if folds < 2:
-        raise expected("at least 2 folds", folds, "folds")
+    split = Split(folds, labelled)
     recipe = run_recipe(run)
     check_options(run.config()["source"].get("dataset", "folder"), places or {})
     place = place_of(run, places or {})
-    scored = TASKS[recipe.task].scored(run, recipe, place.source, folds)
+    scored = TASKS[recipe.task].scored(run, recipe, place.source, split)
     names = scored.names
-    if len(names) != recipe.classes:
-        raise InputError(
-            f"Expected {recipe.classes} classes in the labels, as many as the run's main head has "
-            f"clusters; received {len(names)}: {', '.join(names)}."
-        )
+    matched = recipe.one_to_one and recipe.clusters[MAIN] == len(names)
     chosen = run.load_best().sub_head
     notes = (*place.notes, *scored.notes)
     for note in notes:
         say(f"note: {note}")
-    say(f"scoring {scored.images} labelled images of {scored.of}")
+    if recipe.one_to_one and not matched:
+        say(
+            f"note: the labels have {len(names)} classes ({', '.join(names)}), the main head "
+            f"{recipe.clusters[MAIN]} clusters: they are mapped many to one"
+        )
+    images = scored.images - (labelled or 0)
+    say(f"scoring {images} labelled images of {scored.of}")
     found = {which: scored.found(which) for which in ("trained", *scored.baselines)}
     losses, over = best_losses(run), chosen_overclusters(run)
-    result = summary(found["trained"], names, chosen, over)
-    result["sub_heads"] = sub_heads(found["trained"], names, losses[MAIN])
+    result = summary(found["trained"], names, chosen, over, matched)
+    result["sub_heads"] = sub_heads(found["trained"], names, losses[MAIN], matched)
     result["baselines"] = {
-        name: summary(found[name], names, 0, None if over is None else 0)
+        name: summary(found[name], names, 0, None if over is None else 0, matched)
         for name in scored.baselines
     }
     result |= {
         "sub_head": chosen,
         "chosen_by": CHOSEN_BY[recipe.keep],
-        "images": scored.images,
-        "folds": scored.folds,
+        "mapping": ONE_TO_ONE if matched else MANY_TO_ONE,
+        "largest_class": largest_class(result),
+        "images": images,
+        "labelled": labelled,
+        "folds": None if labelled else scored.folds,
         "fold_images": scored.fold_images,
-        "protocol": protocol(scored, over is not None),
+        "protocol": protocol(scored, over is not None, matched, labelled),
         "source": place.source,
         "notes": notes,
     }
+    if classes is not None:
+        result["groups"] = grouped_scores(run, found["trained"], names, classes)
+    told = named_scores(run, scored, place.source)
+    if told is not None:
+        result["named"] = told
     make_folder(place.pictures)
     write_json(place.file, result)
-    drawn = _pictures(place.pictures, found["trained"], names, chosen, over)
-    drawn += scored.draw(one_to_one(found["trained"].whole(MAIN, chosen)), place.pictures)
+    drawn = _pictures(place.pictures, found["trained"], names, chosen, over, matched)
+    shown = found["trained"].shown(MAIN, chosen)
+    drawn += scored.draw((one_to_one if matched else many_to_one)(shown), place.pictures)
     for line in table(result):
         say(line)
     written = [place.file, *(place.pictures / name for name in drawn)]
@@ -119,51 +134,8 @@ def evaluate(
     return result
 
 
-def protocol(scored: Scored, overclusters: bool) -> str:
-    """How scores were taken, in a sentence."""
-    main = f"main head: one to one (Hungarian method) over all labelled {scored.unit}"
-    if not overclusters:
-        return main
-    if scored.folds == 1:
-        return main + "; overclustering: many to one, mapped and scored on the same one image"
-    return (
-        main + f"; overclustering: many to one, each of {scored.folds} folds of images with the "
-        "mapping of the others"
-    )
-
-
-def best_losses(run: Run) -> dict[str, list[float]]:
-    """The losses of each head's sub-heads in the best epoch; none where there is no such head.
-
-    It is the one whose model is kept: the last that was the best so far, by `KeepBest`.
-    """
-    try:
-        with run.metrics_file.open(encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        kept = [row for row in rows if row.get("best") == "1"]
-        best = kept[-1] if kept else min(rows, key=lambda row: float(row["main_loss"]))
-        losses: dict[str, list[float]] = {}
-        for head in (MAIN, OVERCLUSTERING):
-            found = losses[head] = []
-            while f"{head}_loss_{len(found)}" in best:
-                found.append(float(best[f"{head}_loss_{len(found)}"]))
-        if not losses[MAIN]:
-            raise ValueError("no losses of sub-heads")
-        return losses
-    except (OSError, ValueError, TypeError, KeyError, csv.Error) as error:
-        raise InputError(
-            f"Expected the figures of each epoch in {run.metrics_file}; received {error!r}."
-        ) from error
-
-
-def chosen_overclusters(run: Run) -> int | None:
-    """The overclustering sub-head of lowest loss in the best epoch; None without such a head."""
-    losses = best_losses(run)[OVERCLUSTERING]
-    return int(np.argmin(losses)) if losses else None
-
-
 def sub_heads(
-    found: FoldConfusions, names: Sequence[str], losses: Sequence[float]
+    found: FoldConfusions, names: Sequence[str], losses: Sequence[float], matched: bool = True
 ) -> dict[str, Any]:
     """Loss and accuracy of every sub-head of the main head.
 
@@ -172,8 +144,7 @@ def sub_heads(
     """
     accuracies = []
     for i in range(len(losses)):
-        matrix = found.whole(MAIN, i)
-        accuracies.append(scores(matrix, one_to_one(matrix), names).accuracy)
+        accuracies.append(scores(*mapped(found, MAIN, i, matched), names).accuracy)
     return {
         "losses": list(losses),
         "accuracies": accuracies,
@@ -183,69 +154,68 @@ def sub_heads(
 
 
 def summary(
-    found: FoldConfusions, names: Sequence[str], main: int, over: int | None
+    found: FoldConfusions,
+    names: Sequence[str],
+    main: int,
+    over: int | None,
+    matched: bool = True,
 ) -> dict[str, Any]:
     """Scores of one labeller: the main head at the top, `overclustering` inside, if any."""
-    matrix = found.whole(MAIN, main)
-    result = scores(matrix, one_to_one(matrix), names).to_json()
+    result = head_scores(found, names, MAIN, main, matched).to_json()
     if over is not None:
         result["overclustering"] = overclustering(found, names, over).to_json()
     return result
 
 
+def mapped(
+    found: FoldConfusions, head: str, sub_head: int, matched: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Counts by class and cluster of what is scored, and the class of each of their columns.
+
+    Args:
+        found: the counts.
+        head: whose.
+        sub_head: its number.
+        matched: one to one; else many to one, as `FoldConfusions.across`.
+    """
+    if matched:
+        return found.whole(head, sub_head), one_to_one(found.shown(head, sub_head))
+    return found.across(head, sub_head)
+
+
 def overclustering(found: FoldConfusions, names: Sequence[str], over: int) -> Scores:
-    """Many to one, each fold with the mapping of the others; NMI and ARI need no mapping."""
-    whole = found.whole(OVERCLUSTERING, over)
+    """Many to one, each fold with the mapping of the others."""
+    return head_scores(found, names, OVERCLUSTERING, over, matched=False)
+
+
+def head_scores(
+    found: FoldConfusions, names: Sequence[str], head: str, sub_head: int, matched: bool
+) -> Scores:
+    """Of one head, see `mapped`; NMI and ARI need no mapping."""
+    whole = found.whole(head, sub_head)
     return replace(
-        scores(*found.across(OVERCLUSTERING, over), names),
+        scores(*mapped(found, head, sub_head, matched), names),
         nmi=normalised_mutual_information(whole),
         ari=adjusted_rand_index(whole),
     )
 
 
-def table(result: dict[str, Any]) -> list[str]:
-    """The scores as lines of text."""
-    lines = [f"{'':34}accuracy  mean IoU     NMI     ARI"]
-    rows = [("trained, one to one", result)]
-    rows += [(f"  {BASELINES[name]}", row) for name, row in result["baselines"].items()]
-    if "overclustering" in result:
-        rows.append(("trained, overclusters many to one", result["overclustering"]))
-        rows += [
-            (f"  {BASELINES[name]}", row["overclustering"])
-            for name, row in result["baselines"].items()
-        ]
-    for name, row in rows:
-        figures = (row[k] for k in ("accuracy", "mean_iou", "nmi", "ari"))
-        lines.append(f"{name:34}" + "".join(f"{v:8.3f}" for v in figures))
-    lines.append(f"{'class':24}  share  precision  recall    IoU")
-    for line in result["per_class"]:
-        cells = (line[k] for k in ("share", "precision", "recall", "iou"))
-        text = ["   —" if v is None else f"{v:.3f}" for v in cells]
-        lines.append(f"{line['name'][:24]:24}  {text[0]}      {text[1]}   {text[2]}  {text[3]}")
-    if len(result["sub_heads"]["losses"]) > 1:
-        lines += _sub_head_lines(result)
-    lines.append(result["protocol"])
-    return lines
-
-
-def _sub_head_lines(result: dict[str, Any]) -> list[str]:
-    own = result["sub_heads"]
-    pairs = zip(own["losses"], own["accuracies"], strict=True)
-    told = ", ".join(f"{loss:.3f} → {accuracy:.3f}" for loss, accuracy in pairs)
-    return [
-        f"sub-heads, loss → accuracy: {told}",
-        f"  chosen by loss: {result['sub_head']}; mean accuracy {own['mean']:.3f}; the best with "
-        f"labels, which nobody has: {own['best_with_labels']:.3f}",
-    ]
+def largest_class(result: Mapping[str, Any]) -> dict[str, Any]:
+    """The class that most of what is scored is of: its share is the accuracy of saying only it."""
+    largest = max(result["per_class"], key=lambda line: line["share"])
+    return {"name": largest["name"], "share": largest["share"]}
 
 
 def _pictures(
-    folder: Path, found: FoldConfusions, names: Sequence[str], main: int, over: int | None
+    folder: Path,
+    found: FoldConfusions,
+    names: Sequence[str],
+    main: int,
+    over: int | None,
+    matched: bool,
 ) -> list[str]:
-    matrix = found.whole(MAIN, main)
-    pictures = {
-        "confusion.png": (apply_mapping(matrix, one_to_one(matrix), len(names)), "one to one"),
-    }
+    counts = apply_mapping(*mapped(found, MAIN, main, matched), len(names))
+    pictures = {"confusion.png": (counts, ONE_TO_ONE if matched else MANY_TO_ONE)}
     if over is not None:
         across = apply_mapping(*found.across(OVERCLUSTERING, over), len(names))
         pictures["confusion_overclustering.png"] = (across, "overclusters, many to one")

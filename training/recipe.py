@@ -42,6 +42,8 @@ class Recipe(Values):
 
     loss_label: ClassVar[str] = LOSS
     """What stands beside the curves of the losses."""
+    most_clusters: ClassVar[int] = MOST_CLUSTERS
+    """In a head; label images and their legends have no more numbers and colours."""
     replicas_differ: ClassVar[str] = ""
     """Why several replicas do not equal one device; empty where they do."""
 
@@ -100,10 +102,11 @@ class Recipe(Values):
                 f"{self.steps} of {self.batch}",
             )
         for name, count in self.clusters.items():
-            if count > MOST_CLUSTERS:
+            if count > self.most_clusters:
                 raise InputError(
-                    f"Expected at most {MOST_CLUSTERS} clusters in a head, which label files and "
-                    f"pictures have numbers and colours for; received {count} of the {name} head."
+                    f"Expected at most {self.most_clusters} clusters in a head, which label files "
+                    f"and pictures have numbers and colours for; received {count} of the {name} "
+                    "head."
                 )
         return self
 
@@ -130,6 +133,11 @@ class Recipe(Values):
     def clusters(self) -> dict[str, int]:
         """How many clusters there are, by the model's answers; `main` first."""
         return {"main": self.classes}
+
+    @property
+    def one_to_one(self) -> bool:
+        """Whether the main head has a cluster for each class, as to be matched one to one."""
+        return self.clusters["main"] == self.classes
 
     @property
     def answers(self) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,7 @@ class Scored(Protocol):
 
     @property
     def baselines(self) -> tuple[str, ...]:
-        """Which of `evaluate.BASELINES` there are."""
+        """Which of `score_table.BASELINES` there are."""
         ...
 
     @property
@@ -47,7 +47,7 @@ class Scored(Protocol):
 
     @property
     def folds(self) -> int:
-        """Into how many folds they are split."""
+        """Into how many parts they are split; see `Split`."""
         ...
 
     @property
@@ -57,6 +57,10 @@ class Scored(Protocol):
 
     def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained` or a baseline."""
+        ...
+
+    def named(self, served: Any, without: Collection[str]) -> tuple[NDArray[np.int64], int]:
+        """Counts of a model's own classes on images but some, and of how many images."""
         ...
 
     def draw(self, mapping: NDArray[np.integer], folder: Path) -> list[str]:

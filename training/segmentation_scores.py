@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,12 @@ from iic_tf.errors import InputError, expected
 from iic_tf.metrics import confusion_matrix
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.dim_images import misfit_note
-from iic_tf.training.folds import FoldConfusions, split_folds
+from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.labellers import KMeansLabeller, Labeller, NetworkLabeller
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 from iic_tf.training.whole_scene import shows_all
+from iic_tf.turns import MAIN
 
 WINDOW = 512
 
@@ -38,10 +39,10 @@ class SegmentationScores:
         source: where the labelled images are.
         trained_on: where the images of the training are.
         masks: whether the network was given pixels of a class alone.
-        folds: how many.
+        split: of the labelled images, for the mapping.
 
     Raises:
-        InputError: nothing labelled, or data missing.
+        InputError: nothing labelled, too few for the split, or data missing.
     """
 
     unit = "pixels"
@@ -56,7 +57,7 @@ class SegmentationScores:
         source: Source,
         trained_on: Source,
         masks: bool,
-        folds: int,
+        split: Split,
     ):
         self.served = served
         self.clusters = clusters
@@ -74,7 +75,8 @@ class SegmentationScores:
         self.names = self.scenes.classes.names
         self.images, self.of = len(self.scenes.scenes), len(every.scenes)
         names = [scene.name for scene in self.scenes.scenes]
-        self.fold_images = split_folds(names, folds, self.config["seed"])
+        self.split = split
+        self.fold_images = split.parts(names, self.config["seed"])
         self.folds = len(self.fold_images)
 
     def _of_training(self, every: SceneSet, trained_on: Source) -> SceneSet:
@@ -93,7 +95,25 @@ class SegmentationScores:
 
     def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained`, `untrained` or `kmeans`."""
-        return confusions(self._labeller(which), self.scenes, self.fold_images, f"scoring {which}")
+        labeller = self._labeller(which)
+        found = confusions(labeller, self.scenes, self.fold_images, f"scoring {which}")
+        return replace(found, mapped_first=self.split.labelled is not None)
+
+    def named(self, served: Any, without: Collection[str]) -> tuple[NDArray[np.int64], int]:
+        """Counts of a model's own classes, of images but some; of all where these are all.
+
+        Args:
+            served: answers with classes, as `MappedSegmenter` does.
+            without: names of images.
+
+        Returns:
+            Counts `[classes, the model's classes]`, and of how many images.
+        """
+        names = [s.name for s in self.scenes.scenes]
+        kept = [n for n in names if n not in without] or names
+        scenes = self.scenes.pick(kept)
+        found = confusions(NetworkLabeller(served), scenes, [kept], "scoring named classes")
+        return found.whole(MAIN, 0), len(kept)
 
     def draw(self, mapping: NDArray[np.integer], folder: Path) -> list[str]:
         """Nothing beside the confusion pictures."""

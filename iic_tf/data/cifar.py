@@ -169,6 +169,7 @@ def _load(
         np.concatenate([images for images, _ in read]),
         np.concatenate([classes for _, classes in read]),
         names,
+        test=len(read[-1][0]) if files[-1].stem.startswith("test") and len(files) > 1 else 0,
     )
 
 

@@ -32,6 +32,7 @@ class ImageSet:
         files: where the images came from files of their own: the path of each, relative to the
             data set's folder.
         notes: what the user has to know of the data, a line each: what was left out or converted.
+        test: how many images, the last ones, are the publisher's test part; 0: not known.
 
     Raises:
         InputError: something of the above does not hold.
@@ -44,6 +45,7 @@ class ImageSet:
     extra: NDArray[np.uint8] | None = None
     files: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    test: int = 0
 
     def __post_init__(self) -> None:
         self._check_images()

@@ -80,7 +80,7 @@ def check_class_count(scenes: SceneSet, wanted: int, asked_for: bool) -> SceneSe
     names = scenes.classes.names
     message = (
         f"the masks have {len(names)} classes ({_listed(names)}), the run finds {wanted}: "
-        "iic-tf evaluate will refuse to score it"
+        "iic-tf evaluate will score it many to one"
     )
     if not asked_for:
         return replace(scenes, notes=(*scenes.notes, message))

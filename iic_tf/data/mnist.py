@@ -97,6 +97,7 @@ def load_mnist(folder: str | Path, name: Literal["mnist", "fashion_mnist"] = "mn
         np.concatenate([images, test_images])[..., None],
         np.concatenate([labels, test_labels]),
         CLASS_NAMES[name],
+        test=len(test_images),
     )
 
 

@@ -87,6 +87,7 @@ def load_stl10(folder: str | Path) -> ImageSet:
         np.concatenate(labels),
         CLASS_NAMES,
         extra,
+        test=len(mapped["test"]) if len(mapped) == 2 else 0,
     )
 
 

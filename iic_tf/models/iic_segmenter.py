@@ -17,7 +17,7 @@ from iic_tf.models.two_heads import TwoHeads
 from iic_tf.networks.decoder import Decoder
 from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.pixel_head import PixelHead
-from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
+from iic_tf.turns import HEADS, MAIN
 from iic_tf.views.draws import generator
 from iic_tf.views.inputs import BANDS, check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
@@ -31,7 +31,7 @@ SAMPLE = 200_000
 
 @keras.saving.register_keras_serializable("iic_tf")
 class IICSegmenter(TwoHeads, Segmenter):
-    """Network C with a main and an overclustering head, trained by mutual information.
+    """Network C with a main and perhaps an overclustering head, trained by mutual information.
 
     Xu Ji, João Henriques, Andrea Vedaldi: Invariant Information Clustering for Unsupervised Image
     Classification and Segmentation, 2019; the objective is eq. 10 of the IID preprint (2018).
@@ -42,7 +42,7 @@ class IICSegmenter(TwoHeads, Segmenter):
     Args:
         classes: clusters of the main head, 2 or more.
         overclusters: clusters of the auxiliary overclustering head, 2 or more (the papers take 3
-            to 8 times as many as classes).
+            to 8 times as many as classes); 0 or None for a model without that head.
         channels: bands of the images.
         width: factor of the network's channel counts.
         sub_heads: sub-heads of each head.
@@ -53,7 +53,8 @@ class IICSegmenter(TwoHeads, Segmenter):
         overclustering_lamb: λ of the overclustering head.
         collapsed: take one information of the joints summed over displacements.
         turns: which heads are trained in epoch 0, 1, …, over and over: `overclustering`, `main`,
-            or `both` at once. The papers' is an epoch of each.
+            or `both` at once. None means the papers' epoch of each, or `main` alone where there is
+            no other head.
         ncut: weight of the soft normalised cut of x (`losses.soft_ncut`, divided by the clusters
             less one) in the loss of each head that is trained in the turn; 0: none.
         smooth: weight of `losses.neighbour_difference`, likewise.
@@ -80,7 +81,7 @@ class IICSegmenter(TwoHeads, Segmenter):
     def __init__(
         self,
         classes: int,
-        overclusters: int,
+        overclusters: int | None,
         channels: int,
         width: float = 1.0,
         sub_heads: int = 1,
@@ -89,7 +90,7 @@ class IICSegmenter(TwoHeads, Segmenter):
         lamb: float = 1.0,
         overclustering_lamb: float = 1.0,
         collapsed: bool = False,
-        turns: Sequence[str] = (OVERCLUSTERING, MAIN),
+        turns: Sequence[str] | None = None,
         ncut: float = 0.0,
         smooth: float = 0.0,
         reconstruction: float = 0.0,
@@ -104,7 +105,7 @@ class IICSegmenter(TwoHeads, Segmenter):
         if radius < 0:
             raise expected("radius >= 0", radius, "radius")
         self.classes = classes
-        self.overclusters = overclusters
+        self.overclusters = overclusters or 0
         self.channels = channels
         self.width = width
         self.sub_heads = sub_heads
@@ -114,7 +115,10 @@ class IICSegmenter(TwoHeads, Segmenter):
         self.overclustering_lamb = overclustering_lamb
         self.collapsed = collapsed
         self.trunk = NetworkC(width, name="trunk", dtype=self.dtype_policy)
-        self.add_heads(PixelHead, HEADS, turns, displacements=(2 * radius + 1) ** 2)
+        # The overclustering head comes first in the papers' epochs.
+        heads = HEADS if self.overclusters else (MAIN,)
+        turns = heads[::-1] if turns is None else turns
+        self.add_heads(PixelHead, heads, turns, displacements=(2 * radius + 1) ** 2)
         self.ncut = ncut
         self.smooth = smooth
         self.reconstruction = reconstruction

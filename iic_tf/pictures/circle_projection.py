@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from iic_tf.data.image_set import NO_LABEL
 from iic_tf.errors import InputError, expected
-from iic_tf.pictures.colours import palette
+from iic_tf.pictures.colours import cycled
 from iic_tf.pictures.predictions import Predictions
 from iic_tf.pictures.text import font, shorten
 
@@ -56,7 +56,7 @@ def circle_projection(
         raise expected("a side of 160 pixels or more", side, "side")
     known = Predictions(probabilities, names, truth)
     count, k = known.p.shape
-    colours = [*(tuple(c) for c in palette(k).tolist()), _UNKNOWN]
+    colours = [*(tuple(c) for c in cycled(k).tolist()), _UNKNOWN]
     angles = 2.0 * np.pi * np.arange(k) / k
     # Rows of pictures run downwards.
     places = np.stack([np.sin(angles), -np.cos(angles)], axis=1)

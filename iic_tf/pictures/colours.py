@@ -65,6 +65,11 @@ def palette(k: int) -> NDArray[np.uint8]:
     return _colours()[:k].copy()
 
 
+def cycled(k: int) -> NDArray[np.uint8]:
+    """Colours of `k` clusters, 1 or more: uint8 `[k, 3]`; from the 257th on they come again."""
+    return palette(min(k, 256))[np.arange(k) % 256]
+
+
 @cache
 def _colours() -> NDArray[np.uint8]:
     candidates = _candidates()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from iic_tf.errors import InputError, expected
-from iic_tf.pictures.colours import palette
+from iic_tf.pictures.colours import cycled, palette
 from iic_tf.pictures.figure import FAINT, GRID, INK, new_figure, tidy, to_image
 from iic_tf.pictures.text import literal, shorten
 
@@ -130,7 +130,7 @@ def share_curves(epochs: Sequence[int], shares: NDArray[np.floating], title: str
 
     figure = new_figure(8.6, 4.8)
     axes = figure.subplots()
-    colours = [tuple(c) for c in palette(clusters) / 255.0]
+    colours = [tuple(c) for c in cycled(clusters) / 255.0]
     bands = axes.stackplot(at, known.T, colors=colours, edgecolor="white", linewidth=0.4)
     _scale_epochs(axes, epochs)
     axes.set_ylim(0.0, 1.0)

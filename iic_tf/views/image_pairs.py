@@ -49,7 +49,8 @@ class ImagePairs(NumberedBatches):
         seed: 0 or more.
         steps: batches in an epoch, of whichever turn. None: as many as it takes to see each
             ordinary image at least once.
-        turns: heads trained in epoch 0, 1, ..., repeated; the model's own.
+        turns: heads trained in epoch 0, 1, ..., repeated; the model's own. `("overclustering",)`
+            draws from the extra images in every epoch, as for IIC*'s one head.
         extra: draw from the extra images at all.
         epoch: number of the first epoch.
 
@@ -89,7 +90,8 @@ class ImagePairs(NumberedBatches):
         self.x = x
         self.gx = gx
         self.seed = seed
-        self.turns = check_turns(turns)
+        alone = tuple(turns) == (OVERCLUSTERING,)
+        self.turns = (OVERCLUSTERING,) if alone else check_turns(turns)
         self.extra = extra and images.extra is not None
         self.steps = steps or math.ceil(len(images) / batch)
 

@@ -43,6 +43,9 @@ class _IIC(Values):
     overclustering_lamb: Real = Field(
         1.0, ge=0, allow_inf_nan=False, description="λ of the overclustering head"
     )
+    star: Flag = Field(
+        False, description="one head of overclusters alone, mapped to classes afterwards (IIC*)"
+    )
     turns: Names = Field(
         (OVERCLUSTERING, MAIN), description="heads trained in epoch 0, 1, ..., repeated; or both"
     )
@@ -73,7 +76,18 @@ class _IIC(Values):
     @property
     def clusters(self) -> dict[str, int]:
         overclusters = self.overclusters or self.overclusters_per_class * self.classes
+        if self.star:
+            return {MAIN: overclusters}
         return {MAIN: self.classes, OVERCLUSTERING: overclusters}
+
+    @property
+    def one_to_one(self) -> bool:
+        return not self.star
+
+    @property
+    def taken_turns(self) -> tuple[str, ...]:
+        """The turns of the heads that there are."""
+        return (MAIN,) if self.star else self.turns
 
 
 @method("iic", ABOUT, PAPER)
@@ -108,8 +122,8 @@ class IICSegmentation(_IIC, SegmentationRecipe):
 
     def build(self, channels: int) -> IICSegmenter:
         return IICSegmenter(
-            classes=self.classes,
-            overclusters=self.clusters[OVERCLUSTERING],
+            classes=self.clusters[MAIN],
+            overclusters=self.clusters.get(OVERCLUSTERING, 0),
             channels=channels,
             width=self.width,
             sub_heads=self.sub_heads,
@@ -118,7 +132,7 @@ class IICSegmentation(_IIC, SegmentationRecipe):
             lamb=self.lamb,
             overclustering_lamb=self.overclustering_lamb,
             collapsed=self.collapsed,
-            turns=self.turns,
+            turns=self.taken_turns,
             ncut=self.ncut,
             smooth=self.smooth,
             reconstruction=self.reconstruction,
@@ -134,6 +148,8 @@ class IICSegmentation(_IIC, SegmentationRecipe):
         ]
         if self.whitening != NONE:
             further.append(f", whitened {self.whitening}")
+        if self.star:
+            return f"one head of {self.clusters[MAIN]} clusters (IIC*){''.join(further)}"
         return f"{self.clusters[OVERCLUSTERING]} overclusters{''.join(further)}"
 
     @property
@@ -164,11 +180,12 @@ class IICClustering(_IIC, ClusteringRecipe):
     @property
     def clusters(self) -> dict[str, int]:
         both = super().clusters
+        # Of IIC* `overclusters` are the main head's.
         return both if self.overclustering else {MAIN: both[MAIN]}
 
     def build(self, channels: int) -> IICClusterer:
         return IICClusterer(
-            classes=self.classes,
+            classes=self.clusters[MAIN],
             overclusters=self.clusters.get(OVERCLUSTERING, 0),
             channels=channels,
             size=self.x.size,
@@ -178,11 +195,16 @@ class IICClustering(_IIC, ClusteringRecipe):
             inputs=self.inputs,
             lamb=self.lamb,
             overclustering_lamb=self.overclustering_lamb,
-            turns=self.turns,
+            turns=self.taken_turns,
             dtype=self.precision,
         )
 
     def describe_model(self) -> str:
+        if self.star:
+            return (
+                f"network {self.network}, {self.classes} classes, one head of "
+                f"{self.clusters[MAIN]} clusters (IIC*), {self.sub_heads} sub-heads"
+            )
         overclusters = self.clusters.get(OVERCLUSTERING, "no")
         return (
             f"network {self.network}, {self.classes} classes, {overclusters} overclusters, "
@@ -191,7 +213,8 @@ class IICClustering(_IIC, ClusteringRecipe):
 
     @property
     def wide_turns(self) -> tuple[str, ...]:
-        return self.turns
+        # The one head of IIC* is an overclustering head in that it sees unlabelled images, too.
+        return (OVERCLUSTERING,) if self.star else self.turns
 
     def draw_results(self, run: Run, model: Any, fixed: NumberedBatches) -> list[str]:
         return draw_joint(run, model, fixed)

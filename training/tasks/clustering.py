@@ -18,6 +18,7 @@ from iic_tf.training.best_model import best_model
 from iic_tf.training.circle import DrawCircle
 from iic_tf.training.cluster_pictures import draw_clusters
 from iic_tf.training.clustering_scores import ClusteringScores
+from iic_tf.training.folds import Split
 from iic_tf.training.memory_estimate import Estimate, step, training, weights
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
@@ -47,6 +48,8 @@ class ClusteringRecipe(Recipe):
     """Values of a run on whole images; each method adds its own."""
 
     task: ClassVar[str] = CLUSTERING
+    # Published runs have up to 1,000 (IIC 2019, supplementary table 3), and labels go to tables.
+    most_clusters: ClassVar[int] = 1024
 
     dataset: Text = Field("images", description="data set it was made for; folder or images: any")
     classes: Whole = Field(10, ge=2, description="classes to find")
@@ -206,7 +209,7 @@ class ClusteringTask(Task):
         return MappedClusterer(*args, **kwargs)
 
     @classmethod
-    def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], folds: int) -> Scored:
+    def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], split: Split) -> Scored:
         def model(trained: bool) -> Any:
             # That which is served and exported, float32 whatever the training was in.
             if trained:
@@ -215,7 +218,7 @@ class ClusteringTask(Task):
             return untrained_model(recipe.replaced(precision="float32"), cls, own, run)
 
         source = source_of(place, IMAGES)
-        return ClusteringScores(run, model, recipe.clusters, recipe.x, source, folds)
+        return ClusteringScores(run, model, recipe.clusters, recipe.x, source, split)
 
     @classmethod
     def served(cls, run: Run, model: Any, recipe: Any) -> ServedClusterer:

@@ -18,6 +18,7 @@ from iic_tf.models.class_map import MappedSegmenter
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.best_model import best_model
 from iic_tf.training.dim_images import dim_note
+from iic_tf.training.folds import Split
 from iic_tf.training.look import draw_found
 from iic_tf.training.memory_estimate import Estimate, step, training, weights
 from iic_tf.training.recipe import Recipe
@@ -88,7 +89,10 @@ class SegmentationTask(Task):
         self.recipe = recipe
         self.source = source_of(place, SCENES, classes=recipe.classes)
         given = any(getattr(self.source, name, None) for name in _MASKS)
-        self.scenes: SceneSet = check_class_count(self.source.load(), recipe.classes, given)
+        scenes: SceneSet = self.source.load()
+        # Clusters that are mapped to classes afterwards may be of any number.
+        matched = recipe.one_to_one
+        self.scenes = check_class_count(scenes, recipe.classes, given) if matched else scenes
 
     @property
     def channels(self) -> int:
@@ -179,7 +183,7 @@ class SegmentationTask(Task):
 
     @classmethod
     def scored(
-        cls, run: Run, recipe: Any, place: Mapping[str, Any], folds: int
+        cls, run: Run, recipe: Any, place: Mapping[str, Any], split: Split
     ) -> SegmentationScores:
         own = run.config()["source"]
 
@@ -195,7 +199,7 @@ class SegmentationTask(Task):
         source, trained_on = (source_of(p, SCENES, classes=recipe.classes) for p in (place, own))
         return SegmentationScores(
             *(run, served, recipe.clusters, recipe.downscale),
-            *(source, trained_on, recipe.masks, folds),
+            *(source, trained_on, recipe.masks, split),
         )
 
     @classmethod

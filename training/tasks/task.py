@@ -9,6 +9,7 @@ import keras
 
 from iic_tf.data.registry import Source, source_from_dict
 from iic_tf.models.self_supervised import SelfSupervised
+from iic_tf.training.folds import Split
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.scored import Scored
@@ -88,7 +89,7 @@ class Task:
         raise NotImplementedError
 
     @classmethod
-    def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], folds: int) -> Scored:
+    def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], split: Split) -> Scored:
         """What there is to score of a run, on the data set of these values."""
         raise NotImplementedError
 
