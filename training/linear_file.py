@@ -46,7 +46,7 @@ def load_linear(run: Run, head: str) -> LinearHead:
             config = json.loads(bytes(found["config"]))
             weights = [found[f"weight_{i}"] for i in range(len(found.files) - 1)]
         kept, model = config.pop("head"), config.pop("model")
-        linear = LinearHead.from_config(config)
+        linear: LinearHead = LinearHead.from_config(config)
         linear.set_weights(weights)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise InputError(

@@ -70,4 +70,5 @@ def tree_picture(
 
 def _root(values: NDArray[np.floating]) -> NDArray[np.floating]:
     """Square roots; 0 below 0, where Matplotlib looks, too."""
-    return np.sqrt(np.maximum(values, 0))
+    roots: NDArray[np.floating] = np.sqrt(np.maximum(values, 0))
+    return roots
