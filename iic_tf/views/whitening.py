@@ -153,4 +153,5 @@ def patches(
         places = np.sort(rng.choice(places, most, replace=False))
     rows, columns = np.divmod(places, windows.shape[1])
     # [n, channels, side, side] as they stand.
-    return windows[rows, columns].transpose(0, 2, 3, 1).reshape(len(places), -1)
+    found = windows[rows, columns].transpose(0, 2, 3, 1)
+    return found.reshape(len(places), side * side * channels)

@@ -140,6 +140,11 @@ class IICSegmentation(_IIC, SegmentationRecipe):
             dtype=self.precision,
         )
 
+    @property
+    def losses(self) -> str:
+        further = self.ncut or self.smooth or self.reconstruction
+        return super().losses + ("; training losses hold the further ones too" if further else "")
+
     def describe_model(self) -> str:
         further = [
             f", {name} {getattr(self, name):g}"
