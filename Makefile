@@ -28,6 +28,7 @@ setup: $(READY)
 demo: $(READY)
 	rm -rf runs/demo runs/demo-predictions
 	$(BIN)/iic-tf train --dataset scenes --recipe scenes-cpu --out runs/demo
+	$(BIN)/iic-tf label runs/demo --labelled 3
 	$(BIN)/iic-tf evaluate runs/demo
 	$(BIN)/iic-tf predict runs/demo scenes --out runs/demo-predictions
 	$(BIN)/iic-tf export runs/demo --format savedmodel
