@@ -19,6 +19,7 @@ from contract_runs import EVERY, arguments, recipe_file
 
 from iic_tf.cli import main
 from iic_tf.errors import InputError
+from iic_tf.training.answer import answer_of
 from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.methods.registry import methods, recipe_class
 from iic_tf.training.recipe import LAST
@@ -166,6 +167,30 @@ def test_exports_compute_what_keras_does(
     assert main(["export", str(runs(name, task).folder), "--format", form, "--overwrite"]) == 0
     difference = capsys.readouterr().out.partition("largest difference from the Keras model: ")[2]
     assert float(difference.split()[0]) < 1e-4
+
+
+@every
+def test_its_clusters_are_named(
+    name: str, task: str, runs: Any, tmp_path: Path, capsys: Any
+) -> None:
+    """By labels, many to one and by a classifier; scored, predicted and exported by their names."""
+    run = Run(tmp_path / "run")
+    shutil.copytree(runs(name, task).folder, run.folder)
+    assert main(["label", str(run.folder), "--suggest", "3"]) == 0
+    model, recipe = run.load_best(), run_recipe(run)
+    clusters = max(recipe.clusters.values())
+    assert answer_of(run, classes=clusters).served.model.classes == clusters
+    named = answer_of(run)
+    assert len(named.names) == 2
+    side = 24 if task != SEGMENTATION else 20
+    pixels = np.random.default_rng(0).integers(0, 256, (2, side, side, model.channels))
+    found = np.asarray(named.served(pixels.astype(np.float32))["probabilities"])
+    np.testing.assert_allclose(found.sum(-1), 1, atol=1e-5)
+    capsys.readouterr()
+    assert main(["label", str(run.folder), "--head", "linear"]) == 0
+    assert main(["evaluate", str(run.folder)]) == 0
+    assert "named classes (linear)" in capsys.readouterr().out
+    assert main(["export", str(run.folder), "--format", "onnx"]) == 0
 
 
 @every

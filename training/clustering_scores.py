@@ -161,7 +161,7 @@ class ClusteringScores:
                 np.concatenate([batch[head][i] for batch in found])
                 for i in range(len(found[0][head]))
             ]
-            for head in self.clusters
+            for head in found[0]
         }
 
     def _of_kmeans(self, values_of: Callable[[tf.Tensor], tf.Tensor], which: str) -> Labels:
