@@ -21,13 +21,13 @@ from iic_tf.views.draws import generator
 CORE = 256
 """Side of a window's core, in pixels that the network sees."""
 
-MOST_POINTS = 10_000
+MOST_POINTS = 5_000
 """How many labelled pixels are used of all images together."""
 
 
 @dataclass(frozen=True)
 class LabelledPoints:
-    """Labelled pixels, whose order means nothing.
+    """Labelled pixels.
 
     Attributes:
         inputs: float32 `[points, inputs]` of a `LinearHead`.
@@ -70,8 +70,8 @@ def labelled_points(
         downscale: that of the training.
         seed: of the sample.
         most: how many pixels in all.
-        places: rows and columns, `[n, 2]` of each scene, instead of a sample: see
-            `labelled_places`.
+        places: rows and columns, `[n, 2]` of each scene, all of them labelled, instead of a sample
+            (`labelled_places`). Points come in this order, scene by scene.
 
     Raises:
         InputError: no pixel is labelled.
@@ -101,7 +101,9 @@ def labelled_points(
             f"Expected labelled pixels in '{scenes.name}'; received none that hold data."
         )
     notes = (f"{empty} labelled pixels hold no data and were left out",) if empty else ()
-    return LabelledPoints(*(np.concatenate(v) for v in (found, classes, images)), notes)
+    return LabelledPoints(
+        np.concatenate(found), np.concatenate(classes), np.concatenate(images), notes
+    )
 
 
 def labelled_places(scenes: SceneSet, seed: int, most: int) -> list[NDArray[np.int64]]:
@@ -146,25 +148,29 @@ def _of_scene(
     served: ServedSegmenter,
     head: LinearHead,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:
-    """Inputs `[n, inputs]` and classes `[n]` at the places that hold data, and how many do not."""
+    """Inputs `[n, inputs]` and classes `[n]` at the places that hold data, in their order.
+
+    Beside them how many hold none.
+    """
     factor = served.downscale
     margin = max(served.margin, linear_margin(served.model, head) * factor)
-    found, classes, lost = [np.zeros((0, head.inputs), np.float32)], [np.zeros(0, np.int64)], 0
+    found = np.zeros((len(places), head.inputs), np.float32)
+    classes = np.full(len(places), IGNORE, np.int64)
     for window in windows(scene.height, scene.width, CORE * factor, margin, served.align):
         offset = places - np.asarray([window.top, window.left])
-        inside = ((offset >= 0) & (offset < (window.height, window.width))).all(axis=1)
-        if not inside.any():
+        inside = np.flatnonzero(
+            ((offset >= 0) & (offset < (window.height, window.width))).all(axis=1)
+        )
+        if not len(inside):
             continue
         raw, valid = read_with_valid(scene, *window.outer)
-        rows, columns = (places[inside] - window.outer[:2]).T
         if valid is not None:
-            holds = valid[rows, columns]
-            lost += int((~holds).sum())
-            inside[np.flatnonzero(inside)[~holds]] = False
-            rows, columns = rows[holds], columns[holds]
+            rows, columns = (places[inside] - np.asarray(window.outer[:2])).T
+            inside = inside[valid[rows, columns]]
+        cells = (places[inside] - np.asarray(window.outer[:2])) // factor
         maps = inputs(tf.constant(with_nan(raw, valid)[None]))[0]
-        index = np.stack([rows // factor, columns // factor], -1)
-        found.append(np.asarray(tf.gather_nd(maps, index), np.float32))
+        found[inside] = np.asarray(tf.gather_nd(maps, cells))
         mask = scene.read_mask(window.top, window.left, window.height, window.width)
-        classes.append(mask[tuple(offset[inside].T)].astype(np.int64))
-    return np.concatenate(found), np.concatenate(classes), lost
+        classes[inside] = mask[tuple(offset[inside].T)]
+    holds = classes != IGNORE
+    return found[holds], classes[holds], int((~holds).sum())

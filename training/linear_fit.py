@@ -149,7 +149,7 @@ def logistic_map(
     if len(there) == 1:
         bias[there] = 0
         return kernel, bias
-    regression: Any = LogisticRegression(C=strength, max_iter=300, tol=1e-3)
+    regression: Any = LogisticRegression(C=strength, max_iter=150, tol=1e-3)
     with warnings.catch_warnings():
         # Far enough: what is left to gain is below the noise of the labels.
         warnings.simplefilter("ignore", ConvergenceWarning)

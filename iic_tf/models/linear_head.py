@@ -137,6 +137,12 @@ class LinearHead(keras.layers.Layer):  # type: ignore[misc]
         parts = [large, *([box_means(large, self.pooled)] if self.pooled else [])]
         return tf.concat([*parts, local_statistics(x, self.windows)], -1)
 
+    def of_inputs(self, inputs: Any) -> Any:
+        """Probabilities `[..., classes]` of what `inputs_of` made, `[..., inputs]`."""
+        kernels = [self.kernel, *([self.pooled_kernel] if self.pooled else [])]
+        kernels += [self.statistics_kernel] if self.statistics else []
+        return ops.softmax(ops.matmul(inputs, ops.concatenate(kernels)) + self.bias, axis=-1)
+
     def logits(self, features: Any, x: Any = None, stride: int = 1) -> Any:
         """As `call`, before the softmax."""
         features = ops.cast(features, "float32")
