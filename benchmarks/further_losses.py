@@ -27,7 +27,7 @@ from iic_tf.cli import main as command
 from iic_tf.metrics import scores
 from iic_tf.training.best_losses import chosen_overclusters
 from iic_tf.training.evaluate import summary
-from iic_tf.training.folds import FoldConfusions
+from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.registry import TASKS
@@ -101,9 +101,10 @@ def one(folder: Path, options: list[str], seed: int, baselines: bool) -> dict[st
 def scored(run: Run, baselines: bool) -> dict[str, Any]:
     """Scores of the trained network and, if wanted, of the baselines by name."""
     recipe = run_recipe(run)
-    own: Any = TASKS[recipe.task].scored(run, recipe, run.config()["source"], FOLDS)
+    own: Any = TASKS[recipe.task].scored(run, recipe, run.config()["source"], Split(FOLDS))
     scenes = own.scenes
     own.scenes = dataclasses.replace(scenes, scenes=scenes.scenes[::EVERY])
+    own.fold_images = own.split.parts([s.name for s in own.scenes.scenes], own.config["seed"])
     over = chosen_overclusters(run)
     found = own.found("trained")
     trained = summary(found, own.names, run.load_best().sub_head, over)
