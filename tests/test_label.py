@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,10 @@ from tiny_run import make_clustering_run, make_run
 
 from iic_tf.cli import main
 from iic_tf.export.served_run import load_served
+from iic_tf.training import labelled
 from iic_tf.training.answer import answer_of
+from iic_tf.training.fine_tune import Tuning, fine_tune
+from iic_tf.training.fine_tune_images import fine_tune_images
 from iic_tf.training.run import Run
 
 
@@ -229,7 +233,9 @@ def test_names_of_a_model_that_was_trained_on_since_are_refused(
     assert main([*given[:-1], str(tmp_path / "main"), "--head", "main"]) == 0
 
 
-def test_whole_images_likewise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whole_images_likewise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     run = make_clustering_run(tmp_path, batch=4, evaluation_steps=2)
     rng = np.random.default_rng(0)
     for kind, bright in (("dark", 0), ("light", 150)):
@@ -256,3 +262,32 @@ def test_whole_images_likewise(tmp_path: Path, capsys: pytest.CaptureFixture[str
     with (out / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [r["name"] for r in rows] == [r["file"].split("/")[0] for r in rows]
+
+    short = Tuning(steps=6, batch=4, head_rate=1e-2)
+    tune = partial(fine_tune_images, tuning=short, folds=2)
+    monkeypatch.setattr(labelled, "fine_tune_images", tune)
+    assert main([*given, "--fine-tune"]) == 0
+    assert "fine-tuned for 6 steps" in capsys.readouterr().out
+    served = load_served(run)
+    moved = zip(served.model.model.trunk.weights, run.load_best().trunk.weights, strict=True)
+    assert max(float(np.abs(a.numpy() - b.numpy()).max()) for a, b in moved) > 0
+    assert main(["predict", str(run.folder), str(tmp_path / "things"), "--out", str(out)]) == 0
+
+
+def test_the_trunk_is_trained_on_with_labels(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    short = Tuning(steps=4, batch=2, crop=16)
+    monkeypatch.setattr(labelled, "fine_tune", partial(fine_tune, tuning=short, folds=2))
+    before = run.best.read_bytes()
+    assert main(["label", str(run.folder), *masks_of(run), "--fine-tune"]) == 0
+    assert "fine-tuned 0." in capsys.readouterr().out
+    assert yaml.safe_load(run.classes_file.read_text())["head"] == "fine-tuned"
+    assert run.best.read_bytes() == before
+    truth = np.asarray(Image.open(run.folder.parent / "masks/1.png"))
+    assert (labels(run, 1) == truth).mean() > 0.9
+    # Only its own features fit its head.
+    run.fine_tuned.unlink()
+    given = ["predict", str(run.folder), str(run.folder.parent / "images")]
+    assert main([*given, "--out", str(tmp_path / "o")]) == 2
+    assert "Fine-tune anew" in capsys.readouterr().err

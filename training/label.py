@@ -129,9 +129,14 @@ class Naming:
         if how != MAPPING:
             for note in fit.notes:
                 self.say(f"note: {note}")
-            head = how
+            head, linear = how, fit.onto(linear)
+            if how == FINE_TUNED:
+                tuned = data.fine_tune(self.model, self.say)
+                self.scores[FINE_TUNED], linear = tuned.score, tuned.head
+                with replacing(self.run.fine_tuned) as temporary:
+                    tuned.model.save(temporary)
             class_of = ClusterMapping(np.arange(linear.classes), ())
-            save_linear(self.run, fit.onto(linear), head)
+            save_linear(self.run, linear, head)
         meaning = meaning_of(head, class_of, data.classes.names, data.classes.colours, mark)
         self.keep(meaning, counts, self.scores.get(how))
         return meaning, counts

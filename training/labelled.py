@@ -20,6 +20,8 @@ from iic_tf.models.linear_head import LinearHead
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import palette, to_rgb
 from iic_tf.training.cluster_sample import cluster_sample
+from iic_tf.training.fine_tune import FineTuned, fine_tune
+from iic_tf.training.fine_tune_images import fine_tune_images
 from iic_tf.training.folds import split_folds
 from iic_tf.training.labelled_points import LabelledPoints, labelled_points
 from iic_tf.training.labellers import NetworkLabeller
@@ -82,6 +84,10 @@ class Labelled:
 
     def points(self, model: Any, head: LinearHead) -> LabelledPoints:
         """Labelled pixels or images with a linear head's inputs there."""
+        raise NotImplementedError
+
+    def fine_tune(self, model: Any, say: Callable[[str], None]) -> FineTuned:
+        """A copy of a model, trained on with the labels, and a linear head on its features."""
         raise NotImplementedError
 
     def views(self, served: Any) -> list[View]:
@@ -184,6 +190,10 @@ class _Scenes(Labelled):
         assert self.scenes is not None
         return labelled_points(model, head, self.scenes, self.downscale, self.seed)
 
+    def fine_tune(self, model: Any, say: Callable[[str], None]) -> FineTuned:
+        assert self.scenes is not None
+        return fine_tune(model, self.scenes, self.downscale, self.seed, say)
+
     def views(self, served: Any) -> list[View]:
         return survey_scenes(served, self.every, self.seed)
 
@@ -210,7 +220,7 @@ class _Images(Labelled):
 
             every = with_labels(every, points, attribute or "class")
         self.seed = config["seed"]
-        self.model, self.view = model, recipe.x
+        self.model, self.view, self.copies = model, recipe.x, recipe.gx
         labels = every.labels if every.labels is not None else np.full(len(every), NO_LABEL)
         names = every.files or tuple(f"number {i}" for i in range(len(every)))
         there = np.flatnonzero(labels != NO_LABEL)
@@ -247,6 +257,11 @@ class _Images(Labelled):
     def points(self, model: Any, head: LinearHead) -> LabelledPoints:
         found = self._each(lambda v: tf.cast(model.features(v), tf.float32))
         return LabelledPoints(found, self.labels[self.there], np.arange(len(found)))
+
+    def fine_tune(self, model: Any, say: Callable[[str], None]) -> FineTuned:
+        head = self.linear_head(model)
+        given = (model, self._picked(), self.points, head, self.copies, self.seed, say)
+        return fine_tune_images(*given)
 
     def _first(self) -> tf.Tensor:
         return next(iter(central_views(self._picked(), self.view)))[:1]
