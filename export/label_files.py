@@ -32,6 +32,7 @@ def write_labels(
     size: tuple[int, int],
     colours: NDArray[np.uint8],
     source: Path | None = None,
+    names: Mapping[int, str] | None = None,
 ) -> list[Path]:
     """Write `<name>_labels.png`, `<name>_labels.tif` or both; each whole or not at all.
 
@@ -49,6 +50,8 @@ def write_labels(
         size: height and width.
         colours: uint8 `[k, 3]`, k at most 256.
         source: the image's file.
+        names: of numbers that stand for classes; the TIFF says so in its band's metadata, as
+            `CLASS_3=road`, which `gdalinfo` and QGIS show.
     """
     png, tiff = folder / f"{name}_labels.png", folder / f"{name}_labels.tif"
     small = size[0] * size[1] <= LARGEST_PNG
@@ -71,7 +74,7 @@ def write_labels(
         return [png]
     place = place_of(source) if source is not None and is_tiff(source) else {}
     with replacing(tiff) as temporary:
-        write_tiff(temporary, strips, size, colours, place)
+        write_tiff(temporary, strips, size, colours, place, names)
     return [png, tiff] if small else [tiff]
 
 
@@ -86,6 +89,7 @@ def write_tiff(
     size: tuple[int, int],
     colours: NDArray[np.uint8],
     place: Mapping[str, Any],
+    names: Mapping[int, str] | None = None,
 ) -> None:
     """Write a tiled TIFF with a palette, holding a row of tiles in memory at a time.
 
@@ -95,6 +99,7 @@ def write_tiff(
         size: height and width.
         colours: uint8 `[k, 3]`, k at most 256.
         place: what `place_of` gives.
+        names: as of `write_labels`.
     """
     height, width = size
     with create_tiff(
@@ -113,6 +118,7 @@ def write_tiff(
         if len(colours) <= NO_DATA:
             table[NO_DATA] = (0, 0, 0, 0)
         target.write_colormap(1, table)
+        target.update_tags(1, **{f"CLASS_{number}": name for number, name in (names or {}).items()})
         top = 0
         for strip in regular(strips, TILE):
             target.write(strip, 1, window=Window(0, top, width, len(strip)))

@@ -193,7 +193,8 @@ def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool)
     numbers = np.arange(256, dtype=np.uint8)
     numbers[: len(legend.numbers)] = legend.numbers
     strips = (numbers[strip] for strip in labelling.strips())
-    write_labels(folder, scene.name, strips, size, legend.file_colours(), source)
+    names = dict(zip(legend.numbers.tolist(), legend.names, strict=True))
+    write_labels(folder, scene.name, strips, size, legend.file_colours(), source, names)
     with replacing(folder / f"{scene.name}_overlay.jpg") as temporary:
         picture = overlay(labelling.rgb, labelling.labels.astype(np.int64), legend.colours)
         picture.save(temporary, quality=90)

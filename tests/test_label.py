@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
+import tifffile
 import yaml
 from PIL import Image
 from tiny_run import make_clustering_run, make_run
@@ -157,6 +159,27 @@ def test_any_number_of_groups(run: Run, count: int) -> None:
     np.testing.assert_allclose(found.sum(-1), over.sum(-1), atol=1e-6)
     if count == 6:
         np.testing.assert_array_equal(found, over)
+
+
+def test_a_tiff_holds_names_and_colours(run: Run, tmp_path: Path) -> None:
+    assert main(["label", str(run.folder), *masks_of(run)]) == 0
+    text = (
+        run.classes_file.read_text()
+        .replace("class 0", "Straße: alt")
+        .replace("number: 1", "number: 9")
+    )
+    run.classes_file.write_text(text)
+    pixels = np.asarray(Image.open(run.folder.parent / "images/0.png"))
+    tifffile.imwrite(tmp_path / "a.tif", pixels)
+    out = tmp_path / "found"
+    assert main(["predict", str(run.folder), str(tmp_path / "a.tif"), "--out", str(out)]) == 0
+    with rasterio.open(out / "a_labels.tif") as file:
+        assert file.tags(1) == {"CLASS_0": "Straße: alt", "CLASS_9": "class 1"}
+        colours = file.colormap(1)
+        np.testing.assert_array_equal(file.read(1), labels(run))
+    legend = json.loads((out / "legend.json").read_text())
+    for number, one in legend.items():
+        assert "#" + bytes(colours[int(number)][:3]).hex() == one["colour"]
 
 
 def test_points_and_a_linear_classifier(run: Run, tmp_path: Path) -> None:

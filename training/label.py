@@ -241,8 +241,8 @@ def lines_of(meaning: Meaning, shares: Any) -> list[str]:
         lost = 0.0 if shares is None else sum(float(shares[c]) for c in meaning.guessed)
         told = ", ".join(map(str, meaning.guessed))
         lines.append(
-            f"no label touched clusters {told} ({lost:.1%} of everything): they have the class of "
-            "the nearest in the tree"
+            f"without a label or name: clusters {told} ({lost:.1%} of everything); they have the "
+            "class of the nearest in the tree"
         )
     empty = [one.name for one in meaning.classes if not one.clusters]
     if empty:
