@@ -161,6 +161,7 @@ def test_any_number_of_groups(run: Run, count: int) -> None:
         np.testing.assert_array_equal(found, over)
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 def test_a_tiff_holds_names_and_colours(run: Run, tmp_path: Path) -> None:
     assert main(["label", str(run.folder), *masks_of(run)]) == 0
     text = (
