@@ -26,7 +26,7 @@ from seeded_runs import arguments, each_seed, spread, wanted
 from iic_tf.cli import main as command
 from iic_tf.metrics import scores
 from iic_tf.training.evaluate import chosen_overclusters, summary
-from iic_tf.training.folds import FoldConfusions
+from iic_tf.training.folds import FoldConfusions, split_folds
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.registry import TASKS
@@ -103,6 +103,9 @@ def scored(run: Run, baselines: bool) -> dict[str, Any]:
     own: Any = TASKS[recipe.task].scored(run, recipe, run.config()["source"], FOLDS)
     scenes = own.scenes
     own.scenes = dataclasses.replace(scenes, scenes=scenes.scenes[::EVERY])
+    # Those of all would leave some without an image.
+    names = [scene.name for scene in own.scenes.scenes]
+    own.fold_images = split_folds(names, FOLDS, run.config()["seed"])
     over = chosen_overclusters(run)
     found = own.found("trained")
     trained = summary(found, own.names, run.load_best().sub_head, over)
