@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -51,7 +52,9 @@ def tree_of_run(run: Run, model: Any, head: str, sub_head: int | None) -> Cluste
         total += np.asarray(graph(fixed[step]), np.float64)
     tree = cluster_tree(total)
     values = {"merges": tree.merges, "losses": tree.losses, "shares": tree.shares}
-    write_json(run.tree_file, {**mark, **values})
+    # Of a folder that may not be written to it is made anew each time.
+    with contextlib.suppress(OSError):
+        write_json(run.tree_file, {**mark, **values})
     return tree
 
 
