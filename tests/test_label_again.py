@@ -14,6 +14,7 @@ from tiny_run import make_clustering_run, make_run
 from iic_tf.cli import main
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.labelled_images import image_names
+from iic_tf.errors import InputError
 from iic_tf.training.answer import answer_of
 from iic_tf.training.meaning import Meaning, NamedClass, read_meaning
 from iic_tf.training.run import Run
@@ -138,6 +139,40 @@ def test_stale_names_cost_nobody_the_scores_of_the_clusters(
     assert "named classes: not scored" in said
     assert "trained on since" in said
     assert json.loads(run.evaluation_file.read_text())["accuracy"] > 0
+
+
+def test_edited_names_are_still_those_of_the_images_that_named_them(run: Run) -> None:
+    assert main(["label", str(run.folder), "--labelled", "1"]) == 0
+    edited = run.classes_file.read_text().replace("class 0", "night")
+    images = json.loads(run.naming_file.read_text())["images"]
+    run.classes_file.write_text(edited)
+    assert main(["label", str(run.folder), "--names", str(run.classes_file)]) == 0
+    assert json.loads(run.naming_file.read_text())["images"] == images
+    assert main(["evaluate", str(run.folder)]) == 0
+    told = json.loads(run.evaluation_file.read_text())["named"]["how"]
+    assert told.startswith("of 2 labelled images, without the 1 that named them")
+
+
+def test_classes_called_by_numbers_have_these_numbers_in_maps(run: Run, tmp_path: Path) -> None:
+    lines = ["image,row,column,class", "0,1,1,12", "0,30,30,5", "1,5,5,5", "1,35,20,12"]
+    (tmp_path / "points.csv").write_text("\n".join(lines))
+    assert main(["label", str(run.folder), "--points", str(tmp_path / "points.csv")]) == 0
+    meaning = read_meaning(run.classes_file)
+    assert dict(zip(meaning.names, meaning.numbers.tolist(), strict=True)) == {"5": 5, "12": 12}
+    maps = answer_of(run).served(np.zeros((1, 40, 40, 3), np.float32))["labels"]
+    assert set(np.unique(maps)) <= {5, 12}
+
+
+def test_without_the_data_of_the_training_it_is_told_what_they_are_needed_for(run: Run) -> None:
+    images = Path(run.config()["source"]["data"])
+    images.rename(images.with_name("moved"))
+    try:
+        assert main(["label", str(run.folder)]) == 2
+        with pytest.raises(InputError, match="which of its clusters are alike"):
+            answer_of(run, classes=3)
+    finally:
+        images.with_name("moved").rename(images)
+    assert not run.tree_file.exists()
 
 
 def test_groups_that_cannot_be_had_are_told_before_scores_are_taken(

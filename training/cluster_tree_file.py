@@ -44,8 +44,15 @@ def tree_of_run(run: Run, model: Any, head: str, sub_head: int | None) -> Cluste
     if kept is not None:
         return kept
     recipe, config = run_recipe(run), run.config()
-    task: Any = TASKS[recipe.task](recipe, config["source"])
-    fixed = task.fixed_pairs(config["seed"])
+    try:
+        task: Any = TASKS[recipe.task](recipe, config["source"])
+        fixed = task.fixed_pairs(config["seed"])
+    except InputError as error:
+        raise InputError(
+            f"Expected the data that {run.folder} was trained on, to find out which of its "
+            f"clusters are alike; received none that can be read. {error} Once {run.tree_file} is "
+            "made, they are not needed."
+        ) from error
     total = np.zeros((model.clusters[head],) * 2)
     graph = task.joint_graph(model, head, sub_head)
     for step in track(range(min(len(fixed), BATCHES)), "which clusters are neighbours"):

@@ -216,9 +216,20 @@ class Naming:
                 "votes": counts.votes,
                 "expected_accuracy": expected_score,
             }
+        else:
+            known |= self._named_by(meaning)
         write_json(self.run.naming_file, known)
         meaning.write(self.run.classes_file)
         self.draw_tree(meaning if meaning.head == self.head else None)
+
+    def _named_by(self, meaning: Meaning) -> dict[str, Any]:
+        """The images whose labels named some of these classes before their names were edited."""
+        try:
+            before = json.loads(self.run.naming_file.read_text(encoding="utf-8"))
+            shared = set(before["classes"]) & set(meaning.names)
+            return {n: before[n] for n in ("source", "points", "images")} if shared else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def draw_tree(self, meaning: Meaning | None) -> Path:
         """Draw the tree, with the classes of its clusters where they have any."""
