@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
 from iic_tf.models.class_map import class_table
-from iic_tf.pictures import palette
+from iic_tf.pictures.colours import cycled
 from iic_tf.training.best_losses import chosen_overclusters
 from iic_tf.training.best_model import best_model
 from iic_tf.training.cluster_tree_file import finest_head, tree_of_run
@@ -166,4 +166,4 @@ def _named(run: Run, recipe: Any, model: Any) -> Answer:
 def _numbered(served: Any) -> Answer:
     k = served.model.classes
     names = tuple(f"cluster {index}" for index in range(k))
-    return Answer(served, names, palette(k), np.arange(k, dtype=np.int32))
+    return Answer(served, names, cycled(k), np.arange(k, dtype=np.int32))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -43,15 +44,24 @@ def tree_of_run(run: Run, model: Any, head: str, sub_head: int | None) -> Cluste
     if kept is not None:
         return kept
     recipe, config = run_recipe(run), run.config()
-    task: Any = TASKS[recipe.task](recipe, config["source"])
-    fixed = task.fixed_pairs(config["seed"])
+    try:
+        task: Any = TASKS[recipe.task](recipe, config["source"])
+        fixed = task.fixed_pairs(config["seed"])
+    except InputError as error:
+        raise InputError(
+            f"Expected the data that {run.folder} was trained on, to find out which of its "
+            f"clusters are alike; received none that can be read. {error} Once {run.tree_file} is "
+            "made, they are not needed."
+        ) from error
     total = np.zeros((model.clusters[head],) * 2)
     graph = task.joint_graph(model, head, sub_head)
     for step in track(range(min(len(fixed), BATCHES)), "which clusters are neighbours"):
         total += np.asarray(graph(fixed[step]), np.float64)
     tree = cluster_tree(total)
     values = {"merges": tree.merges, "losses": tree.losses, "shares": tree.shares}
-    write_json(run.tree_file, {**mark, **values})
+    # Of a folder that may not be written to it is made anew each time.
+    with contextlib.suppress(OSError):
+        write_json(run.tree_file, {**mark, **values})
     return tree
 
 

@@ -21,8 +21,10 @@ from iic_tf.metrics import (
     scores,
 )
 from iic_tf.pictures import confusion_picture
+from iic_tf.training.answer import groups_of
 from iic_tf.training.atomic import replacing
 from iic_tf.training.best_losses import best_losses, chosen_overclusters
+from iic_tf.training.best_model import best_model
 from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.json_files import write_json
 from iic_tf.training.named_scores import grouped_scores, named_scores
@@ -82,6 +84,9 @@ def evaluate(
     recipe = run_recipe(run)
     check_options(run.config()["source"].get("dataset", "folder"), places or {})
     place = place_of(run, places or {})
+    if classes is not None:
+        # What cannot be had is told before anything is scored.
+        groups_of(run, best_model(run, recipe.model_class), classes)
     scored = TASKS[recipe.task].scored(run, recipe, place.source, split)
     names = scored.names
     matched = recipe.one_to_one and recipe.clusters[MAIN] == len(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -30,12 +31,13 @@ from iic_tf.training.naming import completed, expected_accuracy, map_clusters, m
 from iic_tf.training.places import place_of
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
-from iic_tf.training.survey import View, shares_of
+from iic_tf.training.survey import NOTHING, View, shares_of
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.training.typical import Suggestion, suggest
 
 SUGGESTIONS = "suggestions.csv"
 MAPPING = "mapping"
+_NO_CLASS = (160, 160, 160)
 
 
 class Naming:
@@ -95,7 +97,14 @@ class Naming:
 
     @property
     def views(self) -> list[View]:
-        """A look at the finest head's clusters."""
+        """A look at the finest head's clusters.
+
+        Raises:
+            InputError: more than 255, which the labels of a view cannot tell apart.
+        """
+        if self.clusters > NOTHING:
+            wanted = f"at most {NOTHING} clusters for a page or suggestions"
+            raise expected(wanted, f"{self.clusters} of the {self.head} head")
         if self._views is None:
             task: Any = TASKS[self.recipe.task]
             table = np.eye(self.clusters, dtype=np.float32)
@@ -147,7 +156,12 @@ class Naming:
         Raises:
             InputError: a file that does not fit the run.
         """
-        meaning = read_meaning(file)
+        meaning, mark = read_meaning(file), model_mark(self.run)
+        if meaning.model not in (None, mark):
+            raise InputError(
+                f"Expected names of the clusters of {self.run.best}; received {file}, which names "
+                f"those of another model ({meaning.model})."
+            )
         if meaning.head in (LINEAR, FINE_TUNED):
             own = read_own_meaning(self.run)
             if own.head != meaning.head:
@@ -157,14 +171,8 @@ class Naming:
             count = len(own.class_of(256)[own.class_of(256) >= 0])
             if (meaning.class_of(count) < 0).any():
                 raise expected(f"a class for each of {count} outputs", "fewer")
-            self.keep(replace(meaning, model=model_mark(self.run)), None, None)
+            self.keep(replace(meaning, model=mark), None, None)
             return meaning
-        mark = model_mark(self.run)
-        if meaning.model not in (None, mark):
-            raise InputError(
-                f"Expected names of the clusters of {self.run.best}; received {file}, which names "
-                f"those of another model ({meaning.model})."
-            )
         if meaning.head != self.head and meaning.head not in self.model.clusters:
             raise expected(f"head {' or '.join(self.model.clusters)} in {file}", meaning.head)
         sub_head = self.sub_head if meaning.head == self.head else None
@@ -172,6 +180,34 @@ class Naming:
         whole = replace(completed(meaning, tree), model=mark)
         self.keep(whole, None, None)
         return whole
+
+    def kept(self) -> tuple[Meaning, Counts | None] | None:
+        """The names that the run has, and the labels that they are by, if any; nothing changes.
+
+        None: it has none, or those of another model's clusters, which is told.
+
+        Raises:
+            InputError: a file with a mistake, or clusters that the run does not have.
+        """
+        if not self.run.classes_file.exists():
+            return None
+        meaning = read_meaning(self.run.classes_file)
+        if meaning.model not in (None, model_mark(self.run)):
+            self.say(f"note: {self.run.classes_file} names clusters of another model: not used")
+            return None
+        if meaning.head == self.head:
+            meaning.class_of(self.clusters)
+        return meaning, self._kept_counts(meaning)
+
+    def _kept_counts(self, meaning: Meaning) -> Counts | None:
+        try:
+            known = json.loads(self.run.naming_file.read_text(encoding="utf-8"))
+            counts, votes = (np.asarray(known[n], np.int64) for n in ("counts", "votes"))
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        same = known.get("classes") == list(meaning.names)
+        fits = counts.shape == votes.shape == (len(meaning.classes), self.clusters)
+        return Counts([counts], votes) if same and fits else None
 
     def keep(self, meaning: Meaning, counts: Counts | None, expected_score: float | None) -> None:
         """Write `classes.yaml`, `naming.json` and the picture of the tree; say what they hold."""
@@ -185,9 +221,20 @@ class Naming:
                 "votes": counts.votes,
                 "expected_accuracy": expected_score,
             }
+        else:
+            known |= self._named_by(meaning)
         write_json(self.run.naming_file, known)
         meaning.write(self.run.classes_file)
         self.draw_tree(meaning if meaning.head == self.head else None)
+
+    def _named_by(self, meaning: Meaning) -> dict[str, Any]:
+        """The images whose labels named some of these classes before their names were edited."""
+        try:
+            before = json.loads(self.run.naming_file.read_text(encoding="utf-8"))
+            shared = set(before["classes"]) & set(meaning.names)
+            return {n: before[n] for n in ("source", "points", "images")} if shared else {}
+        except (OSError, ValueError, KeyError, TypeError):
+            return {}
 
     def draw_tree(self, meaning: Meaning | None) -> Path:
         """Draw the tree, with the classes of its clusters where they have any."""
@@ -196,10 +243,11 @@ class Naming:
         colours, names = None, [f"{c}" for c in range(self.clusters)]
         if meaning is not None:
             class_of = meaning.class_of(self.clusters)
-            colours = meaning.colours[class_of]
+            # The last one is of clusters that an edited file leaves out.
+            colours = np.concatenate([meaning.colours, [_NO_CLASS]])[class_of]
             guessed = set(meaning.guessed)
             names = [
-                f"{c}  {meaning.names[class_of[c]]}{' ?' if c in guessed else ''}"
+                f"{c}  {(*meaning.names, '—')[class_of[c]]}{' ?' if c in guessed else ''}"
                 for c in range(self.clusters)
             ]
         with replacing(path) as temporary:

@@ -20,13 +20,16 @@ def label_run(
     attribute: str | None = None,
     labelled: int | None = None,
     names: str | None = None,
-    head: Literal["mapping", "linear"] = "mapping",
+    head: Literal["mapping", "linear"] | None = None,
     fine_tune: bool = False,
     page: Callable[[Naming, Meaning | None, Counts | None], Path] | None = None,
     suggest: int | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Name the clusters of a run, and keep the names in it; or show what there is to name.
+
+    A run that has names keeps them until labels, names, `head` or `fine_tune` are given: without
+    any of these they are shown, and the page and the suggestions go by them.
 
     Args:
         run: a trained run.
@@ -35,7 +38,8 @@ def label_run(
         attribute: which attribute of shapes is the class.
         labelled: use the labels of so many images alone.
         names: a file of named classes.
-        head: what labels are made into: names of clusters, or a linear classifier.
+        head: what labels are made into: names of clusters, or a linear classifier. None: names,
+            where the run has none yet.
         fine_tune: train the trunk on with the labels, under a linear classifier.
         page: writes a page to name clusters by hand, and says where.
         suggest: how many places to suggest.
@@ -44,19 +48,22 @@ def label_run(
     Raises:
         InputError: labels that do not fit, or options that do not go together.
     """
-    if names is not None and (points or labelled or any((places or {}).get(n) for n in _MASKS)):
-        raise InputError("Expected names or labels; received --names along with labels.")
-    if labelled is not None and labelled < 1:
-        raise expected("at least 1 labelled image", labelled, "labelled")
+    masks = any((places or {}).get(n) for n in _MASKS)
+    anew = bool(points or labelled or masks or head or fine_tune)
+    _check(points, attribute, labelled, names, head, fine_tune, suggest, masks)
     naming = Naming(run, places, None if points is None else Path(points), attribute, labelled, say)
     meaning: Meaning | None = None
     counts: Counts | None = None
     if names is not None:
         meaning = naming.by_names(Path(names))
-    elif points or labelled or naming.data.classes is not None:
+    elif not anew and (kept := naming.kept()) is not None:
+        meaning, counts = kept
+        _show(naming, meaning, say)
+    elif anew or naming.data.classes is not None:
         how = FINE_TUNED if fine_tune else LINEAR if head == LINEAR else MAPPING
         meaning, counts = naming.by_labels(how)
-    _told(naming, meaning, counts, say)
+    if meaning is None or names is not None or naming.scores:
+        _told(naming, meaning, counts, say)
     if suggest is not None:
         say(f"written: {naming.write_suggestions(naming.suggestions(suggest, counts))}")
     if page is not None:
@@ -64,6 +71,52 @@ def label_run(
 
 
 _MASKS = ("masks", "class_file", "mask_glob")
+
+
+def _check(
+    points: str | None,
+    attribute: str | None,
+    labelled: int | None,
+    names: str | None,
+    head: str | None,
+    fine_tune: bool,
+    suggest: int | None,
+    masks: bool,
+) -> None:
+    """Refuse what would be left out of account, before anything is read.
+
+    Raises:
+        InputError: options that do not go together, or numbers below 1.
+    """
+    if names is not None and (points or labelled or masks):
+        raise InputError("Expected names or labels; received --names along with labels.")
+    if names is not None and (head or fine_tune):
+        raise InputError(
+            "Expected names or a way to learn from labels; received --names along with "
+            f"{'--fine-tune' if fine_tune else f'--head {head}'}."
+        )
+    if fine_tune and head == MAPPING:
+        raise InputError(
+            "Expected --head mapping or --fine-tune, which fits a classifier; received both."
+        )
+    if points and masks:
+        raise InputError("Expected --points or masks, not both; received both.")
+    if attribute is not None and not points:
+        raise InputError(
+            f"Expected --attribute along with --points; received --attribute {attribute} alone."
+        )
+    if labelled is not None and labelled < 1:
+        raise expected("at least 1 labelled image", labelled, "labelled")
+    if suggest is not None and suggest < 1:
+        raise expected("at least 1 suggestion", suggest, "suggest")
+
+
+def _show(naming: Naming, meaning: Meaning, say: Callable[[str], None]) -> None:
+    """The names that there are."""
+    say(f"named already, in {naming.run.classes_file}:")
+    for line in lines_of(meaning, naming.tree.shares if meaning.head == naming.head else None):
+        say(line)
+    say("to name them anew by labels, give --head mapping or --head linear")
 
 
 def _told(
@@ -78,9 +131,8 @@ def _told(
         say(f"written: {picture}, which of them are alike")
         say("nothing is named: give --masks, --points or --names, or name them by hand: --page")
         return
-    of = len(naming.data.images) if counts is not None else 0
     if counts is not None:
-        say(f"labels of {of} of {naming.data.of} images:")
+        say(f"labels of {len(naming.data.images)} of {naming.data.of} images:")
     ours = meaning.head == naming.head
     for line in lines_of(meaning, shares if ours else None):
         say(line)

@@ -18,7 +18,8 @@ from iic_tf.errors import expected
 from iic_tf.metrics import confusion_matrix
 from iic_tf.models.linear_head import LinearHead
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.pictures import palette, to_rgb
+from iic_tf.pictures import to_rgb
+from iic_tf.pictures.colours import cycled
 from iic_tf.training.cluster_sample import cluster_sample
 from iic_tf.training.fine_tune import FineTuned, fine_tune
 from iic_tf.training.fine_tune_images import fine_tune_images
@@ -233,7 +234,7 @@ class _Images(Labelled):
         self.classes = None
         if len(there):
             k = every.classes or 1
-            self.classes = ClassTable(every.class_names or tuple(map(str, range(k))), palette(k))
+            self.classes = ClassTable(every.class_names or tuple(map(str, range(k))), cycled(k))
         self.images = tuple(names[i] for i in there)
         self.of, self.notes = len(every), every.notes
 

@@ -144,8 +144,9 @@ class Meaning:
             lines.append(f'model: "{self.model}"\n')
         lines.append("classes:\n")
         for one in self.classes:
-            # JSON's text is YAML's, whatever is in it.
-            name = json.dumps(one.name, ensure_ascii=False)
+            # JSON's text is YAML's, but for letters that cannot be printed, which YAML refuses or
+            # takes for ends of lines.
+            name = json.dumps(one.name, ensure_ascii=not one.name.isprintable())
             colour = bytes(one.colour).hex()
             clusters = ", ".join(map(str, one.clusters))
             lines.append(

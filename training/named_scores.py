@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.errors import InputError
 from iic_tf.metrics import (
     adjusted_rand_index,
     normalised_mutual_information,
@@ -77,12 +78,16 @@ def named_scores(run: Run, scored: Scored, source: dict[str, Any]) -> dict[str, 
         scored: the labelled data.
         source: where they are.
 
-    Raises:
-        InputError: names of another model's clusters.
+    Returns:
+        The scores; or only `how`, why there are none: names that fit neither model nor labels cost
+        nobody the scores of the clusters.
     """
     if not run.classes_file.exists():
         return None
-    answer = answer_of(run, CLASSES)
+    try:
+        answer = answer_of(run, CLASSES)
+    except InputError as error:
+        return {"how": f"not scored. {error}"}
     assert answer.meaning is not None
     names = list(scored.names)
     others = [name for name in answer.names if name not in names]

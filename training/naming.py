@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from iic_tf.errors import InputError
 from iic_tf.metrics import many_to_one
 from iic_tf.metrics.cluster_tree import ClusterTree
-from iic_tf.training.meaning import Meaning, NamedClass
+from iic_tf.training.meaning import MOST_NUMBER, Meaning, NamedClass
 
 
 @dataclass(frozen=True)
@@ -73,20 +73,30 @@ def meaning_of(
     colours: NDArray[np.uint8],
     model: str,
 ) -> Meaning:
-    """The named classes of a mapping, numbered in order.
+    """The named classes of a mapping, numbered in order; by their names where all are numbers.
 
     Classes that no cluster means stay, with none: maps do not have them, and numbers stay theirs.
     """
+    numbers = _numbers(names)
     classes = tuple(
         NamedClass(
             name,
-            index,
+            numbers[index],
             (int(colour[0]), int(colour[1]), int(colour[2])),
             tuple(int(n) for n in np.flatnonzero(mapping.class_of == index)),
         )
         for index, (name, colour) in enumerate(zip(names, colours, strict=True))
     )
     return Meaning(head, classes, mapping.guessed, model)
+
+
+def _numbers(names: Sequence[str]) -> Sequence[int]:
+    """What stands for each class: its name, where these are numbers that label files can hold."""
+    if all(name.isascii() and name.isdecimal() and len(name) <= 3 for name in names):
+        found = [int(name) for name in names]
+        if max(found) <= MOST_NUMBER and len(set(found)) == len(found):
+            return found
+    return range(len(names))
 
 
 def completed(meaning: Meaning, tree: ClusterTree) -> Meaning:

@@ -7,7 +7,7 @@ An example::
     18.jpg,dog
 
 Images are found by `iic_tf.data.image_names`; those of a set that is no folder of files are called
-by their numbers, from 0.
+by their numbers, from 0: 7, or as in tables of predictions "number 7".
 """
 
 from __future__ import annotations
@@ -68,5 +68,7 @@ def with_labels(images: ImageSet, file: str | Path, column: str = "class") -> Im
 def image_names(images: ImageSet) -> ImageNames:
     """The images, to be found by their files, or by their numbers where they have none."""
     if images.files is None:
-        return ImageNames([str(i) for i in range(len(images))], [None] * len(images))
+        # Tables of suggestions and of predictions call them "number 7".
+        every = range(len(images))
+        return ImageNames([str(i) for i in every], [PurePosixPath(f"number {i}") for i in every])
     return ImageNames(images.files, [PurePosixPath(file) for file in images.files])

@@ -11,7 +11,7 @@ from scipy.cluster.hierarchy import dendrogram
 
 from iic_tf.errors import expected
 from iic_tf.metrics.cluster_tree import ClusterTree
-from iic_tf.pictures.colours import palette
+from iic_tf.pictures.colours import cycled
 from iic_tf.pictures.figure import FAINT, GRID, INK, new_figure, tidy, to_image
 from iic_tf.pictures.text import literal, shorten
 
@@ -30,7 +30,7 @@ def tree_picture(
         InputError: other numbers of names or colours.
     """
     k = len(tree)
-    colours = palette(k) if colours is None else colours
+    colours = cycled(k) if colours is None else colours
     if len(names) != k or colours.shape != (k, 3):
         raise expected(f"names and colours of {k} clusters", (len(names), colours.shape))
     lost = np.cumsum(tree.losses)
