@@ -183,7 +183,9 @@ def test_a_tiff_holds_names_and_colours(run: Run, tmp_path: Path) -> None:
         assert "#" + bytes(colours[int(number)][:3]).hex() == one["colour"]
 
 
-def test_points_and_a_linear_classifier(run: Run, tmp_path: Path) -> None:
+def test_points_and_a_linear_classifier(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     rng = np.random.default_rng(1)
     lines = ["image,row,column,class"]
     for i in range(4):
@@ -201,6 +203,12 @@ def test_points_and_a_linear_classifier(run: Run, tmp_path: Path) -> None:
     truth = np.asarray(Image.open(run.folder.parent / "masks/1.png"))
     wanted = np.where(truth == 1, names.index("bright"), names.index("dark"))
     assert (labels(run, 1) == wanted).mean() > 0.9
+    # Names are of this very classifier.
+    old = tmp_path / "old.yaml"
+    old.write_text(run.classes_file.read_text())
+    assert main(["label", str(run.folder), *masks_of(run), "--head", "linear"]) == 0
+    assert main(["label", str(run.folder), "--names", str(old)]) == 2
+    assert "another model" in capsys.readouterr().err
     # Exports are checked against it, and hold it.
     assert (
         main(["export", str(run.folder), "--format", "onnx", "--out", str(tmp_path / "m.onnx")])

@@ -15,7 +15,7 @@ from iic_tf.training.best_losses import chosen_overclusters
 from iic_tf.training.best_model import best_model
 from iic_tf.training.cluster_tree_file import finest_head, tree_of_run
 from iic_tf.training.linear_file import load_fine_tuned, load_linear
-from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning, model_mark, read_meaning
+from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning, head_mark, read_meaning
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.registry import TASKS
@@ -105,8 +105,8 @@ def read_own_meaning(run: Run) -> Meaning:
             f"Expected named classes in {run.classes_file}; received none. Name them first: "
             f"iic-tf label {run.folder}"
         )
-    meaning = read_meaning(run.classes_file)
-    if meaning.model not in (None, model_mark(run)):
+    meaning = read_meaning(run.classes_file, finest_head(run_recipe(run).clusters))
+    if meaning.model not in (None, head_mark(run, meaning.head)):
         raise InputError(
             f"Expected the classes of the model in {run.best}; received {run.classes_file}, which "
             f"names those of another one ({meaning.model}): the run was trained on since. Name "

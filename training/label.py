@@ -23,7 +23,7 @@ from iic_tf.training.json_files import write_json
 from iic_tf.training.labelled import FOLDS, Counts, Labelled, labelled_data
 from iic_tf.training.linear_file import save_linear
 from iic_tf.training.linear_fit import fit_linear
-from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning, model_mark, read_meaning
+from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning, head_mark, read_meaning
 from iic_tf.training.naming import (
     Mapping as ClusterMapping,
 )
@@ -134,7 +134,7 @@ class Naming:
         linear = data.linear_head(self.model)
         fit = fit_linear(data.points(self.model, linear), linear, FOLDS, data.seed)
         self.scores[LINEAR] = fit.score
-        mark, head, class_of = model_mark(self.run), self.head, mapping
+        head, class_of = self.head, mapping
         if how != MAPPING:
             for note in fit.notes:
                 self.say(f"note: {note}")
@@ -146,6 +146,7 @@ class Naming:
                     tuned.model.save(temporary)
             class_of = ClusterMapping(np.arange(linear.classes), ())
             save_linear(self.run, linear, head)
+        mark = head_mark(self.run, head)
         meaning = meaning_of(head, class_of, data.classes.names, data.classes.colours, mark)
         self.keep(meaning, counts, self.scores.get(how))
         return meaning, counts
@@ -156,7 +157,8 @@ class Naming:
         Raises:
             InputError: a file that does not fit the run.
         """
-        meaning, mark = read_meaning(file), model_mark(self.run)
+        meaning = read_meaning(file, self.head)
+        mark = head_mark(self.run, meaning.head)
         if meaning.model not in (None, mark):
             raise InputError(
                 f"Expected names of the clusters of {self.run.best}; received {file}, which names "
@@ -191,8 +193,8 @@ class Naming:
         """
         if not self.run.classes_file.exists():
             return None
-        meaning = read_meaning(self.run.classes_file)
-        if meaning.model not in (None, model_mark(self.run)):
+        meaning = read_meaning(self.run.classes_file, self.head)
+        if meaning.model not in (None, head_mark(self.run, meaning.head)):
             self.say(f"note: {self.run.classes_file} names clusters of another model: not used")
             return None
         if meaning.head == self.head:

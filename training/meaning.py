@@ -9,8 +9,8 @@
     guessed: [7]
 
 - `head`: whose clusters the numbers are: `main`, `overclustering`, or the outputs of a classifier
-  that labels were fitted to, `linear` or `fine-tuned`.
-- `model`: of which model; left out: of whichever the run has.
+  that labels were fitted to, `linear` or `fine-tuned`; left out: those of the head with the most.
+- `model`: of which model or classifier; left out: of whichever the run has.
 - `classes`: two or more by name, with the number that stands for each in label files and exports
   (0 to 254; left out: its place in the file), the colour of pictures (left out: chosen), and its
   clusters.
@@ -158,8 +158,12 @@ class Meaning:
             temporary.write_text("".join(lines), encoding="utf-8")
 
 
-def read_meaning(path: str | Path) -> Meaning:
+def read_meaning(path: str | Path, head: str = OVERCLUSTERING) -> Meaning:
     """Read such a file.
+
+    Args:
+        path: the file.
+        head: whose clusters they are where the file does not say.
 
     Raises:
         DataMissingError: there is none.
@@ -180,7 +184,7 @@ def read_meaning(path: str | Path) -> Meaning:
             _class(name, entry, place, len(entries))
             for place, (name, entry) in enumerate(entries.items())
         )
-        head, model = top.get("head", OVERCLUSTERING), top.get("model")
+        head, model = top.get("head", head), top.get("model")
         guessed = _numbers(top.get("guessed", []), "guessed")
         return Meaning(str(head), classes, guessed, None if model is None else str(model))
     except InputError as error:
@@ -197,7 +201,24 @@ def model_mark(run: Run) -> str:
         raise InputError(
             f"Expected a trained model in {run.best}; received none: no epoch was finished."
         )
-    with run.best.open("rb") as file:
+    return _start_of_hash(run.best)
+
+
+def head_mark(run: Run, head: str) -> str:
+    """The same of what makes a head's clusters: of a classifier its own file.
+
+    Raises:
+        InputError: there is no model or no classifier.
+    """
+    if head not in (LINEAR, FINE_TUNED):
+        return model_mark(run)
+    if not run.linear_file.is_file():
+        raise InputError(f"Expected a fitted classifier in {run.linear_file}; received none.")
+    return _start_of_hash(run.linear_file)
+
+
+def _start_of_hash(path: Path) -> str:
+    with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 
 
