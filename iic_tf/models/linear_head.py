@@ -78,7 +78,7 @@ class LinearHead(keras.layers.Layer):  # type: ignore[misc]
         self.build()
 
     def build(self, input_shape: Any = None) -> None:
-        if self.built:
+        if getattr(self, "built", False):
             return
 
         def kernel(name: str, rows: int) -> Any:
