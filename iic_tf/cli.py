@@ -191,9 +191,10 @@ def _evaluate(given: Given) -> None:
 def _label_options() -> list[Option]:
     ways = "name clusters, or fit a linear classifier of the features to the labels"
     nearest = "clusters without one get the nearest's"
+    data = _data_options("data", *MASK_OPTIONS)
     return [
         RUN,
-        *_data_options("data", *MASK_OPTIONS),
+        *(replace(o, help=o.help.replace("(scores only)", "that name clusters")) for o in data),
         Option("points", str, "labels: CSV of image,row,column,class; GeoJSON, GeoPackage", "FILE"),
         Option("attribute", str, "of GeoJSON or GeoPackage: which is the class", "NAME"),
         Option("labelled", int, "use the labels of N images alone, drawn by seed", "N"),
@@ -249,11 +250,13 @@ def _predict_options() -> list[Option]:
         Option("out", str, "folder for the results", "DIR", required=True),
         Option("confidence", bool, "also write maps of the largest probability (segmentation)"),
         *_answer_options(),
-        *(
-            replace(o, help=o.help.replace("--data", "IMAGES"))
-            for o in _data_options(*MASK_OPTIONS)
-        ),
+        *(replace(o, help=_of_predictions(o.help)) for o in _data_options(*MASK_OPTIONS)),
     ]
+
+
+def _of_predictions(help: str) -> str:
+    """What an option of data sets is for where predictions are made."""
+    return help.replace("--data", "IMAGES").replace("(scores only)", "shown beside predictions")
 
 
 def _predict(given: Given) -> None:

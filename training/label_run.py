@@ -159,6 +159,8 @@ def _expectation(naming: Naming, meaning: Meaning, counts: Counts) -> list[str]:
     used = meaning.head if meaning.head in scores else MAPPING
     known = {name: score for name, score in scores.items() if score is not None}
     best = max(known, key=lambda name: known[name])
+    if known[used] <= majority:
+        lines.append("note: that is no better than the largest class everywhere")
     if known[best] > known[used]:
         ways = {MAPPING: "--head mapping", LINEAR: "--head linear", FINE_TUNED: "--fine-tune"}
         lines.append(f"the better one: {ways[best]} instead")
