@@ -1,0 +1,182 @@
+"""What is done with a run: evaluate, label, predict, export; part of the command line."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from typing import Any, Literal
+
+from iic_tf.errors import InputError, expected
+from iic_tf.options import Given, Option, from_source
+
+LABEL_EXAMPLES = """\
+For example:
+  iic-tf label runs/mine                                   the clusters, and their tree
+  iic-tf label runs/mine --page                            a page to name them by hand
+  iic-tf label runs/mine --names classes.yaml              what the page made
+  iic-tf label runs/mine --masks my_masks --labelled 5     by the masks of five images
+  iic-tf label runs/mine --suggest 20                      where a label would tell most
+  iic-tf label runs/mine --points runs/mine/suggestions.csv
+"""
+
+MASK_OPTIONS = ("masks", "class_file", "image_glob", "mask_glob")
+
+
+RUN = Option("run", str, "a run folder", "RUN", "arguments", required=True, positional=True)
+
+
+def _data_options(*names: str) -> list[Option]:
+    from iic_tf.data.registry import options
+
+    return [from_source(option) for option in options() if option.name in names]
+
+
+def evaluate_options() -> list[Option]:
+    """The options of `iic-tf evaluate`."""
+    folds = "of labelled images: overclusters of each get the classes that the others give"
+    data = _data_options("data", *MASK_OPTIONS)
+    labelled = "in place of folds: map from N labelled images, drawn, and score all others"
+    return [
+        *(RUN, *data, Option("folds", int, f"folds {folds}", "F", default=5)),
+        Option("labelled", int, labelled, "N"),
+        Option("classes", int, "score K groups of the finest clusters by their tree, too", "K"),
+    ]
+
+
+def run_evaluate(given: Given) -> None:
+    """Score a run."""
+    from iic_tf.training.evaluate import evaluate
+    from iic_tf.training.run import Run
+
+    places = {key: given[key] for key in ("data", *MASK_OPTIONS) if key in given}
+    labelled = given.get("labelled")
+    if labelled is not None and "folds" in given:
+        raise expected("--folds or --labelled", "both")
+    evaluate(
+        Run.open(given["run"]), places, given.get("folds", 5), say, labelled, given.get("classes")
+    )
+
+
+def label_options() -> list[Option]:
+    """The options of `iic-tf label`."""
+    ways = "name clusters, or fit a linear classifier of the features to the labels"
+    nearest = "clusters without one get the nearest's"
+    data = _data_options("data", *MASK_OPTIONS)
+    return [
+        RUN,
+        *(replace(o, help=o.help.replace("(scores only)", "that name clusters")) for o in data),
+        Option("points", str, "labels: CSV of image,row,column,class; GeoJSON, GeoPackage", "FILE"),
+        Option("attribute", str, "of GeoJSON or GeoPackage: which is the class", "NAME"),
+        Option("labelled", int, "use the labels of N images alone, drawn by seed", "N"),
+        Option("head", Literal["mapping", "linear"], ways, "HEAD", default="mapping"),
+        Option("fine_tune", bool, "train on with the labels, under a linear classifier"),
+        Option("names", str, f"a classes.yaml, of the page or your own; {nearest}", "FILE"),
+        Option("page", bool, "write RUN/label.html, to name clusters by hand"),
+        Option("suggest", int, "write RUN/suggestions.csv: N places whose labels tell most", "N"),
+    ]
+
+
+def run_label(given: Given) -> None:
+    """Name the clusters of a run."""
+    from iic_tf.training.label_run import label_run
+    from iic_tf.training.run import Run
+
+    rest = dict(given)
+    run = Run.open(rest.pop("run"))
+    places = {key: rest.pop(key) for key in ("data", *MASK_OPTIONS) if key in rest}
+    page = None
+    if rest.pop("page", False):
+        from iic_tf.export.naming_page import write_page
+
+        page = partial(write_page, **({"places": rest["suggest"]} if "suggest" in rest else {}))
+    label_run(run, places, **rest, page=page, say=say)
+
+
+def _answer_options() -> list[Option]:
+    """What a model answers with."""
+    named = "classes, where label named them, else main"
+    heads = Literal["classes", "main", "overclusters"]
+    groups = "K groups of the finest clusters, by their tree: any number from 2 on"
+    return [
+        Option("head", heads, "what to label with", "HEAD", default=named),
+        Option("classes", int, groups, "K"),
+        Option("overclusters", bool, "as --head overclusters"),
+    ]
+
+
+def _answer(rest: dict[str, Any]) -> dict[str, Any]:
+    """`head` and `classes` as given, taken out of the rest."""
+    head, classes = rest.pop("head", None), rest.pop("classes", None)
+    if rest.pop("overclusters", False):
+        if head not in (None, "overclusters"):
+            raise expected("one of --head and --overclusters", f"--head {head} --overclusters")
+        head = "overclusters"
+    return {"head": head, "classes": classes}
+
+
+def predict_options() -> list[Option]:
+    """The options of `iic-tf predict`."""
+    images = replace(RUN, name="images", help="an image, or a folder of them", metavar="IMAGES")
+    return [
+        *(RUN, images),
+        Option("out", str, "folder for the results", "DIR", required=True),
+        Option("confidence", bool, "also write maps of the largest probability (segmentation)"),
+        *_answer_options(),
+        *(replace(o, help=_of_predictions(o.help)) for o in _data_options(*MASK_OPTIONS)),
+    ]
+
+
+def _of_predictions(help: str) -> str:
+    """What an option of data sets is for where predictions are made."""
+    return help.replace("--data", "IMAGES").replace("(scores only)", "shown beside predictions")
+
+
+def run_predict(given: Given) -> None:
+    """Segment or label images."""
+    from iic_tf.training.recipe_files import run_recipe
+    from iic_tf.training.run import Run
+
+    rest = dict(given)
+    run, images, out = Run.open(rest.pop("run")), rest.pop("images"), rest.pop("out")
+    asked = _answer(rest)
+    if run_recipe(run).task == "segmentation":
+        from iic_tf.export.predict import predict
+
+        predict(run, images, out, **asked, **rest, say=say)
+        return
+    from iic_tf.export.predict_images import predict_images
+
+    if rest:
+        unfit = ", ".join(f"--{name.replace('_', '-')}" for name in rest)
+        raise InputError(
+            "Expected of these options only --head, --classes and --overclusters for a clustering "
+            f"run, which labels whole images; received {unfit}."
+        )
+    predict_images(run, images, out, **asked, say=say)
+
+
+def export_options() -> list[Option]:
+    """The options of `iic-tf export`."""
+    place = "RUN/export/savedmodel/1 or model.onnx"
+    return [
+        RUN,
+        Option("format", Literal["savedmodel", "onnx"], "of the model", "FORMAT", required=True),
+        Option("out", str, "where to write it", "PATH", default=place),
+        *_answer_options(),
+        Option("overwrite", bool, "replace what is there"),
+    ]
+
+
+def run_export(given: Given) -> None:
+    """Write a model for serving."""
+    from iic_tf.export.export import export
+    from iic_tf.training.run import Run
+
+    overwrite, asked = given.get("overwrite", False), _answer(dict(given))
+    run = Run.open(given["run"])
+    export(run, given["format"], given.get("out"), overwrite, say=say, **asked)
+
+
+def say(line: str) -> None:
+    """Show a line to the user, at once."""
+    print(line, flush=True)
