@@ -238,7 +238,7 @@ def test_a_folder_becomes_a_table_and_a_sheet(tmp_path, photos, overclusters) ->
     out = photos / "found"
     for _ in range(2):
         # The second time the sheet of the first is none of the images.
-        predict_images(run, photos, out, overclusters, said.append)
+        predict_images(run, photos, out, "overclusters" if overclusters else None, said.append)
     assert names_under(out) == ["predictions.csv", "sheet.png"]
     rows = rows_of(out / "predictions.csv")
     images = load_image_folder(photos, 24)
@@ -299,7 +299,7 @@ def test_what_predict_refuses(tmp_path, photos, capsys) -> None:
         assert message in capsys.readouterr().err
         assert not out.exists()
 
-    refused("only --overclusters", photos, "--confidence")
+    refused("only --head, --classes and --overclusters", photos, "--confidence")
     refused("received --masks, --class-file", photos, "--masks", "m", "--class-file", "c.yaml")
     refused("received nothing", tmp_path / "nowhere")
     refused("received a folder with run.txt", _folder(tmp_path / "texts", "run.txt"))
