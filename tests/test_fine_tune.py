@@ -49,7 +49,7 @@ def test_training_lowers_the_loss_and_keeps_the_statistics() -> None:
     losses = train_with_labels(model, head, crops, tuning, quiet)
     assert len(losses) == 30
     assert losses[0] == pytest.approx(np.log(2), abs=1e-4)
-    assert np.mean(losses[-5:]) < 0.5
+    assert np.mean(losses[-5:]) < np.mean(losses[1:6])
     for variable, old in zip(model.trunk.weights, before, strict=True):
         same = np.array_equal(variable, old)
         assert same == ("moving" in variable.path), variable.path

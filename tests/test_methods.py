@@ -190,7 +190,7 @@ def test_its_clusters_are_named(
     assert main(["label", str(run.folder), "--head", "linear"]) == 0
     assert main(["evaluate", str(run.folder)]) == 0
     assert "named classes (linear)" in capsys.readouterr().out
-    assert main(["export", str(run.folder), "--format", "onnx"]) == 0
+    assert main(["export", str(run.folder), "--format", "onnx", "--overwrite"]) == 0
 
 
 @every

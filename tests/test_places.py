@@ -71,7 +71,7 @@ def test_predicting_the_training_s_data_takes_its_masks(tmp_path):
     assert "--masks" in told
     assert "--image-glob" in told
     legend = json.loads((tmp_path / "out/legend.json").read_text())
-    assert {legend[str(k)]["name"] for k in range(3)} == {"class 0", "class 1", "class 2"}
+    assert {legend[str(k)]["name"] for k in range(3)} == {f"cluster {k}" for k in range(3)}
     predict(run, folder / "images", tmp_path / "again", say=said.append)
     legend = json.loads((tmp_path / "again/legend.json").read_text())
     assert legend["0"]["name"] == "cluster 0"
