@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 WAYS = ("mapping", "linear", "fine-tuned", "scratch", "statistics", "colours", "largest")
+TRAINED = ("fine-tuned", "scratch")
+"""Of other draws and images than the rest: not to be compared with it."""
 AMOUNTS = ("1 image", "5 images", "10 images", "50 points", "200 points")
 
 Found = dict[str, dict[str, dict[str, dict[str, float]]]]
@@ -33,6 +35,7 @@ def table(found: Found, steps: int) -> str:
 
 def _cells(ways: dict[str, dict[str, float]]) -> list[str]:
     means = {way: statistics.mean(s.values()) for way, s in ways.items() if s}
+    best = max(mean for way, mean in means.items() if way not in TRAINED)
     cells = []
     for way in WAYS:
         if way not in means:
@@ -41,7 +44,7 @@ def _cells(ways: dict[str, dict[str, float]]) -> list[str]:
         scores = list(ways[way].values())
         spread = f" ± {100 * statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
         text = f"{100 * means[way]:.1f}{spread}"
-        cells.append(f"**{text}**" if means[way] == max(means.values()) else text)
+        cells.append(f"**{text}**" if means[way] == best and way not in TRAINED else text)
     return cells
 
 
@@ -52,7 +55,7 @@ def _means(found: Found) -> list[str]:
         cells = []
         for way in WAYS:
             scores = [s[amount].get(way, {}) for s in found.values() if amount in s]
-            whole = len(scores) == len(found) and all(scores)
+            whole = way not in TRAINED and len(scores) == len(found) and all(scores)
             mean = statistics.mean(statistics.mean(s.values()) for s in scores) if whole else None
             cells.append("—" if mean is None else f"{100 * mean:.1f}")
         lines.append(f"| mean | {amount} | " + " | ".join(cells) + " |")

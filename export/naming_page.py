@@ -24,7 +24,6 @@ CROP = 64
 EXAMPLES = 8
 GALLERY = 60
 """Whole images shown as examples."""
-LARGEST = 255
 PLACES = 12
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from iic_tf.training.tasks.registry import TASKS
 from iic_tf.turns import MAIN, OVERCLUSTERING
 
 CLASSES, OVERCLUSTERS = "classes", "overclusters"
-HEADS = Literal["classes", "main", "overclusters"]
 
 
 @dataclass(frozen=True)

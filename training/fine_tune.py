@@ -159,23 +159,12 @@ def train_with_labels(
     Returns:
         The mean cross-entropy of each step, nats.
     """
-    variables = [head.trainable_variables, model.trunk.trainable_variables]
-    optimizers = [
-        Adam(keras.optimizers.schedules.CosineDecay(rate, tuning.steps))
-        for rate in (tuning.head_rate, tuning.trunk_rate)
-    ]
-    for optimizer, own in zip(optimizers, variables, strict=True):
-        optimizer.build(own)
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(images: Any, shares: Any, g: Any, colours: Any) -> Any:
+    def loss_of(images: Any, shares: Any, g: Any, colours: Any) -> Any:
         x, wanted = jitter(flip(images, g), colours), flip(shares, g)
-        with tf.GradientTape() as tape:
-            loss = cross_entropy(model, head, x, wanted, not tuning.frozen)
-        gradients = tape.gradient(loss, variables)
-        for optimizer, part, own in zip(optimizers, gradients, variables, strict=True):
-            optimizer.apply(part, own)
-        return loss
+        return cross_entropy(model, head, x, wanted, not tuning.frozen)
+
+    step = taking_steps(model, head, tuning, loss_of)
 
     losses: list[float] = []
     started = time.monotonic()
@@ -193,6 +182,31 @@ def train_with_labels(
                     f"{np.mean(losses[-10:]):.3f}  {clock(past)}, {clock(left)} left"
                 )
     return losses
+
+
+def taking_steps(
+    model: Any, head: LinearHead, tuning: Tuning, loss_of: Callable[..., Any]
+) -> Callable[..., Any]:
+    """A graph that takes a step of trunk and head, an optimiser each, and returns the loss."""
+    variables = [head.trainable_variables, model.trunk.trainable_variables]
+    optimizers = [
+        Adam(keras.optimizers.schedules.CosineDecay(rate, tuning.steps))
+        for rate in (tuning.head_rate, tuning.trunk_rate)
+    ]
+    for optimizer, own in zip(optimizers, variables, strict=True):
+        optimizer.build(own)
+
+    @tf.function  # type: ignore[untyped-decorator]
+    def step(*data: Any) -> Any:
+        with tf.GradientTape() as tape:
+            loss = loss_of(*data)
+        gradients = tape.gradient(loss, variables)
+        for optimizer, part, own in zip(optimizers, gradients, variables, strict=True):
+            optimizer.apply(part, own)
+        return loss
+
+    graph: Callable[..., Any] = step
+    return graph
 
 
 def cross_entropy(model: Any, head: LinearHead, x: Any, shares: Any, training: bool) -> Any:

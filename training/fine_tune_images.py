@@ -6,15 +6,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.data.image_set import ImageSet
-from iic_tf.models.adam import Adam
 from iic_tf.models.linear_head import LinearHead
-from iic_tf.training.fine_tune import SCORE_FOLDS, FineTuned, Say, Tuning, copied
+from iic_tf.training.fine_tune import (
+    SCORE_FOLDS,
+    FineTuned,
+    Say,
+    Tuning,
+    copied,
+    taking_steps,
+)
 from iic_tf.training.labelled_points import LabelledPoints
 from iic_tf.training.linear_fit import fit_linear, image_folds
 from iic_tf.training.progress import progress
@@ -95,25 +100,12 @@ def _train(
     """Train in place, with cross-entropy; the loss of each step."""
     batch = min(tuning.batch, len(images))
     pairs = ImagePairs(images, batch, 1, view, view, seed=seed, steps=tuning.steps)
-    variables = [head.trainable_variables, model.trunk.trainable_variables]
-    optimizers = [
-        Adam(keras.optimizers.schedules.CosineDecay(rate, tuning.steps))
-        for rate in (tuning.head_rate, tuning.trunk_rate)
-    ]
-    for optimizer, own in zip(optimizers, variables, strict=True):
-        optimizer.build(own)
 
-    @tf.function  # type: ignore[untyped-decorator]
-    def step(x: Any, wanted: Any) -> Any:
-        with tf.GradientTape() as tape:
-            logits = head.logits(model.features(x, not tuning.frozen))
-            each = tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, logits)
-            loss = tf.reduce_mean(each)
-        gradients = tape.gradient(loss, variables)
-        for optimizer, part, own in zip(optimizers, gradients, variables, strict=True):
-            optimizer.apply(part, own)
-        return loss
+    def loss_of(x: Any, wanted: Any) -> Any:
+        logits = head.logits(model.features(x, not tuning.frozen))
+        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, logits))
 
+    step = taking_steps(model, head, tuning, loss_of)
     losses: list[float] = []
     with progress(what, tuning.steps) as bar:
         for number in range(tuning.steps):

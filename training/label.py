@@ -6,6 +6,7 @@ import csv
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +26,12 @@ from iic_tf.training.linear_file import save_linear
 from iic_tf.training.linear_fit import fit_linear
 from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning, head_mark, read_meaning
 from iic_tf.training.naming import (
-    Mapping as ClusterMapping,
+    ClusterMapping,
+    completed,
+    expected_accuracy,
+    map_clusters,
+    meaning_of,
 )
-from iic_tf.training.naming import completed, expected_accuracy, map_clusters, meaning_of
 from iic_tf.training.places import place_of
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
@@ -75,27 +79,22 @@ class Naming:
         self.place = place_of(run, places or {})
         self.points = points
         self._given = (points, attribute, labelled)
-        self._data: Labelled | None = None
-        self._views: list[View] | None = None
         self.scores: dict[str, float | None] = {}
 
-    @property
+    @cached_property
     def data(self) -> Labelled:
         """The data and their labels, read when they are first asked for."""
-        if self._data is None:
-            self._data = labelled_data(
-                self.run, self.recipe, self.model, self.place.source, *self._given
-            )
-            for note in (*self.place.notes, *self._data.notes):
-                self.say(f"note: {note}")
-        return self._data
+        data = labelled_data(self.run, self.recipe, self.model, self.place.source, *self._given)
+        for note in (*self.place.notes, *data.notes):
+            self.say(f"note: {note}")
+        return data
 
-    @property
+    @cached_property
     def tree(self) -> ClusterTree:
         """Of the finest head's clusters."""
         return tree_of_run(self.run, self.model, self.head, self.sub_head)
 
-    @property
+    @cached_property
     def views(self) -> list[View]:
         """A look at the finest head's clusters.
 
@@ -105,13 +104,10 @@ class Naming:
         if self.clusters > NOTHING:
             wanted = f"at most {NOTHING} clusters for a page or suggestions"
             raise expected(wanted, f"{self.clusters} of the {self.head} head")
-        if self._views is None:
-            task: Any = TASKS[self.recipe.task]
-            table = np.eye(self.clusters, dtype=np.float32)
-            mapped = task.mapped(self.model, self.head, self.sub_head, table)
-            served = task.served(self.run, mapped, self.recipe)
-            self._views = self.data.views(served)
-        return self._views
+        task: Any = TASKS[self.recipe.task]
+        table = np.eye(self.clusters, dtype=np.float32)
+        mapped = task.mapped(self.model, self.head, self.sub_head, table)
+        return self.data.views(task.served(self.run, mapped, self.recipe))
 
     def by_labels(self, how: str = MAPPING) -> tuple[Meaning, Counts]:
         """Name the clusters by the labels, or fit a classifier to them, and keep it.
@@ -281,11 +277,11 @@ def lines_of(meaning: Meaning, shares: Any) -> list[str]:
     """What clusters mean, a line a class, and what was guessed."""
     lines = []
     for one in meaning.classes:
-        own = ", ".join(map(str, one.clusters)) or "none"
-        part = ""
+        part = own = ""
         if shares is not None:
             part = f"  {sum(float(shares[c]) for c in one.clusters):5.1%}"
-        own = f"  clusters {own}" if meaning.head not in (LINEAR, FINE_TUNED) else ""
+        if meaning.head not in (LINEAR, FINE_TUNED):
+            own = f"  clusters {', '.join(map(str, one.clusters)) or 'none'}"
         lines.append(f"  {one.number:3} {one.name:24}{part}{own}".rstrip())
     if meaning.guessed:
         lost = 0.0 if shares is None else sum(float(shares[c]) for c in meaning.guessed)

@@ -15,7 +15,7 @@ from iic_tf.training.meaning import MOST_NUMBER, Meaning, NamedClass
 
 
 @dataclass(frozen=True)
-class Mapping:
+class ClusterMapping:
     """Classes of clusters.
 
     Attributes:
@@ -27,7 +27,7 @@ class Mapping:
     guessed: tuple[int, ...]
 
 
-def map_clusters(counts: NDArray[np.integer], tree: ClusterTree) -> Mapping:
+def map_clusters(counts: NDArray[np.integer], tree: ClusterTree) -> ClusterMapping:
     """Give each cluster the class that most of its labelled pixels or images have.
 
     Args:
@@ -42,7 +42,9 @@ def map_clusters(counts: NDArray[np.integer], tree: ClusterTree) -> Mapping:
     seen = counts.sum(0)
     own = np.where(seen > 0, many_to_one(counts), -1)
     found = tree.nearest(own, seen.astype(np.float64))
-    return Mapping(np.asarray(found, np.int64), tuple(int(n) for n in np.flatnonzero(seen == 0)))
+    return ClusterMapping(
+        np.asarray(found, np.int64), tuple(int(n) for n in np.flatnonzero(seen == 0))
+    )
 
 
 def expected_accuracy(folds: Sequence[NDArray[np.integer]], tree: ClusterTree) -> float | None:
@@ -68,7 +70,7 @@ def expected_accuracy(folds: Sequence[NDArray[np.integer]], tree: ClusterTree) -
 
 def meaning_of(
     head: str,
-    mapping: Mapping,
+    mapping: ClusterMapping,
     names: Sequence[str],
     colours: NDArray[np.uint8],
     model: str,
