@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 
@@ -11,7 +11,6 @@ from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
 
 FILTERS = (64, 128, 256, 512)
-KERNEL = 5
 LEAST_SIZE = 8
 """Below it, what is left after three pools is less than one whole cell."""
 
@@ -27,11 +26,14 @@ class NetworkB(keras.layers.Layer):  # type: ignore[misc]
         width: factor of all channel counts.
     """
 
+    kernel_size: ClassVar[int] = 5
+    called: ClassVar[str] = "network B"
+
     def __init__(self, width: float = 1.0, **kwargs: Any):
         super().__init__(**kwargs)
         self.width = width
         self.convs = [
-            ConvBlock(f, KERNEL, dtype=self.dtype_policy) for f in widened(FILTERS, width)
+            ConvBlock(f, self.kernel_size, dtype=self.dtype_policy) for f in widened(FILTERS, width)
         ]
         # SAME: an odd last row or column is pooled alone, so that it is seen.
         self.pool = keras.layers.MaxPooling2D(2, padding="same", dtype=self.dtype_policy)
@@ -41,7 +43,7 @@ class NetworkB(keras.layers.Layer):  # type: ignore[misc]
         sides = input_shape[1:3]
         if any(s is None or s < LEAST_SIZE for s in sides):
             raise expected(
-                f"images of a known size of at least {LEAST_SIZE} pixels for network B",
+                f"images of a known size of at least {LEAST_SIZE} pixels for {self.called}",
                 "×".join(str(s) for s in sides),
                 "size",
             )
