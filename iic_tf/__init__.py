@@ -15,6 +15,7 @@ from iic_tf.models.iic_segmenter import IICSegmenter
 from iic_tf.models.infoseg import InfoSeg
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.models.served_clusterer import ServedClusterer
+from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.version import __version__
 from iic_tf.views.geometry import Geometry
 from iic_tf.views.image_pairs import ImagePairs
@@ -31,6 +32,7 @@ __all__ = [
     "ImageView",
     "InfoSeg",
     "InputError",
+    "KerasTrunk",
     "Pairs",
     "Photometry",
     "ServedClusterer",

@@ -12,6 +12,8 @@ SHORTCUTS = {
     **{"classes": "K", "overclusters": "K", "epochs": "N", "steps": "N", "batch": "N"},
     **{"crop": "PIXELS", "downscale": "F", "rate": "R", "width": "W", "precision": "P"},
     **{"jit": None, "micro_batches": "N"},
+    **{"trunk": "NAME", "trunk_weights": "W", "trunk_strides": "S,S,S", "trunk_bands": "B,B,B"},
+    **{"fine_tune_trunk": None},
 }
 """Values of recipes with an option of their own, and what stands for them; --set has the others."""
 
@@ -49,7 +51,7 @@ def _recipe_options() -> list[Option]:
         if name in fields
     ]
     # Shorter than the precisions' names in Keras; --masks is the folder of the data.
-    found = [replace(o, kind=str) if o.name == "precision" else o for o in found]
+    found = [replace(o, kind=str) if o.name in ("precision", "trunk_strides") else o for o in found]
     return [*found, Option("use_masks", bool, "train only where a class is known")]
 
 

@@ -11,6 +11,9 @@ OVERCLUSTERING = "overclustering"
 BOTH = "both"
 HEADS = (MAIN, OVERCLUSTERING)
 
+RESTING = ", trunk frozen"
+"""Behind the turn of an epoch in which the trunk is not trained."""
+
 
 def check_turns(turns: Sequence[str], heads: Sequence[str] = HEADS) -> tuple[str, ...]:
     """A schedule such as `("overclustering", "main")`, valid for a model with these heads.

@@ -15,8 +15,16 @@ from typing import Any
 
 from iic_tf.errors import InputError
 
-TRUNKS = {"A": (21_300_000, 490), "B": (4_400_000, 120), "C": (4_600_000, 580)}
+TRUNKS = {
+    **{"a": (21_300_000, 490), "b": (4_400_000, 120), "four": (1_600_000, 120)},
+    **{"c": (4_600_000, 580), "vgg11": (9_200_000, 160), "patches": (4_600_000, 300)},
+    # Those that are no networks of this package may be of any size.
+    "keras": (0, 0),
+}
 """Of each network at width 1: weights, and values of features for each pixel that comes in."""
+
+_OF_MAPS = ("c", "vgg11", "patches", "keras")
+"""Those whose heads answer for each pixel."""
 
 _NUMBER = 4
 """Bytes of a float32."""
@@ -54,7 +62,7 @@ def weights(
     """Bytes of a model's weights.
 
     Args:
-        network: A, B or C.
+        network: a name of `TRUNKS`.
         width: factor of its channel counts.
         channels: bands of the images.
         clusters: outputs of all heads and sub-heads together.
@@ -75,7 +83,7 @@ def step(
     """Bytes of a training step, besides the weights.
 
     Args:
-        network: A, B or C.
+        network: a name of `TRUNKS`.
         width: factor of its channel counts.
         channels: bands of the images.
         clusters: outputs of all heads and sub-heads together.
@@ -85,7 +93,7 @@ def step(
     """
     pixels = float(images) * side * side
     _, features = TRUNKS[network]
-    maps = pixels / parts * (features * width + (clusters if network == "C" else 0))
+    maps = pixels / parts * (features * width + (clusters if network in _OF_MAPS else 0))
     return {
         f"pixels of {images} views of {side}×{side}": pixels * channels * _NUMBER,
         f"features of {images} views of {side}×{side} at width={width:g}": maps * _NUMBER,
@@ -167,14 +175,17 @@ def model_weights(config: Mapping[str, Any]) -> Estimate:
     """
     heads = [float(config.get(name) or 0) for name in ("classes", "overclusters")]
     sub_heads = float(config.get("sub_heads", 1))
-    network = config.get("network") if config.get("network") in TRUNKS else "C"
+    names = (config.get("trunk"), config.get("network"), "c")
+    network = next(n.lower() for n in names if isinstance(n, str) and n.lower() in TRUNKS)
+    if isinstance(config.get("trunk"), dict):
+        network = "keras"
     features = float(config.get("features", 0))
     more = features**2 * (heads[0] + 6) + 512 * float(config.get("components", 0))
     if config.get("objective", "iic") == "iic":
         more += joints(float(config.get("radius") or 0), heads, sub_heads)
     return Estimate(
         weights(
-            str(network),
+            network,
             float(config.get("width", 1)),
             int(float(config.get("channels", 1))),
             int(sum(heads) * sub_heads),

@@ -13,7 +13,8 @@ from iic_tf.models.self_supervised import SelfSupervised
 from iic_tf.pictures.curves import LOSS
 from iic_tf.training.memory_estimate import Estimate
 from iic_tf.training.run import Run
-from iic_tf.training.values import MOST, Flag, Real, Text, Values, Whole
+from iic_tf.training.trunk_choice import TrunkChoice
+from iic_tf.training.values import MOST, Flag, Real, Text, Whole
 from iic_tf.views.inputs import check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -24,7 +25,7 @@ LOWEST, LAST = "lowest", "last"
 MOST_CLUSTERS = 256
 
 
-class Recipe(Values):
+class Recipe(TrunkChoice):
     """Values of a run, and how its method goes. The files in `recipes/` set the values.
 
     A task adds the values of its kind of data, a method its own; what a method does is said in the
@@ -157,8 +158,10 @@ class Recipe(Values):
         """About how many bytes a training on images of so many bands takes."""
         raise NotImplementedError
 
-    def optimizer(self, steps: int) -> keras.optimizers.Optimizer:
-        """What takes the steps, of which an epoch has so many."""
+    def optimizer(self, steps: int) -> Any:
+        """What takes the steps, of which an epoch has so many; or one for each part by name."""
+        if self.trunk_from:
+            return self.part_optimizers(steps)
         # Epsilon as in the published runs.
         return Adam(self.scheduled_rate(steps), epsilon=1e-8)
 

@@ -8,6 +8,7 @@ RUN/
   checkpoints/       the last two epochs with all that the next one needs (`checkpoints.py`)
   best.keras         the model of the epoch with the lowest unsupervised loss, or the last
                      epoch's, as its method says
+  trunk.keras        the trunk as it was before, where it is a Keras model of somebody else's
   pictures/          losses and cluster shares by epoch; what the clusters look like: found.png of
                      scenes, or confident.png, bars.png, joint.png and circle.gif of whole images
   classes.yaml       what the clusters mean, once `iic-tf label` has run; with linear.npz and
@@ -67,6 +68,10 @@ class Run:
     @property
     def best(self) -> Path:
         return self.folder / "best.keras"
+
+    @property
+    def trunk_file(self) -> Path:
+        return self.folder / "trunk.keras"
 
     @property
     def pictures(self) -> Path:

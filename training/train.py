@@ -35,6 +35,7 @@ from iic_tf.training.run import Run
 from iic_tf.training.run_lock import only_writer
 from iic_tf.training.strategy import is_chief
 from iic_tf.training.tasks.task import Task
+from iic_tf.training.trunk_file import write_trunk
 from iic_tf.training.whole_best import require_best
 from iic_tf.views.distributed import distributed
 from iic_tf.views.numbered_batches import NumberedBatches
@@ -134,6 +135,8 @@ def _in_folder(
             say(line)
             log.write(line + "\n")
 
+        if recipe.foreign and not run.trunk_file.is_file():
+            write_trunk(model.trunk, run.trunk_file)
         tell(data)
         tell(f"recipe {recipe.name}, seed {seed}: {plan}")
         for note in (*notes, *changed):

@@ -30,6 +30,15 @@ def _names(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
 
 
+def _wholes(value: Any) -> Any:
+    if isinstance(value, int) and not isinstance(value, bool):
+        return (value,)
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip() for part in value.split(",")]
+    return tuple(int(part) if part.isdigit() else part for part in parts)
+
+
 MOST = 2**31 - 1
 """Of whole numbers: what TensorFlow counts with has 32 bits."""
 
@@ -39,6 +48,8 @@ Real = Annotated[float, BeforeValidator(_number)]
 """A number, also as text, which YAML makes of 1e-4."""
 Text = Annotated[str, Strict()]
 Flag = Annotated[bool, Strict()]
+Wholes = Annotated[tuple[Annotated[int, Strict()], ...], BeforeValidator(_wholes)]
+"""Some whole numbers, as a list or with commas between them."""
 Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
 """Some names, as a list or with commas between them."""
 

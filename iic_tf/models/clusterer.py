@@ -18,6 +18,16 @@ from iic_tf.views.inputs import input_channels, network_input
 NETWORKS: dict[str, Any] = {"A": NetworkA, "B": NetworkB}
 
 
+def check_network(network: str) -> None:
+    """It must be one of `NETWORKS`.
+
+    Raises:
+        InputError: it is not.
+    """
+    if network not in NETWORKS:
+        raise expected(f"one of {', '.join(NETWORKS)}", network, "network")
+
+
 class Clusterer(SelfSupervised):
     """A trunk that makes a vector of an image, with heads that give it probabilities.
 

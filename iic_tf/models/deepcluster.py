@@ -25,12 +25,11 @@ from iic_tf.errors import InputError, expected
 from iic_tf.losses.deepcluster import balanced_weights, cross_entropy_sums
 from iic_tf.metrics.distance_meter import DistanceMeter
 from iic_tf.models.centroids import Centroids, Whitening
-from iic_tf.models.clusterer import NETWORKS, Clusterer
+from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.fitting import drawn_rows
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.models.served import shrink
 from iic_tf.models.sums import SumsModel
-from iic_tf.networks.network_c import NetworkC
 from iic_tf.turns import MAIN, OVERCLUSTERING
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import undo
@@ -80,6 +79,8 @@ class DeepCluster(SumsModel):
             layer: the classifier, of `overclusters` outputs.
             shape: of a batch of images.
         """
+        if self.frozen_trunk:
+            raise expected("a trunk that is trained, which DeepCluster is about", "a frozen one")
         self.clusters = {MAIN: self.classes, OVERCLUSTERING: self.overclusters}
         inside = (*shape[:-1], input_channels(self.channels, self.inputs))
         features = self.trunk.compute_output_shape(inside)[-1]
@@ -246,6 +247,7 @@ class DeepClusterClusterer(DeepCluster, Clusterer):
         inputs: what the network sees: `bands`, `bands+sobel` or `sobel`.
         components: principal components of the features that are kept.
         sample: features that whitening and centres are fitted to.
+        trunk: in place of `network`, see `IICClusterer`; not frozen.
 
     Raises:
         InputError: a value outside its range.
@@ -268,16 +270,16 @@ class DeepClusterClusterer(DeepCluster, Clusterer):
         inputs: str = "sobel",
         components: int = 256,
         sample: int = 200_000,
+        trunk: Any = None,
         **kwargs: Any,
     ):
         super().__init__(
             *(classes, overclusters, channels, width, inputs, components, sample), **kwargs
         )
-        if network not in NETWORKS:
-            raise expected(f"one of {', '.join(NETWORKS)}", network, "network")
+        check_network(network)
         self.size = size
         self.network = network
-        self.trunk = NETWORKS[network](width, name="trunk", dtype=self.dtype_policy)
+        self.set_trunk(network if trunk is None else trunk, width, vector=True)
         layer = keras.layers.Dense(overclusters, name=CLASSIFIER, dtype=self.dtype_policy)
         self.add_clustering(layer, (None, size, size, channels))
 
@@ -301,6 +303,7 @@ class DeepClusterSegmenter(DeepCluster, Segmenter):
     Args:
         classes, overclusters, channels, width, inputs, components, sample: as
             `DeepClusterClusterer`'s.
+        trunk: as `IICSegmenter`'s; not frozen.
 
     Raises:
         InputError: a value outside its range.
@@ -320,12 +323,13 @@ class DeepClusterSegmenter(DeepCluster, Segmenter):
         inputs: str = "bands",
         components: int = 256,
         sample: int = 200_000,
+        trunk: Any = "c",
         **kwargs: Any,
     ):
         super().__init__(
             *(classes, overclusters, channels, width, inputs, components, sample), **kwargs
         )
-        self.trunk = NetworkC(width, name="trunk", dtype=self.dtype_policy)
+        self.set_trunk(trunk, width)
         layer = keras.layers.Conv2D(overclusters, 1, name=CLASSIFIER, dtype=self.dtype_policy)
         self.add_clustering(layer, (None, None, None, channels))
 

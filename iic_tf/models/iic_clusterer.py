@@ -11,8 +11,8 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb
 from iic_tf.losses.information import information
-from iic_tf.models.clusterer import NETWORKS, Clusterer
-from iic_tf.models.two_heads import TwoHeads
+from iic_tf.models.clusterer import Clusterer, check_network
+from iic_tf.models.two_heads import TwoHeads, default_turns
 from iic_tf.networks.vector_head import VectorHead
 from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
 from iic_tf.views.inputs import check_inputs
@@ -49,7 +49,11 @@ class IICClusterer(TwoHeads, Clusterer):
         turns: which heads are trained in epoch 0, 1, …, over and over: `overclustering`, `main`,
             or `both` at once. None means an epoch of each, or `main` alone where there is no other
             head; two epochs of the main head to one of the other, as published for CIFAR10 and
-            MNIST, are `("overclustering", "main", "main")`.
+            MNIST, are `("overclustering", "main", "main")`; `both` where the trunk is frozen.
+        trunk: what makes features, in place of `network`: another one by name
+            (`networks.trunks.VECTORS`), any `keras.Model`, which is then frozen and whose maps are
+            averaged over the image, or a `KerasTrunk`.
+        trunk_from: the first epoch in which the trunk is trained.
 
     Raises:
         InputError: a value outside its range.
@@ -57,7 +61,7 @@ class IICClusterer(TwoHeads, Clusterer):
 
     arguments = (
         *("classes", "overclusters", "channels", "size", "network", "width", "sub_heads"),
-        *("inputs", "lamb", "overclustering_lamb", "turns"),
+        *("inputs", "lamb", "overclustering_lamb", "turns", "trunk_from"),
     )
 
     def __init__(
@@ -73,13 +77,14 @@ class IICClusterer(TwoHeads, Clusterer):
         lamb: float = 1.0,
         overclustering_lamb: float = 1.0,
         turns: Sequence[str] | None = None,
+        trunk: Any = None,
+        trunk_from: int = 0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
         if channels < 1:
             raise expected("at least 1 channel", channels, "channels")
-        if network not in NETWORKS:
-            raise expected(f"one of {', '.join(NETWORKS)}", network, "network")
+        check_network(network)
         check_inputs(inputs)
         for value in (lamb, overclustering_lamb):
             check_lamb(value)
@@ -95,8 +100,9 @@ class IICClusterer(TwoHeads, Clusterer):
         self.overclustering_lamb = overclustering_lamb
         heads = HEADS if self.overclusters else (MAIN,)
         default = (OVERCLUSTERING, MAIN) if self.overclusters else (MAIN,)
-        self.trunk = NETWORKS[network](width, name="trunk", dtype=self.dtype_policy)
-        self.add_heads(VectorHead, heads, default if turns is None else turns)
+        self.set_trunk(network if trunk is None else trunk, width, True, trunk_from)
+        turns = default_turns(self.rests, default) if turns is None else turns
+        self.add_heads(VectorHead, heads, turns)
         self.build((None, size, size, channels))
 
     def answer(self, probabilities: Sequence[Any]) -> Any:

@@ -13,9 +13,8 @@ from iic_tf.errors import InputError, expected
 from iic_tf.models.fitting import drawn_rows
 from iic_tf.models.further_losses import FurtherLosses, head_of, name_of
 from iic_tf.models.segmenter import Segmenter, joints_of_maps, maps_of_pairs
-from iic_tf.models.two_heads import TwoHeads
+from iic_tf.models.two_heads import TwoHeads, default_turns
 from iic_tf.networks.decoder import Decoder
-from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.pixel_head import PixelHead
 from iic_tf.turns import HEADS, MAIN
 from iic_tf.views.draws import generator
@@ -54,7 +53,11 @@ class IICSegmenter(TwoHeads, Segmenter):
         collapsed: take one information of the joints summed over displacements.
         turns: which heads are trained in epoch 0, 1, …, over and over: `overclustering`, `main`,
             or `both` at once. None means the papers' epoch of each, or `main` alone where there is
-            no other head.
+            no other head; `both` where the trunk is frozen.
+        trunk: what makes features: `c` (network C) or another one by name
+            (`networks.trunks.MAPS`), any `keras.Model` of maps, which is then frozen, or a
+            `KerasTrunk`, which says what it is shown and whether it is trained.
+        trunk_from: the first epoch in which the trunk is trained.
         ncut: weight of the soft normalised cut of x (`losses.soft_ncut`, divided by the clusters
             less one) in the loss of each head that is trained in the turn; 0: none.
         smooth: weight of `losses.neighbour_difference`, likewise.
@@ -74,7 +77,7 @@ class IICSegmenter(TwoHeads, Segmenter):
 
     arguments = (
         *("classes", "overclusters", "channels", "width", "sub_heads", "inputs", "radius"),
-        *("lamb", "overclustering_lamb", "collapsed", "turns"),
+        *("lamb", "overclustering_lamb", "collapsed", "turns", "trunk_from"),
         *("ncut", "smooth", "reconstruction", "whitening"),
     )
 
@@ -91,6 +94,8 @@ class IICSegmenter(TwoHeads, Segmenter):
         overclustering_lamb: float = 1.0,
         collapsed: bool = False,
         turns: Sequence[str] | None = None,
+        trunk: Any = "c",
+        trunk_from: int = 0,
         ncut: float = 0.0,
         smooth: float = 0.0,
         reconstruction: float = 0.0,
@@ -114,10 +119,10 @@ class IICSegmenter(TwoHeads, Segmenter):
         self.lamb = lamb
         self.overclustering_lamb = overclustering_lamb
         self.collapsed = collapsed
-        self.trunk = NetworkC(width, name="trunk", dtype=self.dtype_policy)
+        self.set_trunk(trunk, width, trunk_from=trunk_from)
         # The overclustering head comes first in the papers' epochs.
         heads = HEADS if self.overclusters else (MAIN,)
-        turns = heads[::-1] if turns is None else turns
+        turns = default_turns(self.rests, heads[::-1]) if turns is None else turns
         self.add_heads(PixelHead, heads, turns, displacements=(2 * radius + 1) ** 2)
         self.ncut = ncut
         self.smooth = smooth

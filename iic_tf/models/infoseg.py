@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -35,11 +36,13 @@ from iic_tf.models.served import shrink
 from iic_tf.models.sums import SumsModel
 from iic_tf.networks.local_global_head import LocalGlobalHead
 from iic_tf.networks.mirror import mirrored
-from iic_tf.networks.patch_network import PatchNetwork
 from iic_tf.networks.resize import enlarge
-from iic_tf.turns import MAIN
+from iic_tf.turns import MAIN, RESTING
 from iic_tf.views.geometry import apply, undo
 from iic_tf.views.inputs import check_inputs
+
+NETWORK, TRUNK = "network", "trunk"
+"""Its parts: all that is trained, or all but the trunk, and that."""
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -87,6 +90,8 @@ class InfoSeg(SumsModel, Segmenter):
             cells agree on. Of `jsd` and `dv`.
         radius: as in `IICSegmenter`, of `iic`; of `paired` rounded up to whole cells.
         lamb, collapsed: as in `IICSegmenter`; of `iic`.
+        trunk: block A: `patches`, the paper's, or another one as in `IICSegmenter`.
+        trunk_from: the first epoch in which the trunk is trained.
 
     Raises:
         InputError: a value outside its range.
@@ -95,7 +100,7 @@ class InfoSeg(SumsModel, Segmenter):
     arguments = (
         *("classes", "channels", "width", "tau", "inputs", "objective"),
         *("assignment", "paired", "elsewhere", "centred", "image_scale"),
-        *("radius", "lamb", "collapsed"),
+        *("radius", "lamb", "collapsed", "trunk_from"),
     )
     tolerance = 1e-4
     """Probabilities go by products of P numbers that training makes large."""
@@ -117,6 +122,8 @@ class InfoSeg(SumsModel, Segmenter):
         radius: int = 10,
         lamb: float = 1.0,
         collapsed: bool = False,
+        trunk: Any = "patches",
+        trunk_from: int = 0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -142,7 +149,7 @@ class InfoSeg(SumsModel, Segmenter):
         self.radius = radius
         self.lamb = lamb
         self.collapsed = collapsed
-        self.trunk = PatchNetwork(width, name="trunk", dtype=self.dtype_policy)
+        self.set_trunk(trunk, width, trunk_from=trunk_from)
 
         head = LocalGlobalHead(
             *(classes, features, width, centred, image_scale), name=MAIN, dtype=self.dtype_policy
@@ -160,7 +167,7 @@ class InfoSeg(SumsModel, Segmenter):
     @property
     def reach(self) -> int:
         """How many cells away from each other L and S are still compared."""
-        return cells_within(self.radius) if self.paired else 0
+        return cells_within(self.radius, self.trunk.stride) if self.paired else 0
 
     def get_config(self) -> dict[str, Any]:
         # `features` is what the trunk makes of images.
@@ -170,12 +177,25 @@ class InfoSeg(SumsModel, Segmenter):
         # Files of before 0.2 hold the number of a chosen sub-head, of which there is one.
         super().load_own_variables({})
 
+    @property
+    def _cell_radius(self) -> int:
+        """How far a cell alone sees."""
+        return int(getattr(self.trunk, "cell_radius", self.trunk.receptive_radius))
+
     def phase_of(self, epoch: int) -> str:
-        """`main` in every epoch: there is one head."""
-        return MAIN
+        """`main` in every epoch: there is one head; the trunk may rest at first."""
+        return MAIN + (RESTING if epoch < self.trunk_from else "")
 
     def parts(self) -> dict[str, list[Any]]:
-        return {"network": self.trainable_variables}
+        if not self.trunk_from:
+            return {NETWORK: self.trainable_variables}
+        return {
+            NETWORK: self.heads[MAIN].trainable_variables,
+            TRUNK: self.trunk.trainable_variables,
+        }
+
+    def parts_in(self, phase: str) -> tuple[str, ...]:
+        return (NETWORK,) if phase.endswith(RESTING) else super().parts_in(phase)
 
     def local_and_global(self, x: Any, training: bool = False) -> tuple[Any, Any]:
         """L `[batch, ⌈height/4⌉, ⌈width/4⌉, P]` and H `[batch, K, P]` of images, as `call`'s."""
@@ -189,11 +209,13 @@ class InfoSeg(SumsModel, Segmenter):
 
     @property
     def window_align(self) -> int:
-        return int(self.trunk.stride * self.heads[MAIN].image_stride)
+        # Cells of block B must be the scene's own, and so must be the trunk's.
+        block = int(self.trunk.stride * self.heads[MAIN].image_stride)
+        return math.lcm(block, super().window_align)
 
     @property
     def window_radius(self) -> int:
-        around = self.trunk.stride * self.heads[MAIN].image_radius + self.trunk.cell_radius
+        around = self.trunk.stride * self.heads[MAIN].image_radius + self._cell_radius
         return int(max(self.trunk.receptive_radius, around))
 
     def of_scene(
@@ -296,7 +318,7 @@ class InfoSeg(SumsModel, Segmenter):
             local, image = self.local_and_global(data["x"], training)
             mask = None if mask is None else mask[..., 0]
             return [(local, image, class_probabilities(local, image, self.tau), mask)]
-        check_paired_crop(data["x"].shape[1:3], self.radius)
+        check_paired_crop(data["x"].shape[1:3], self.radius, self.trunk.stride)
         # Both views in one batch, as for IIC.
         both = self.local_and_global(ops.concatenate([data["x"], data["gx"]]), training)
         (local, of_gx), (image, image_gx) = (ops.split(found, 2) for found in both)

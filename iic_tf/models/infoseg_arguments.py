@@ -27,18 +27,18 @@ def check_objective(objective: str, assignment: str, tau: float, image_scale: fl
         raise expected("image_scale > 0 and finite", image_scale, "image_scale")
 
 
-def cells_within(radius: int) -> int:
+def cells_within(radius: int, stride: int = PatchNetwork.stride) -> int:
     """A distance in pixels, rounded up to whole cells."""
-    return -(-radius // PatchNetwork.stride)
+    return -(-radius // stride)
 
 
-def check_paired_crop(sides: Sequence[int], radius: int) -> None:
+def check_paired_crop(sides: Sequence[int], radius: int, stride: int = PatchNetwork.stride) -> None:
     """Cells must lie on cells after a flip, and some must be further than `radius` inside.
 
     Raises:
         InputError: they would not.
     """
-    stride, least = PatchNetwork.stride, 2 * cells_within(radius)
+    least = 2 * cells_within(radius, stride)
     if any(side % stride or side <= least * stride for side in sides):
         raise expected(
             f"paired crops of a multiple of {stride} pixels, so that cells still lie on cells "

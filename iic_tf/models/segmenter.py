@@ -51,7 +51,7 @@ class Segmenter(SelfSupervised):
     @property
     def window_align(self) -> int:
         """Windows that begin at multiples of so many pixels have the cells of the whole image."""
-        return int(self.trunk.stride)
+        return int(getattr(self.trunk, "align", self.trunk.stride))
 
     @property
     def window_radius(self) -> int:
@@ -76,6 +76,8 @@ class Segmenter(SelfSupervised):
     @property
     def mirror(self) -> int:
         """How many pixels of an image are mirrored at its border, for the network to see there."""
+        if not getattr(self.trunk, "mirrors", True):
+            return 0
         radius = self.window_radius + (self.inputs != BANDS)
         return -(-radius // self.window_align) * self.window_align
 

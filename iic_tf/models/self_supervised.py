@@ -17,6 +17,9 @@ from iic_tf.models.keras_arguments import check_compiled
 from iic_tf.models.keras_ways import KerasWays
 from iic_tf.models.phases import EVERYTHING, PartOptimizers
 from iic_tf.models.soundness import Soundness
+from iic_tf.networks.keras_trunk import KerasTrunk
+from iic_tf.networks.trunks import trunk_config, trunk_of
+from iic_tf.views.inputs import BANDS
 
 OPTIONS = ("run_eagerly", "steps_per_execution", "auto_scale_loss")
 """Of `compile`, kept in files beside the optimiser."""
@@ -71,6 +74,8 @@ class SelfSupervised(KerasWays):
     meters: dict[str, Any]
     clusters: dict[str, int]
     micro_batches: int = 1
+    trunk_name: str = ""
+    trunk_from: int = 0
     numbers: Any = None
     """What stands for each class in labels; None: 0, 1, 2, ... (`models.class_map`)."""
 
@@ -83,6 +88,41 @@ class SelfSupervised(KerasWays):
                 "keras.config.set_dtype_policy), which computes so and keeps weights in float32: "
                 f"steps vanish in the rounding of others; received {policy.name}."
             )
+
+    def set_trunk(
+        self, trunk: Any, width: float, vector: bool = False, trunk_from: int = 0
+    ) -> None:
+        """Give the model its trunk, see `networks.trunks.trunk_of`.
+
+        Args:
+            trunk: as a model's argument.
+            width: factor of the channel counts of those by name.
+            vector: whether it is to make one vector of an image.
+            trunk_from: the first epoch in which it is trained; before it stays as it is.
+
+        Raises:
+            InputError: an unknown trunk, one of the other kind, or epochs of a frozen one.
+        """
+        self.trunk_name = trunk if isinstance(trunk, str) else ""
+        self.trunk = trunk_of(trunk, width, vector, self.dtype_policy)
+        if isinstance(trunk_from, bool) or not isinstance(trunk_from, int) or trunk_from < 0:
+            raise expected("trunk_from, an epoch from 0", trunk_from, "trunk_from")
+        if trunk_from and self.frozen_trunk:
+            raise expected("trunk_from=0 of a frozen trunk, which no epoch trains", trunk_from)
+        self.trunk_from = trunk_from
+        inputs = getattr(self, "inputs", BANDS)
+        if isinstance(self.trunk, KerasTrunk) and inputs != BANDS:
+            raise expected(f"inputs {BANDS} of a trunk that is a Keras model", inputs, "inputs")
+
+    @property
+    def frozen_trunk(self) -> bool:
+        """Whether the trunk is never trained."""
+        return isinstance(self.trunk, KerasTrunk) and self.trunk.frozen
+
+    @property
+    def rests(self) -> bool:
+        """Whether there are epochs in which the trunk is not trained."""
+        return self.frozen_trunk or self.trunk_from > 0
 
     @property
     def sub_head(self) -> int:
@@ -189,6 +229,9 @@ class SelfSupervised(KerasWays):
 
     def get_config(self) -> dict[str, Any]:
         own = {name: getattr(self, name) for name in self.arguments}
+        # A clusterer of network A or B has it by `network`.
+        if own.get("network") != self.trunk_name:
+            own["trunk"] = self.trunk_name or trunk_config(self.trunk)
         return {**super().get_config(), **own}
 
     def image_shape(self) -> tuple[int | None, ...]:
@@ -228,7 +271,8 @@ class SelfSupervised(KerasWays):
 
     def resting(self) -> list[tuple[Any, Any]]:
         """The weights that no optimiser moves, and their values."""
-        return [(v, tf.identity(v)) for v in self.non_trainable_weights]
+        still = self.trunk.still if isinstance(self.trunk, KerasTrunk) else frozenset()
+        return [(v, tf.identity(v)) for v in self.non_trainable_weights if id(v) not in still]
 
     def check_batch(self, data: Any) -> None:
         """A batch must be a dict as `batch_source` yields it."""

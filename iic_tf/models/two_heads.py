@@ -7,13 +7,13 @@ from typing import Any
 
 from keras import ops
 
-from iic_tf.errors import InputError
+from iic_tf.errors import InputError, expected
 from iic_tf.losses.information import most_information
 from iic_tf.losses.segmentation import loss_of_joints
 from iic_tf.metrics.joint_meter import JointMeter
 from iic_tf.models.self_supervised import Monitor
 from iic_tf.models.sums import SumsModel
-from iic_tf.turns import BOTH, MAIN, check_turns
+from iic_tf.turns import BOTH, MAIN, RESTING, check_turns
 
 TRUNK = "trunk"
 
@@ -48,9 +48,13 @@ class TwoHeads(SumsModel):
             displacements: joints of a sub-head.
 
         Raises:
-            InputError: turns of other heads, or none of the main head.
+            InputError: turns of other heads, or none of the main head; or other turns than `both`
+                where the trunk is frozen.
         """
         self.turns = check_turns(turns, heads)
+        if self.rests and len(heads) > 1 and set(self.turns) != {BOTH}:
+            # Heads share nothing that is trained: there is nothing to take turns at.
+            raise expected(f"turns=('{BOTH}',) while the trunk is frozen", self.turns, "turns")
         counts = {MAIN: self.classes, **({heads[1]: self.overclusters} if heads[1:] else {})}
         self.clusters = counts
         self.heads = {
@@ -72,9 +76,17 @@ class TwoHeads(SumsModel):
 
     def parts(self) -> dict[str, list[Any]]:
         heads = {name: head.trainable_variables for name, head in self.heads.items()}
-        return {TRUNK: self.trunk.trainable_variables, **heads}
+        trunk = self.trunk.trainable_variables
+        if self.rests:
+            # The first part is trained in every phase.
+            return {**heads, **({TRUNK: trunk} if trunk else {})}
+        return {TRUNK: trunk, **heads}
 
     def phase_of(self, epoch: int) -> str:
+        """Whose turn it is in an epoch, and whether the trunk rests."""
+        return self.turn_of(epoch) + (RESTING if epoch < self.trunk_from else "")
+
+    def turn_of(self, epoch: int) -> str:
         """Whose turn it is in an epoch."""
         return self.turns[epoch % len(self.turns)]
 
@@ -88,20 +100,24 @@ class TwoHeads(SumsModel):
         if epochs < len(self.turns) or len(seen) != 1:
             return
         (epoch,) = seen
-        if self.phase_of(epoch) not in (MAIN, BOTH):
+        if self.turn_of(epoch) not in (MAIN, BOTH):
             raise InputError(
                 f"Expected batches whose epoch goes on, as fit(pairs, ...) and pairs.dataset(0, "
                 f"epochs * len(pairs)) make them, or turns=('both',); received epoch {epoch} in "
-                f"all of {epochs} epochs, in which the turn is {self.phase_of(epoch)}'s and the "
+                f"all of {epochs} epochs, in which the turn is {self.turn_of(epoch)}'s and the "
                 "main head is never trained."
             )
 
     def monitors_in(self, phase: str) -> tuple[str, ...]:
-        return tuple(self.heads) if phase == BOTH else (phase,)
+        turn = phase.removesuffix(RESTING)
+        return tuple(self.heads) if turn == BOTH else (turn,)
 
     def parts_in(self, phase: str) -> tuple[str, ...]:
         # The head whose turn it is not keeps its weights and moments untouched.
-        return (TRUNK, *self.monitors_in(phase))
+        names = (TRUNK, *self.monitors_in(phase))
+        if phase.endswith(RESTING):
+            names = names[1:]
+        return tuple(name for name in names if name in self.parts())
 
     @property
     def sub_head(self) -> int:
@@ -132,3 +148,8 @@ class TwoHeads(SumsModel):
     def bound(self, name: str) -> float:
         """The lowest that the loss of a head can be: −ln k at λ = 1."""
         return -most_information(self.clusters[name], self.head_lamb(name))
+
+
+def default_turns(rests: bool, turns: Sequence[str]) -> Sequence[str]:
+    """Turns where none are given: these, or both heads at once while the trunk is frozen."""
+    return (BOTH,) if rests and len(turns) > 1 else turns

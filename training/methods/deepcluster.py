@@ -30,8 +30,10 @@ class _DeepCluster(Values):
     if TYPE_CHECKING:
         classes: int
         width: float
-        inputs: str
         precision: str
+
+        @property
+        def seen(self) -> str: ...
 
         def scheduled_rate(self, steps: int) -> Any: ...
 
@@ -70,7 +72,7 @@ class _DeepCluster(Values):
             "overclusters": self.clusters[OVERCLUSTERING],
             "channels": channels,
             "width": self.width,
-            "inputs": self.inputs,
+            "inputs": self.seen,
             "components": self.components,
             "sample": self.sample,
             "dtype": self.precision,
@@ -84,10 +86,13 @@ class DeepClusterSegmentation(_DeepCluster, SegmentationRecipe):
     model_class = DeepClusterSegmenter
 
     def build(self, channels: int) -> DeepClusterSegmenter:
-        return DeepClusterSegmenter(**self._common(channels))
+        trunk = self.trunk_arguments(channels, self.crop)
+        trunk.pop("trunk_from", None)
+        return DeepClusterSegmenter(**self._common(channels), **trunk)
 
     def describe_model(self) -> str:
-        return f"{self.clusters[OVERCLUSTERING]} pseudo-labels"
+        of_trunk = f"; {self.describe_trunk()}" if self.trunk else ""
+        return f"{self.clusters[OVERCLUSTERING]} pseudo-labels{of_trunk}"
 
 
 @method("deepcluster", ABOUT, PAPER)
@@ -97,10 +102,12 @@ class DeepClusterClustering(_DeepCluster, ClusteringRecipe):
     model_class = DeepClusterClusterer
 
     def build(self, channels: int) -> DeepClusterClusterer:
+        trunk = self.trunk_arguments(channels, vector=True)
+        trunk.pop("trunk_from", None)
         return DeepClusterClusterer(
-            size=self.x.size, network=self.network, **self._common(channels)
+            size=self.x.size, network=self.network, **self._common(channels), **trunk
         )
 
     def describe_model(self) -> str:
         pseudo = self.clusters[OVERCLUSTERING]
-        return f"network {self.network}, {self.classes} classes, {pseudo} pseudo-labels"
+        return f"{self.trunk_text}, {self.classes} classes, {pseudo} pseudo-labels"

@@ -17,7 +17,7 @@ from iic_tf.training.run import Run
 from iic_tf.training.tasks.clustering import ClusteringRecipe
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Names, Real, Values, Whole
-from iic_tf.turns import MAIN, OVERCLUSTERING, check_turns
+from iic_tf.turns import BOTH, MAIN, OVERCLUSTERING, check_turns
 from iic_tf.views.numbered_batches import NumberedBatches
 from iic_tf.views.whitening import NONE
 
@@ -87,7 +87,11 @@ class _IIC(Values):
     @property
     def taken_turns(self) -> tuple[str, ...]:
         """The turns of the heads that there are."""
-        return (MAIN,) if self.star else self.turns
+        if self.star:
+            return (MAIN,)
+        # Heads of a trunk that rests share nothing that is trained.
+        rest = (BOTH,) if len(self.clusters) > 1 else (MAIN,)
+        return rest if self.trunk_rests else self.turns
 
 
 @method("iic", ABOUT, PAPER)
@@ -127,7 +131,7 @@ class IICSegmentation(_IIC, SegmentationRecipe):
             channels=channels,
             width=self.width,
             sub_heads=self.sub_heads,
-            inputs=self.inputs,
+            inputs=self.seen,
             radius=self.radius,
             lamb=self.lamb,
             overclustering_lamb=self.overclustering_lamb,
@@ -138,6 +142,7 @@ class IICSegmentation(_IIC, SegmentationRecipe):
             reconstruction=self.reconstruction,
             whitening=self.whitening,
             dtype=self.precision,
+            **self.trunk_arguments(channels, self.crop),
         )
 
     @property
@@ -153,9 +158,10 @@ class IICSegmentation(_IIC, SegmentationRecipe):
         ]
         if self.whitening != NONE:
             further.append(f", whitened {self.whitening}")
+        of_trunk = f"; {self.describe_trunk()}" if self.trunk else ""
         if self.star:
-            return f"one head of {self.clusters[MAIN]} clusters (IIC*){''.join(further)}"
-        return f"{self.clusters[OVERCLUSTERING]} overclusters{''.join(further)}"
+            return f"one head of {self.clusters[MAIN]} clusters (IIC*){''.join(further)}{of_trunk}"
+        return f"{self.clusters[OVERCLUSTERING]} overclusters{''.join(further)}{of_trunk}"
 
     @property
     def fits(self) -> bool:
@@ -197,29 +203,30 @@ class IICClustering(_IIC, ClusteringRecipe):
             network=self.network,
             width=self.width,
             sub_heads=self.sub_heads,
-            inputs=self.inputs,
+            inputs=self.seen,
             lamb=self.lamb,
             overclustering_lamb=self.overclustering_lamb,
             turns=self.taken_turns,
             dtype=self.precision,
+            **self.trunk_arguments(channels, vector=True),
         )
 
     def describe_model(self) -> str:
         if self.star:
             return (
-                f"network {self.network}, {self.classes} classes, one head of "
+                f"{self.trunk_text}, {self.classes} classes, one head of "
                 f"{self.clusters[MAIN]} clusters (IIC*), {self.sub_heads} sub-heads"
             )
         overclusters = self.clusters.get(OVERCLUSTERING, "no")
         return (
-            f"network {self.network}, {self.classes} classes, {overclusters} overclusters, "
+            f"{self.trunk_text}, {self.classes} classes, {overclusters} overclusters, "
             f"{self.sub_heads} sub-heads each"
         )
 
     @property
     def wide_turns(self) -> tuple[str, ...]:
         # The one head of IIC* is an overclustering head in that it sees unlabelled images, too.
-        return (OVERCLUSTERING,) if self.star else self.turns
+        return (OVERCLUSTERING,) if self.star else self.taken_turns
 
     def draw_results(self, run: Run, model: Any, fixed: NumberedBatches) -> list[str]:
         return draw_joint(run, model, fixed)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from iic_tf.errors import InputError, expected
 from iic_tf.losses.infoseg import JSD, SOFT
-from iic_tf.models.infoseg import InfoSeg
+from iic_tf.models.infoseg import NETWORK, InfoSeg
 from iic_tf.models.infoseg_arguments import IIC, check_paired_crop
 from iic_tf.training.memory_estimate import joints
 from iic_tf.training.methods.registry import method
@@ -77,7 +77,7 @@ class InfoSegSegmentation(SegmentationRecipe):
             width=self.width,
             features=self.features,
             tau=self.tau,
-            inputs=self.inputs,
+            inputs=self.seen,
             objective=self.objective,
             assignment=self.assignment,
             paired=self.paired,
@@ -88,7 +88,12 @@ class InfoSegSegmentation(SegmentationRecipe):
             lamb=self.lamb,
             collapsed=self.collapsed,
             dtype=self.precision,
+            **self.trunk_arguments(channels, self.crop),
         )
+
+    @property
+    def trained_parts(self) -> tuple[str, ...]:
+        return (NETWORK,)
 
     @property
     def losses(self) -> str:
@@ -103,6 +108,8 @@ class InfoSegSegmentation(SegmentationRecipe):
             assigned += ", of the other view"
         if self.elsewhere and self.objective != IIC:
             assigned += ", different images at different places"
+        if self.trunk:
+            assigned += f"; {self.describe_trunk()}"
         return f"{self.features} features, objective {self.objective}{assigned}"
 
     @property

@@ -75,15 +75,28 @@ class ClusteringRecipe(Recipe):
         return self
 
     def estimate_weights(self, channels: int) -> Estimate:
-        kind, own = self.network, self.own_weights
+        kind, own = self.estimated_trunk(self.network), self.own_weights
         return Estimate(weights(kind, self.width, channels, self.answers, own))
 
     def estimate(self, channels: int) -> Estimate:
         views, parts = self.batch * (1 + self.repeats), self.micro_batches
-        own = step(self.network, self.width, channels, self.answers, views, self.x.size, parts)
+        own = step(
+            self.estimated_trunk(self.network),
+            self.width,
+            channels,
+            self.answers,
+            views,
+            self.x.size,
+            parts,
+        )
         # Two images are the least, and all are held in memory.
         held = {f"images of side={self.side}": 2.0 * self.side**2 * channels}
         return training(self.estimate_weights(channels).parts, {**own, **held})
+
+    @property
+    def trunk_text(self) -> str:
+        """What makes features, in a few words."""
+        return self.describe_trunk() or f"network {self.network}"
 
     @property
     def wide_turns(self) -> tuple[str, ...]:

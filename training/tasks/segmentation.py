@@ -61,12 +61,16 @@ class SegmentationRecipe(Recipe):
         return None
 
     def estimate_weights(self, channels: int) -> Estimate:
-        return Estimate(weights("C", self.width, channels, self.answers, self.own_weights))
+        return Estimate(
+            weights(self.estimated_trunk("C"), self.width, channels, self.answers, self.own_weights)
+        )
 
     def estimate(self, channels: int) -> Estimate:
         # x and gx.
         views, parts = 2 * self.batch, self.micro_batches
-        own = step("C", self.width, channels, self.answers, views, self.crop, parts)
+        own = step(
+            self.estimated_trunk("C"), self.width, channels, self.answers, views, self.crop, parts
+        )
         return training(self.estimate_weights(channels).parts, own)
 
 

@@ -13,6 +13,7 @@ from iic_tf.training.folds import Split
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.scored import Scored
+from iic_tf.training.trunk_file import with_trunk_of
 from iic_tf.views.numbered_batches import NumberedBatches
 
 EVALUATION_SEED_OFFSET = 1_000_003
@@ -108,7 +109,7 @@ def fresh_model(recipe: Recipe, channels: int, seed: int) -> SelfSupervised:
 def untrained_model(recipe: Recipe, task: type[Task], place: Mapping[str, Any], run: Run) -> Any:
     """The model of a run before its training, with what its method fits fitted."""
     config = run.config()
-    model = fresh_model(recipe, config["channels"], config["seed"])
+    model = fresh_model(with_trunk_of(run, recipe), config["channels"], config["seed"])
     if recipe.fits:
         for callback in recipe.fitting(task(recipe, place).pairs(config["seed"])):
             callback.set_model(model)

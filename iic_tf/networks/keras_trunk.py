@@ -1,0 +1,339 @@
+"""Any Keras model of images as trunk, frozen or trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from iic_tf.errors import InputError, expected
+from iic_tf.networks.levels import Level, input_side, maps_of, measured
+from iic_tf.networks.overlapping_windows import in_overlapping_windows
+from iic_tf.networks.resize import enlarge
+
+KEPT, BATCH = "kept", "batch"
+LEARNED = "learned"
+FINEST = 8
+"""A trunk of one level of a larger stride whose cells are moved has maps of a quarter of it."""
+
+
+@keras.saving.register_keras_serializable("iic_tf")
+class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
+    """A `keras.Model` that makes feature maps of images, as trunk of any model here.
+
+    Maps of several strides are brought to the finest one's (enlarged bilinearly, and moved back by
+    as much as padded strides have moved their cells) and stand side by side. Images are padded at
+    their lower and right borders, by mirroring, to a multiple of the largest stride. A network
+    that sees its window as a whole (attention, squeeze and excitation) or that takes images of one
+    size only is taken over larger images in windows that overlap by half and are blended.
+
+    A model of vectors, or `vector=True`, is a trunk for clustering: maps are averaged over the
+    image.
+
+    Args:
+        network: maps images `[batch, height, width, channels]` to one map or several,
+            `[batch, height/stride, width/stride, features]` each, or to vectors.
+        low, high: what the network is to be shown for 0 and for 1; a number, or one for each of
+            its channels. With means m and deviations d of ImageNet: −m/d and (1 − m)/d.
+        bands: the bands of images that its channels are, by number from 0, one for each channel;
+            `learned` for a linear map of all bands, trained with the heads, which begins as the
+            first ones; None where images have as many bands as it has channels.
+        frozen: whether its weights stay as they are.
+        statistics: of its BatchNormalization, if it is not frozen: `kept`, or `batch` for those of
+            the batch, as a network that begins from nothing needs.
+        window: side, in pixels, of the windows of a network that sees all of them; None: 256, or
+            the size that it takes. Rounded up to a multiple of twice the largest stride.
+        vector: average maps over the image.
+        levels: what `measured` said of the network; None: it is asked.
+
+    Attributes:
+        stride: pixels to a cell.
+        receptive_radius: how far, in pixels, a pixel of the enlarged map sees.
+        align: parts of an image that begin at multiples of so many pixels have the same cells.
+        features: how many numbers a cell has.
+
+    Raises:
+        InputError: a network or a value that does not fit.
+
+    Example:
+        >>> import keras, iic_tf
+        >>> network = keras.Sequential([keras.Input((None, None, 3)),
+        ...                             keras.layers.Conv2D(8, 3, 2, "same")])
+        >>> trunk = iic_tf.KerasTrunk(network, low=-1, high=1)
+        >>> model = iic_tf.IICSegmenter(classes=3, overclusters=15, channels=3, trunk=trunk)
+        >>> trunk.stride
+        2
+    """
+
+    mirrors: ClassVar[bool] = False
+    """Whether images are mirrored around it by more than it pads: it was made for its own pads."""
+
+    def __init__(
+        self,
+        network: Any,
+        low: float | Sequence[float] = 0.0,
+        high: float | Sequence[float] = 1.0,
+        bands: Sequence[int] | str | None = None,
+        frozen: bool = True,
+        statistics: str = KEPT,
+        window: int | None = None,
+        vector: bool = False,
+        levels: Sequence[dict[str, Any]] | None = None,
+        **kwargs: Any,
+    ):
+        super().__init__(**{"name": "trunk", **kwargs})
+        if isinstance(network, dict):
+            network = keras.saving.deserialize_keras_object(network)
+        if not isinstance(network, keras.Model):
+            raise expected("a keras.Model as trunk", type(network).__name__)
+        if statistics not in (KEPT, BATCH):
+            raise expected(f"statistics {KEPT} or {BATCH}", statistics, "statistics")
+        side = input_side(network)
+        self.network = network
+        channels = int(network.input_shape[-1])
+        self.low, self.high = (
+            _of_channels(v, channels, n) for v, n in ((low, "low"), (high, "high"))
+        )
+        self.bands = _checked_bands(bands, channels)
+        self.frozen, self.statistics = frozen, statistics
+        self.vector = vector or len(_output_shapes(network)[0]) == 2
+        self.levels: list[Level] = []
+        if not self._is_of_vectors():
+            found = measured(network) if levels is None else [Level(**level) for level in levels]
+            self.levels = sorted(found, key=lambda level: level.stride)
+            self._order = sorted(range(len(found)), key=lambda i: found[i].stride)
+        self.window = self._window(window, side)
+        network.trainable = not frozen
+        self.mixing: Any = None
+        if self.bands == LEARNED:
+            self.mixing = keras.layers.Conv2D(
+                channels,
+                1,
+                use_bias=False,
+                kernel_initializer=_first_bands,
+                name="bands",
+                dtype=self.dtype_policy,
+            )
+        for layer in network._flatten_layers():
+            # A run over several replicas equals one device.
+            if isinstance(layer, keras.layers.BatchNormalization):
+                layer.synchronized = True
+
+    def set_policy(self, policy: Any) -> None:
+        """Hand its features on in another precision; the network itself keeps its own."""
+        self.dtype_policy = policy
+        if self.mixing is not None:
+            self.mixing.dtype_policy = policy
+
+    def _is_of_vectors(self) -> bool:
+        return len(_output_shapes(self.network)[0]) == 2
+
+    def _window(self, window: int | None, side: int | None) -> int | None:
+        if self.vector:
+            return None
+        if side is None and all(level.radius is not None for level in self.levels):
+            return None
+        step = 2 * self.deepest
+        if side is None:
+            return -(-(window or 256) // step) * step
+        if side % step:
+            raise expected(
+                f"a network of images of a multiple of {step} pixels, or of any size", side, "side"
+            )
+        return side
+
+    # --- what it says of itself
+
+    @property
+    def deepest(self) -> int:
+        """The largest stride."""
+        return max(level.stride for level in self.levels)
+
+    @property
+    def stride(self) -> int:
+        finest = self.levels[0]
+        # What is off by cells at a coarse stride can be put right at a finer one.
+        coarse = finest.stride > FINEST and finest.stride % 4 == 0 and abs(finest.shift) >= 2
+        return finest.stride // 4 if coarse else finest.stride
+
+    @property
+    def align(self) -> int:
+        return self.window // 2 if self.window else self.deepest
+
+    @property
+    def receptive_radius(self) -> int:
+        if self.window:
+            return self.window
+        # Beside what cells see: neighbours that enlarging mixes in, and what moved back.
+        return int(
+            max(
+                (level.radius or 0) + level.stride + 2 * self.stride + abs(int(level.shift))
+                for level in self.levels
+            )
+        )
+
+    @property
+    def features(self) -> int:
+        if not self.levels:
+            return int(self.network.output_shape[-1])
+        return sum(level.features for level in self.levels)
+
+    @property
+    def still(self) -> frozenset[int]:
+        """The `id` of each weight that no step moves."""
+        if self.frozen or self.statistics == KEPT:
+            return frozenset(id(v) for v in self.network.non_trainable_weights)
+        return frozenset()
+
+    # --- as a layer
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        came, channels = input_shape[-1], int(self.network.input_shape[-1])
+        if self.bands is None and came != channels:
+            raise InputError(
+                f"Expected bands=... of a trunk that takes {channels} channels, for images of "
+                f"another number: which bands these are, by number from 0, or {LEARNED}; received "
+                f"images of {came} bands."
+            )
+        if isinstance(self.bands, tuple) and came is not None and max(self.bands) >= came:
+            raise expected(f"bands below {came}, of which the images have", self.bands, "bands")
+        if self.mixing is not None:
+            self.mixing.build(input_shape)
+        self.built = True
+
+    def call(self, x: Any, training: bool = False) -> Any:
+        """Features.
+
+        Args:
+            x: images `[batch, height, width, bands]` in 0 to 1.
+            training: whether it is trained; a frozen trunk never is.
+
+        Returns:
+            `[batch, ⌈height/stride⌉, ⌈width/stride⌉, features]`, or vectors `[batch, features]`,
+            in the layer's compute type.
+        """
+        training = bool(training) and not self.frozen and self.statistics == BATCH
+        x = self.shown(x)
+        if not self.levels:
+            found = maps_of(self.network(x, training=training))[0]
+        elif self.vector:
+            x = self._padded(x)
+            maps = maps_of(self.network(x, training=training))
+            found = ops.concatenate(
+                [ops.mean(ops.cast(maps[i], "float32"), axis=(1, 2)) for i in self._order], -1
+            )
+        elif self.window:
+            found = in_overlapping_windows(
+                lambda parts: self._side_by_side(parts, training), x, self.window, self.stride
+            )
+        else:
+            height, width = ops.shape(x)[1], ops.shape(x)[2]
+            found = self._side_by_side(self._padded(x), training)
+            found = found[:, : _up(height, self.stride), : _up(width, self.stride)]
+        found = ops.cast(found, self.compute_dtype)
+        return ops.stop_gradient(found) if self.frozen and self.mixing is None else found
+
+    def shown(self, x: Any) -> Any:
+        """What the network is shown of images in 0 to 1."""
+        if self.mixing is not None:
+            x = self.mixing(x)
+        elif self.bands is not None:
+            x = ops.stack([x[..., i] for i in self.bands], axis=-1)
+        x = ops.cast(x, "float32")
+        low, high = (ops.convert_to_tensor(v, "float32") for v in (self.low, self.high))
+        return low + x * (high - low)
+
+    def _padded(self, x: Any) -> Any:
+        """Mirrored at its lower and right borders to a multiple of the largest stride."""
+        for axis in (1, 2):
+            own = x.shape[axis] if x.shape[axis] is not None else tf.shape(x)[axis]
+            whole = _up(own, self.deepest) * self.deepest
+            if isinstance(own, int) and own == whole:
+                continue
+            period = tf.maximum(2 * (own - 1), 1)
+            place = tf.range(whole) % period
+            x = tf.gather(x, tf.minimum(place, period - place), axis=axis)
+        return x
+
+    def _side_by_side(self, x: Any, training: bool) -> Any:
+        """All levels at the finest one's stride, of images of a multiple of the largest."""
+        maps = maps_of(self.network(x, training=training))
+        height, width = (
+            x.shape[i] // self.stride if x.shape[i] is not None else tf.shape(x)[i] // self.stride
+            for i in (1, 2)
+        )
+        found = []
+        for level, number in zip(self.levels, self._order, strict=True):
+            large = enlarge(maps[number], level.stride // self.stride, height, width)
+            found.append(_moved_back(large, round(level.shift / self.stride), height, width))
+        return ops.concatenate(found, -1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        if self.vector:
+            return (input_shape[0], self.features)
+        sides = [None if s is None else -(-s // self.stride) for s in input_shape[1:3]]
+        return (input_shape[0], *sides, self.features)
+
+    def get_config(self) -> dict[str, Any]:
+        from dataclasses import asdict
+
+        inverse = sorted(range(len(self.levels)), key=lambda i: self._order[i])
+        return {
+            **super().get_config(),
+            "network": keras.saving.serialize_keras_object(self.network),
+            "low": list(self.low),
+            "high": list(self.high),
+            "bands": list(self.bands) if isinstance(self.bands, tuple) else self.bands,
+            "frozen": self.frozen,
+            "statistics": self.statistics,
+            "window": self.window,
+            "vector": self.vector,
+            # In the order of the network's outputs.
+            "levels": [asdict(self.levels[i]) for i in inverse] or None,
+        }
+
+
+def _up(size: Any, step: int) -> Any:
+    """How many steps cover a size; not −(−a // b): tf2onnx divides negative ones towards zero."""
+    return (size + step - 1) // step
+
+
+def _output_shapes(network: Any) -> list[tuple[int | None, ...]]:
+    return [tuple(one.shape) for one in maps_of(network.outputs)]
+
+
+def _of_channels(value: Any, channels: int, name: str) -> tuple[float, ...]:
+    values = tuple(float(v) for v in value) if isinstance(value, (list, tuple)) else None
+    values = (float(value),) * channels if values is None else values
+    if len(values) != channels:
+        raise expected(f"a number, or {channels} of them", values, name)
+    return values
+
+
+def _checked_bands(bands: Any, channels: int) -> Any:
+    if bands is None or bands == LEARNED:
+        return bands
+    known = isinstance(bands, (list, tuple)) and len(bands) == channels
+    if not known or any(isinstance(b, bool) or not isinstance(b, int) or b < 0 for b in bands):
+        raise expected(f"{LEARNED}, or {channels} numbers of bands from 0", bands, "bands")
+    return tuple(bands)
+
+
+def _first_bands(shape: Sequence[int], dtype: Any = None) -> Any:
+    """Of a 1×1 convolution that hands its first channels on, and repeats what there are."""
+    _, _, came, wanted = shape
+    return ops.cast(ops.one_hot(ops.arange(wanted) % came, came, axis=0), dtype)[None, None]
+
+
+def _moved_back(maps: Any, cells: int, height: Any, width: Any) -> Any:
+    """Maps whose cells lie so many cells too far behind, put where they belong."""
+    if cells == 0:
+        return maps
+    for axis, size in ((1, height), (2, width)):
+        # What has moved in from beyond the border is the border's.
+        place = tf.clip_by_value(tf.range(size) - cells, 0, size - 1)
+        maps = tf.gather(maps, place, axis=axis)
+    return maps
