@@ -181,6 +181,11 @@ class Recipe(TrunkChoice):
         """Whether there is anything that `fitting` fits."""
         return self.foreign or type(self).fitting is not Recipe.fitting
 
+    @property
+    def kept(self) -> tuple[int, int]:
+        """Versions of all scenes whose features are kept, and the bytes they may take; 0: none."""
+        return 0, 0
+
     def check_pairs(self, pairs: Any) -> None:
         """Raise `InputError` where the pairs of training do not fit the method."""
 
