@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,6 +33,7 @@ FEWEST = 100
 """Crops that must find room beside one another, where not all scenes do."""
 
 
+@contextlib.contextmanager
 def on_features(
     model: Any,
     recipe: Recipe,
@@ -39,11 +41,11 @@ def on_features(
     fixed: NumberedBatches,
     folder: Path | None,
     tell: Callable[[str], None],
-) -> tuple[NumberedBatches, NumberedBatches]:
+) -> Iterator[tuple[NumberedBatches, NumberedBatches]]:
     """Pairs of kept features in place of pairs of images, where a recipe asks and it can be done.
 
     The features follow from the weights, the recipe and the pairs' seed alone, so that a resumed
-    run has the same ones. They are in a file without a name, which is gone once nobody reads it,
+    run has the same ones. They are in a file without a name, which is gone behind the body, and
     whatever ends the process. Under a strategy every process keeps all of them.
 
     Args:
@@ -54,18 +56,20 @@ def on_features(
         folder: where there is to be room; None: among the system's temporary files.
         tell: gets the line that says what is kept, or why nothing is.
 
-    Returns:
+    Yields:
         Pairs and fixed pairs, the given ones where nothing is kept.
 
     Raises:
         OSError: there is no room.
     """
     if not recipe.kept[0]:
-        return pairs, fixed
+        yield pairs, fixed
+        return
     found = _plan(model, recipe, pairs)
     if isinstance(found, str):
         tell(f"features not kept: {found}")
-        return pairs, fixed
+        yield pairs, fixed
+        return
     assert isinstance(pairs, Pairs)
     assert isinstance(fixed, Pairs)
     started = time.monotonic()
@@ -83,7 +87,11 @@ def on_features(
             holes=images.crops.holes,
         )
 
-    return drawn_from(pairs), drawn_from(fixed)
+    try:
+        yield drawn_from(pairs), drawn_from(fixed)
+    finally:
+        # TensorFlow holds on to pairs that it has read.
+        tiles.clear()
 
 
 @dataclass(frozen=True)

@@ -181,10 +181,13 @@ class _Work:
         best = min((lowest_loss(row) for row in self.rows), default=math.inf)
         if self.first == epochs:
             return
-        with explained(run, self.pairs, self.fixed):
-            folder = run.folder if is_chief() else None
-            pairs, fixed = on_features(self.model, recipe, self.pairs, self.fixed, folder, tell)
-        with explained(run, pairs, fixed):
+        folder = run.folder if is_chief() else None
+        given = self.pairs, self.fixed
+        with (
+            explained(run, *given),
+            on_features(self.model, recipe, *given, folder, tell) as (pairs, fixed),
+            explained(run, pairs, fixed),
+        ):
             self.model.fit(
                 distributed(pairs, self.strategy, self.first * steps, epochs * steps),
                 initial_epoch=self.first,

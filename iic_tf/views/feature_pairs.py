@@ -81,6 +81,7 @@ class FeaturePairs(NumberedBatches):
         if not tiles or min(len(tile.features) for tile in tiles) < 2:
             raise expected("tiles of at least 2 versions", f"{len(tiles)} tiles", "tiles")
         self.tiles = tiles
+        self.features = int(tiles[0].features.shape[-1])
         self.crop = crop
         self.batch = batch
         self.steps = steps
@@ -141,8 +142,8 @@ class FeaturePairs(NumberedBatches):
         return drawn
 
     def _signature(self) -> dict[str, tf.TensorSpec]:
-        cells, features = (None, self.crop, self.crop), self.tiles[0].features.shape[-1]
-        specs = {name: tf.TensorSpec((*cells, features), tf.float16) for name in FEATURES}
+        cells = (None, self.crop, self.crop)
+        specs = {name: tf.TensorSpec((*cells, self.features), tf.float16) for name in FEATURES}
         specs |= {n: tf.TensorSpec((None,), tf.int32) for n in ("epoch", "scene", "number")}
         if self.has_valid:
             specs["valid"] = tf.TensorSpec(cells, tf.float32)
