@@ -43,7 +43,7 @@ def maps_at(network: Any, strides: Sequence[int] = ()) -> Any:
         raise expected(f"strides of feature maps that the network has ({there})", tuple(strides))
     if not wanted:
         return network
-    return keras.Model(network.inputs, [last[s] for s in wanted], name=network.name)
+    return keras.Model(network.inputs[0], [last[s] for s in wanted], name=network.name)
 
 
 def strides_of(network: Any) -> list[int]:
@@ -60,7 +60,7 @@ def _strides(network: Any, maps: Sequence[Any]) -> list[int]:
     """The stride of each map; 0 of what is no whole fraction of the image."""
     side = input_side(network) or PROBE
     try:
-        shapes = keras.Model(network.inputs, list(maps)).compute_output_shape(
+        shapes = keras.Model(network.inputs[0], list(maps)).compute_output_shape(
             (1, side, side, network.input_shape[-1])
         )
     except ValueError as error:

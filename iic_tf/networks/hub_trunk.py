@@ -136,7 +136,18 @@ def _backbone(hub: Any, preset: str, weights: str, window: int | None) -> Any:
             backbone = load(image_shape=(side, side, 3))
     if weights not in (IMAGENET, NONE):
         backbone.load_weights(weights)
-    return backbone
+    return _without_mask_token(backbone)
+
+
+def _without_mask_token(backbone: Any) -> Any:
+    """The same without the token that stands for hidden patches: no image has a gradient of it."""
+    config = backbone.get_config()
+    if not config.get("use_mask_token"):
+        return backbone
+    again = type(backbone).from_config({**config, "use_mask_token": False})
+    kept = [w for w in backbone.weights if not w.path.endswith("/mask_token")]
+    again.set_weights([w.numpy() for w in kept])
+    return again
 
 
 def _maps(backbone: Any, preset: str) -> Any:
