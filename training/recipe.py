@@ -9,6 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from iic_tf.errors import InputError, expected
 from iic_tf.models.adam import Adam
+from iic_tf.models.fitting import Fit
 from iic_tf.models.self_supervised import SelfSupervised
 from iic_tf.pictures.curves import LOSS
 from iic_tf.training.memory_estimate import Estimate
@@ -173,12 +174,12 @@ class Recipe(TrunkChoice):
 
     def fitting(self, pairs: NumberedBatches) -> list[Any]:
         """Keras callbacks that fit something before or after epochs, ahead of the evaluation."""
-        return []
+        return [Fit(pairs)] if self.foreign else []
 
     @property
     def fits(self) -> bool:
         """Whether there is anything that `fitting` fits."""
-        return type(self).fitting is not Recipe.fitting
+        return self.foreign or type(self).fitting is not Recipe.fitting
 
     def check_pairs(self, pairs: Any) -> None:
         """Raise `InputError` where the pairs of training do not fit the method."""

@@ -83,6 +83,10 @@ class Clusterer(SelfSupervised):
         x = ops.cast(x, self.compute_dtype)
         return self.trunk(network_input(x, self.inputs), training=training)
 
+    def shares_of_cells(self, x: Any, valid: Any = None) -> Any:
+        """An image counts as one, `[batch]`."""
+        return ops.ones_like(x[:, 0, 0, 0])
+
     def _check_shape(self, shape: tuple[int | None, ...]) -> None:
         if len(shape) != 4:
             raise expected("images [batch, size, size, channels]", shape, "shape")

@@ -28,7 +28,6 @@ from iic_tf.models.centroids import Centroids, Whitening
 from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.fitting import drawn_rows
 from iic_tf.models.segmenter import Segmenter
-from iic_tf.models.served import shrink
 from iic_tf.models.sums import SumsModel
 from iic_tf.turns import MAIN, OVERCLUSTERING
 from iic_tf.views.draws import generator
@@ -127,6 +126,7 @@ class DeepCluster(SumsModel):
 
         The classifier begins anew, as N(0, 0.01²), and so does its optimiser.
         """
+        super().before_epoch(pairs, epoch)
         if not int(ops.convert_to_numpy(self.fitted)):
             self._fit(pairs, epoch, seed=0)
         found = [(self._nearest(z), kept) for z, kept in self._plain_features(pairs, epoch)]
@@ -146,6 +146,7 @@ class DeepCluster(SumsModel):
 
     def after_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
         """Fit whitening and centres to what the features have become."""
+        super().after_epoch(pairs, epoch)
         self._fit(pairs, epoch, seed=epoch + 1)
 
     def _fit(self, pairs: NumberedBatches, epoch: int, seed: int) -> None:
@@ -175,12 +176,8 @@ class DeepCluster(SumsModel):
             features = np.asarray(self._graph(views))
             kept = np.ones(features.shape[:-1], bool)
             if valid is not None:
-                kept = np.asarray(self.cells(valid)) > 0.5
+                kept = np.asarray(self.shares_of_cells(views, valid)) > 0.5
             yield features, kept
-
-    def cells(self, valid: Any) -> Any:
-        """The share of each feature's cell that is valid, of valid pixels `[n, size, size]`."""
-        return shrink(ops.expand_dims(valid, -1), self.trunk.stride)[..., 0]
 
     def _nearest(self, features: NDArray[np.float32]) -> NDArray[np.int32]:
         distances = self.heads[OVERCLUSTERING].distances(self.whitening(features))
@@ -346,6 +343,8 @@ class DeepClusterSegmenter(DeepCluster, Segmenter):
         labels, weights = self.looked_up(data["number"])
         weights = weights * ops.stop_gradient(ops.cast(inside > 0.99, "float32"))
         if "valid" in data:
-            weights = weights * ops.cast(self.cells(data["valid"]) > 0.5, "float32")
+            weights = weights * ops.cast(
+                self.shares_of_cells(data["x"], data["valid"]) > 0.5, "float32"
+            )
         flat = (tf.reshape(back, (-1, self.overclusters)), tf.reshape(labels, (-1,)))
         return cross_entropy_sums(*flat, tf.reshape(weights, (-1,)))

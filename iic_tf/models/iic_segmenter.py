@@ -12,6 +12,7 @@ from keras import ops
 from iic_tf.errors import InputError, expected
 from iic_tf.models.fitting import drawn_rows
 from iic_tf.models.further_losses import FurtherLosses, head_of, name_of
+from iic_tf.models.infoseg_arguments import cells_within
 from iic_tf.models.segmenter import Segmenter, joints_of_maps, maps_of_pairs
 from iic_tf.models.two_heads import TwoHeads, default_turns
 from iic_tf.networks.decoder import Decoder
@@ -58,6 +59,11 @@ class IICSegmenter(TwoHeads, Segmenter):
             (`networks.trunks.MAPS`), any `keras.Model` of maps, which is then frozen, or a
             `KerasTrunk`, which says what it is shown and whether it is trained.
         trunk_from: the first epoch in which the trunk is trained.
+        cells: compare cells of the trunk's map, not pixels of the enlarged one: much less to
+            compute where a stride is large. `radius` stays in pixels, rounded up to whole cells.
+            Crops must be multiples of the stride.
+        dropout: share of the features that are left out of each view in training, the same in all
+            its places; drawn by epoch and number, so that replicas and resumed runs agree.
         ncut: weight of the soft normalised cut of x (`losses.soft_ncut`, divided by the clusters
             less one) in the loss of each head that is trained in the turn; 0: none.
         smooth: weight of `losses.neighbour_difference`, likewise.
@@ -78,6 +84,7 @@ class IICSegmenter(TwoHeads, Segmenter):
     arguments = (
         *("classes", "overclusters", "channels", "width", "sub_heads", "inputs", "radius"),
         *("lamb", "overclustering_lamb", "collapsed", "turns", "trunk_from"),
+        *("cells", "dropout"),
         *("ncut", "smooth", "reconstruction", "whitening"),
     )
 
@@ -96,6 +103,8 @@ class IICSegmenter(TwoHeads, Segmenter):
         turns: Sequence[str] | None = None,
         trunk: Any = "c",
         trunk_from: int = 0,
+        cells: bool = False,
+        dropout: float = 0.0,
         ncut: float = 0.0,
         smooth: float = 0.0,
         reconstruction: float = 0.0,
@@ -123,7 +132,10 @@ class IICSegmenter(TwoHeads, Segmenter):
         # The overclustering head comes first in the papers' epochs.
         heads = HEADS if self.overclusters else (MAIN,)
         turns = default_turns(self.rests, heads[::-1]) if turns is None else turns
-        self.add_heads(PixelHead, heads, turns, displacements=(2 * radius + 1) ** 2)
+        self.cells = cells
+        self.dropout = dropout
+        check_cells(cells, dropout, ncut or smooth or reconstruction)
+        self.add_heads(PixelHead, heads, turns, displacements=(2 * self.reach + 1) ** 2)
         self.ncut = ncut
         self.smooth = smooth
         self.reconstruction = reconstruction
@@ -148,7 +160,7 @@ class IICSegmenter(TwoHeads, Segmenter):
         """The joints of a batch of `iic_tf.Pairs`, by head, and the sums of further losses."""
         heads = [name for name in names if head_of(name) is None]
         maps = maps_of_pairs(self, data, heads, training)
-        found = {head: joints_of_maps(maps[head], data, self.radius) for head in heads}
+        found = {head: joints_of_maps(self, maps[head], data, self.reach) for head in heads}
         for head in filter(None, map(head_of, names)):
             of_x = [p for p, _ in maps[head]]
             found[name_of(head)] = self.further.sums(
@@ -163,6 +175,11 @@ class IICSegmenter(TwoHeads, Segmenter):
 
     def further_in(self, phase: str) -> tuple[str, ...]:
         return tuple(map(name_of, self.monitors_in(phase))) if self.further.any else ()
+
+    @property
+    def reach(self) -> int:
+        """The largest displacement, in pixels or, where these are compared, in cells."""
+        return cells_within(self.radius, self.trunk.stride) if self.cells else self.radius
 
     # --- decoders
 
@@ -210,6 +227,7 @@ class IICSegmenter(TwoHeads, Segmenter):
         Raises:
             InputError: there is no patch that holds data.
         """
+        super().before_epoch(pairs, epoch)
         if self.whitener is None or self.whitener.fitted:
             return
         side = self.whitener.side
@@ -231,8 +249,17 @@ class IICSegmenter(TwoHeads, Segmenter):
         """As `before_epoch`: an untrained network's images are whitened, too."""
         self.before_epoch(pairs, epoch)
 
+    def _check_cells(self, data: dict[str, Any]) -> None:
+        """Crops of whole cells, and the numbers that dropout is drawn by."""
+        stride, sides = self.trunk.stride, data["x"].shape[1:3]
+        if self.cells and any(side is not None and side % stride for side in sides):
+            raise expected(f"crops of a multiple of {stride} pixels", tuple(sides), "crop")
+        if self.dropout and "number" not in data:
+            raise expected("a batch with number, by which dropout is drawn", sorted(data))
+
     def check_batch(self, data: Any) -> None:
         super().check_batch(data)
+        self._check_cells(data)
         if self.whitener is None or self._whitened or not tf.executing_eagerly():
             return
         if not self.whitener.fitted:
@@ -242,6 +269,18 @@ class IICSegmenter(TwoHeads, Segmenter):
             )
         # Asked for once: on a GPU each look at a weight waits for all steps before.
         self._whitened = True
+
+
+def check_cells(cells: bool, dropout: float, further: float) -> None:
+    """Further losses look at pixels; the share of features left out is below 1.
+
+    Raises:
+        InputError: they would look at cells, or it is not.
+    """
+    if cells and further:
+        raise InputError("Expected no ncut, smooth or reconstruction with cells; received some.")
+    if not 0 <= dropout < 1:
+        raise expected("a dropout from 0 to below 1", dropout, "dropout")
 
 
 def check_whitened_inputs(inputs: str, whitening: str) -> None:

@@ -18,6 +18,7 @@ from iic_tf.models.keras_arguments import (
     check_whole_epoch,
 )
 from iic_tf.models.soundness import Soundness, finite_rows
+from iic_tf.models.trunk_fitting import fit_trunk
 from iic_tf.views.numbered_batches import NumberedBatches, staying
 
 _traced = threading.local()
@@ -54,6 +55,7 @@ class KerasWays(keras.Model):  # type: ignore[misc]
         if isinstance(x, NumberedBatches):
             # Keras would begin to read the next epoch before it is told which one that is.
             check_whole_epoch(given.pop("steps_per_epoch", None), x.steps)
+            fit_trunk(self, x)
         check_executions(given.get("steps_per_epoch"), self.steps_per_execution)
         callbacks = given.pop("callbacks", None)
         if isinstance(callbacks, keras.callbacks.CallbackList):

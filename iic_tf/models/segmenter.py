@@ -10,6 +10,8 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.losses.segmentation import segmentation_joints
 from iic_tf.models.self_supervised import SelfSupervised
+from iic_tf.models.served import shrink
+from iic_tf.networks.channel_dropout import kept_channels
 from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
@@ -30,6 +32,10 @@ class Segmenter(SelfSupervised):
     channels: int
     inputs: str
     heads: dict[str, Any]
+    cells: bool = False
+    """Whether pairs are compared cell by cell of the trunk's map, not enlarged to pixels."""
+    dropout: float = 0.0
+    """The share of features that are left out of a view in training, the same in all its cells."""
     tolerance: ClassVar[float] = 5e-5
     """Of probabilities in another runtime. Float32 sums in another order differ by about 1e-6,
     where weights are noise and logits large by up to 3e-5."""
@@ -111,6 +117,16 @@ class Segmenter(SelfSupervised):
         x = ops.cast(self.whitened(x), self.compute_dtype)
         return self.trunk(network_input(x, self.inputs), training=training)
 
+    def shares_of_cells(self, x: Any, valid: Any = None) -> Any:
+        """The share of each feature's cell that is valid, `[batch, rows, columns]`.
+
+        Args:
+            x: images.
+            valid: their valid pixels, `[batch, height, width]`; None: all are.
+        """
+        valid = ops.ones_like(x[..., 0]) if valid is None else valid
+        return shrink(ops.expand_dims(valid, -1), self.trunk.stride)[..., 0]
+
     def whitened(self, x: Any) -> Any:
         """What the network is shown of images in 0 to 1: themselves, as a rule."""
         return x
@@ -135,7 +151,7 @@ def joints_of_pairs(
     Both views go through the network as one batch.
     """
     maps = maps_of_pairs(model, data, heads, training)
-    return {head: joints_of_maps(maps[head], data, radius) for head in heads}
+    return {head: joints_of_maps(model, maps[head], data, radius) for head in heads}
 
 
 def maps_of_pairs(
@@ -143,16 +159,33 @@ def maps_of_pairs(
 ) -> dict[str, list[tuple[Any, Any]]]:
     """Probabilities of x, and of gx as they come, by head and sub-head."""
     features = model.features(ops.concatenate([data["x"], data["gx"]]), training)
-    return {
-        head: [
-            tuple(ops.split(maps, 2))
-            for maps in model.enlarged(features, head, data["x"], training)
-        ]
-        for head in heads
-    }
+    if training and model.dropout:
+        kept = ops.concatenate(
+            [
+                kept_channels(
+                    data["epoch"], data["number"], view, features.shape[-1], model.dropout
+                )
+                for view in (0, 1)
+            ]
+        )
+        features = features * ops.cast(kept[:, None, None], features.dtype)
+
+    def maps_of(head: str) -> list[Any]:
+        if model.cells:
+            return model.small_maps(features, head, training)
+        return model.enlarged(features, head, data["x"], training)
+
+    return {head: [tuple(ops.split(maps, 2)) for maps in maps_of(head)] for head in heads}
 
 
-def joints_of_maps(maps: Sequence[tuple[Any, Any]], data: dict[str, Any], radius: int) -> Any:
-    """Joints of a head's maps of a batch of pairs, `[sub_heads, (2 radius + 1)², k, k]`."""
+def joints_of_maps(
+    model: Segmenter, maps: Sequence[tuple[Any, Any]], data: dict[str, Any], radius: int
+) -> Any:
+    """Joints of a head's maps of a batch of pairs, `[sub_heads, (2 radius + 1)², k, k]`.
+
+    The radius is one of cells where the model compares cells.
+    """
     valid = data.get("valid")
+    if model.cells and valid is not None:
+        valid = model.shares_of_cells(data["x"], valid)
     return ops.stack([segmentation_joints(p, undo(q, data), radius, valid) for p, q in maps])

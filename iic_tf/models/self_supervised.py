@@ -17,9 +17,11 @@ from iic_tf.models.keras_arguments import check_compiled
 from iic_tf.models.keras_ways import KerasWays
 from iic_tf.models.phases import EVERYTHING, PartOptimizers
 from iic_tf.models.soundness import Soundness
+from iic_tf.models.trunk_fitting import fit_trunk, require_fitted
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.trunks import trunk_config, trunk_of
 from iic_tf.views.inputs import BANDS
+from iic_tf.views.numbered_batches import NumberedBatches
 
 OPTIONS = ("run_eagerly", "steps_per_execution", "auto_scale_loss")
 """Of `compile`, kept in files beside the optimiser."""
@@ -114,6 +116,14 @@ class SelfSupervised(KerasWays):
         if isinstance(self.trunk, KerasTrunk) and inputs != BANDS:
             raise expected(f"inputs {BANDS} of a trunk that is a Keras model", inputs, "inputs")
 
+    def before_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
+        """Fit what is fitted beside the steps, see `models.fitting.Fit`: a trunk's scale, once."""
+        fit_trunk(self, pairs)
+
+    def after_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
+        """The same behind an epoch; an untrained model's features have a scale, too."""
+        fit_trunk(self, pairs)
+
     @property
     def frozen_trunk(self) -> bool:
         """Whether the trunk is never trained."""
@@ -133,6 +143,10 @@ class SelfSupervised(KerasWays):
 
     def features(self, x: Any, training: bool = False) -> Any:
         """What the trunk makes of images."""
+        raise NotImplementedError
+
+    def shares_of_cells(self, x: Any, valid: Any = None) -> Any:
+        """The share of each feature's cell of images that is valid; 1 where all is."""
         raise NotImplementedError
 
     def parts(self) -> dict[str, list[Any]]:
@@ -276,6 +290,7 @@ class SelfSupervised(KerasWays):
 
     def check_batch(self, data: Any) -> None:
         """A batch must be a dict as `batch_source` yields it."""
+        require_fitted(self)
         fits = isinstance(data, dict) and set(self.keys) <= set(data)
         if fits and (not self.geometries or set(self.geometries) & set(data)):
             return

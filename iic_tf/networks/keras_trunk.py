@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import ops
+from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.hub_classes import with_classes_of
@@ -48,6 +51,11 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         window: side, in pixels, of the windows of a network that sees all of them; None: 256, or
             the size that it takes. Rounded up to a multiple of twice the largest stride.
         vector: average maps over the image.
+        stride: pixels to a cell of what it makes: a power of two times the finest map's, or that
+            divided by 2 or 4; None: 8 of several maps around it, else the finest one's.
+        standardised: whether features have mean 0 and deviation 1 each over what it is fitted to,
+            which `fit(pairs)` of a model does before the first step: maps of other depths have
+            numbers of other sizes.
         levels: what `measured` said of the network; None: it is asked.
 
     Attributes:
@@ -82,6 +90,8 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         statistics: str = KEPT,
         window: int | None = None,
         vector: bool = False,
+        stride: int | None = None,
+        standardised: bool = True,
         levels: Sequence[dict[str, Any]] | None = None,
         **kwargs: Any,
     ):
@@ -107,6 +117,9 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
             found = measured(network) if levels is None else [Level(**level) for level in levels]
             self.levels = sorted(found, key=lambda level: level.stride)
             self._order = sorted(range(len(found)), key=lambda i: found[i].stride)
+        self.standardised = standardised
+        self.finest = self._finest()
+        self.stride = self._stride(stride)
         self.window = self._window(window, side)
         network.trainable = not frozen
         self.mixing: Any = None
@@ -133,12 +146,38 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
     def _is_of_vectors(self) -> bool:
         return len(_output_shapes(self.network)[0]) == 2
 
+    def _finest(self) -> int:
+        """The stride that maps are brought to first."""
+        if not self.levels:
+            return 1
+        finest = self.levels[0]
+        # What is off by cells at a coarse stride can be put right at a finer one.
+        coarse = finest.stride > FINEST and finest.stride % 4 == 0 and abs(finest.shift) >= 2
+        return finest.stride // 4 if coarse else finest.stride
+
+    def _stride(self, stride: int | None) -> int:
+        if not self.levels:
+            return 1
+        several = self.finest <= FINEST <= self.levels[-1].stride and not FINEST % self.finest
+        wanted = (FINEST if several else self.finest) if stride is None else stride
+        if wanted < self.finest:
+            self.finest = wanted
+        steps = [level.stride for level in self.levels]
+        if wanted % self.finest or any(step % self.finest for step in steps):
+            raise expected(
+                f"a stride that {', '.join(map(str, steps))} are multiples of, or a multiple of "
+                f"{self.finest}",
+                stride,
+                "stride",
+            )
+        return wanted
+
     def _window(self, window: int | None, side: int | None) -> int | None:
         if self.vector:
             return None
         if side is None and all(level.radius is not None for level in self.levels):
             return None
-        step = 2 * self.deepest
+        step = 2 * math.lcm(self.deepest, self.stride)
         if side is None:
             return -(-(window or 256) // step) * step
         if side % step:
@@ -155,15 +194,8 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         return max(level.stride for level in self.levels)
 
     @property
-    def stride(self) -> int:
-        finest = self.levels[0]
-        # What is off by cells at a coarse stride can be put right at a finer one.
-        coarse = finest.stride > FINEST and finest.stride % 4 == 0 and abs(finest.shift) >= 2
-        return finest.stride // 4 if coarse else finest.stride
-
-    @property
     def align(self) -> int:
-        return self.window // 2 if self.window else self.deepest
+        return self.window // 2 if self.window else math.lcm(self.deepest, self.stride)
 
     @property
     def receptive_radius(self) -> int:
@@ -172,7 +204,11 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         # Beside what cells see: neighbours that enlarging mixes in, and what moved back.
         return int(
             max(
-                (level.radius or 0) + level.stride + 2 * self.stride + abs(int(level.shift))
+                (level.radius or 0)
+                + level.stride
+                + 2 * self.stride
+                + self.finest
+                + abs(int(level.shift))
                 for level in self.levels
             )
         )
@@ -187,12 +223,15 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
     def still(self) -> frozenset[int]:
         """The `id` of each weight that no step moves."""
         if self.frozen or self.statistics == KEPT:
-            return frozenset(id(v) for v in self.network.non_trainable_weights)
+            return frozenset(id(v) for v in self.non_trainable_weights)
         return frozenset()
 
     # --- as a layer
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
+        if getattr(self, "built", False):
+            # As Keras has read it from a file.
+            return
         came, channels = input_shape[-1], int(self.network.input_shape[-1])
         if self.bands is None and came != channels:
             raise InputError(
@@ -204,7 +243,47 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
             raise expected(f"bands below {came}, of which the images have", self.bands, "bands")
         if self.mixing is not None:
             self.mixing.build(input_shape)
+        if self.standardised:
+            self.mean, self.deviation = (
+                self.add_weight(
+                    shape=(self.features,),
+                    initializer=kind,
+                    trainable=False,
+                    dtype="float32",
+                    name=name,
+                )
+                for name, kind in (("mean", "zeros"), ("deviation", "ones"))
+            )
+            self.fitted_rows = self.add_weight(
+                shape=(), initializer="zeros", trainable=False, dtype="float32", name="fitted_rows"
+            )
         self.built = True
+
+    @property
+    def fitted(self) -> bool:
+        """Whether features are standardised, or need not be."""
+        return not self.standardised or float(ops.convert_to_numpy(self.fitted_rows)) > 0
+
+    def fit(self, sums: NDArray[np.float64], squares: NDArray[np.float64], count: float) -> None:
+        """Standardise from now on.
+
+        Args:
+            sums: of each feature over all rows, `[features]`.
+            squares: of its squares.
+            count: of the rows.
+
+        Raises:
+            InputError: none.
+        """
+        if count < 1:
+            raise expected("features of valid pixels, to standardise them by", "none")
+        mean = sums / count
+        deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
+        # What never changes says nothing, and must not become large where it does.
+        deviation = np.where(deviation > 1e-6 * deviation.max(initial=0.0), deviation, np.inf)
+        self.mean.assign(mean)
+        self.deviation.assign(np.where(np.isfinite(deviation), deviation, 1e30))
+        self.fitted_rows.assign(count)
 
     def call(self, x: Any, training: bool = False) -> Any:
         """Features.
@@ -235,6 +314,8 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
             height, width = ops.shape(x)[1], ops.shape(x)[2]
             found = self._side_by_side(self._padded(x), training)
             found = found[:, : _up(height, self.stride), : _up(width, self.stride)]
+        if self.standardised:
+            found = (ops.cast(found, "float32") - self.mean) / self.deviation
         found = ops.cast(found, self.compute_dtype)
         return ops.stop_gradient(found) if self.frozen and self.mixing is None else found
 
@@ -249,10 +330,11 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         return low + x * (high - low)
 
     def _padded(self, x: Any) -> Any:
-        """Mirrored at its lower and right borders to a multiple of the largest stride."""
+        """Mirrored at its lower and right borders to a multiple of all strides."""
+        step = math.lcm(self.deepest, self.stride)
         for axis in (1, 2):
             own = x.shape[axis] if x.shape[axis] is not None else tf.shape(x)[axis]
-            whole = _up(own, self.deepest) * self.deepest
+            whole = _up(own, step) * step
             if isinstance(own, int) and own == whole:
                 continue
             period = tf.maximum(2 * (own - 1), 1)
@@ -261,17 +343,22 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         return x
 
     def _side_by_side(self, x: Any, training: bool) -> Any:
-        """All levels at the finest one's stride, of images of a multiple of the largest."""
+        """All levels at the trunk's stride, of images of a multiple of the largest.
+
+        They meet at the finest one's stride, where cells are moved back best, and are averaged.
+        """
         maps = maps_of(self.network(x, training=training))
         height, width = (
-            x.shape[i] // self.stride if x.shape[i] is not None else tf.shape(x)[i] // self.stride
+            (x.shape[i] if x.shape[i] is not None else tf.shape(x)[i]) // self.finest
             for i in (1, 2)
         )
         found = []
         for level, number in zip(self.levels, self._order, strict=True):
-            large = enlarge(maps[number], level.stride // self.stride, height, width)
-            found.append(_moved_back(large, round(level.shift / self.stride), height, width))
-        return ops.concatenate(found, -1)
+            large = enlarge(maps[number], level.stride // self.finest, height, width)
+            found.append(_moved_back(large, round(level.shift / self.finest), height, width))
+        large = ops.concatenate(found, -1)
+        factor = self.stride // self.finest
+        return ops.average_pool(large, factor, padding="same") if factor > 1 else large
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         if self.vector:
@@ -293,6 +380,8 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
             "statistics": self.statistics,
             "window": self.window,
             "vector": self.vector,
+            "stride": self.stride,
+            "standardised": self.standardised,
             # In the order of the network's outputs.
             "levels": [asdict(self.levels[i]) for i in inverse] or None,
         }

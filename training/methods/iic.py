@@ -115,6 +115,12 @@ class IICSegmentation(_IIC, SegmentationRecipe):
     reconstruction: Real = Field(
         0.0, ge=0, allow_inf_nan=False, description="weight of the image's squared errors"
     )
+    cells: Flag = Field(
+        False, description="compare cells of the trunk's map, not pixels of the enlarged one"
+    )
+    dropout: Real = Field(
+        0.0, ge=0, lt=1, description="share of the features left out of each view in training"
+    )
     whitening: Literal["none", "channels", "patches"] = Field(
         NONE, description="of images: none, channels or patches of 3×3; of inputs bands"
     )
@@ -141,6 +147,8 @@ class IICSegmentation(_IIC, SegmentationRecipe):
             smooth=self.smooth,
             reconstruction=self.reconstruction,
             whitening=self.whitening,
+            cells=self.cells,
+            dropout=self.dropout,
             dtype=self.precision,
             **self.trunk_arguments(channels, self.crop),
         )
@@ -165,7 +173,7 @@ class IICSegmentation(_IIC, SegmentationRecipe):
 
     @property
     def fits(self) -> bool:
-        return self.whitening != NONE
+        return self.foreign or self.whitening != NONE
 
     def fitting(self, pairs: NumberedBatches) -> list[Any]:
         return [Fit(pairs)] if self.fits else []

@@ -1,0 +1,69 @@
+"""The scale of a trunk's features: fitted once, to plain views of the first epoch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from iic_tf.errors import InputError
+from iic_tf.networks.keras_trunk import KerasTrunk
+from iic_tf.views.numbered_batches import NumberedBatches
+
+IMAGES = 1000
+"""Crops, or images, that are looked at, at least, if there are so many."""
+
+
+def fit_trunk(model: Any, pairs: NumberedBatches) -> None:
+    """Standardise the features of a model's trunk, if it asks for that and has not been.
+
+    Args:
+        model: whose `features` are looked at; of what is not valid, nothing counts.
+        pairs: whose plain views of epoch 0 are.
+
+    Raises:
+        InputError: there is nothing valid.
+    """
+    trunk = model.trunk
+    if not isinstance(trunk, KerasTrunk) or trunk.fitted:
+        return
+
+    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    def added(views: Any, shares: Any) -> Any:
+        features = tf.cast(model.features(views), tf.float64)
+        rows = tf.reshape(features, (-1, features.shape[-1]))
+        weights = tf.reshape(tf.cast(shares, tf.float64), (-1, 1))
+        total = tf.reduce_sum(rows * weights, 0), tf.reduce_sum(rows**2 * weights, 0)
+        return (*total, tf.reduce_sum(weights))
+
+    seen, sums, squares, count = 0, 0.0, 0.0, 0.0
+    for views, valid in pairs.plain_views(0):
+        found = added(views, model.shares_of_cells(views, valid))
+        sums, squares = sums + found[0].numpy(), squares + found[1].numpy()
+        count += float(found[2])
+        seen += int(views.shape[0])
+        if seen >= IMAGES:
+            break
+    trunk.fit(np.asarray(sums), np.asarray(squares), count)
+
+
+def require_fitted(model: Any) -> None:
+    """Refuse steps of a model whose trunk's features have no scale yet.
+
+    Raises:
+        InputError: as said.
+    """
+    trunk = model.trunk
+    if not isinstance(trunk, KerasTrunk) or getattr(model, "_scaled", False):
+        return
+    if not tf.executing_eagerly():
+        return
+    if not trunk.fitted:
+        raise InputError(
+            "Expected a trunk whose features were standardised, as fit(pairs) of iic_tf.Pairs "
+            "does, or callbacks=[Fit(pairs)] before the first step (iic_tf.models.fitting), or a "
+            "KerasTrunk of standardised=False; received one that was not."
+        )
+    # Asked for once: on a GPU each look at a weight waits for all steps before.
+    model._scaled = True
