@@ -51,7 +51,7 @@ def _layers(config: Any) -> Iterator[Mapping[str, Any]]:
             yield inner
         for value in config.values():
             yield from _layers(value)
-    elif isinstance(config, list):
+    elif isinstance(config, (list, tuple)):
         for value in config:
             yield from _layers(value)
 
@@ -60,6 +60,6 @@ def _numbers(layer: Mapping[str, Any], parts: tuple[str, ...]) -> list[float]:
     found: list[float] = []
     for name, value in layer.items():
         if any(part in name for part in parts):
-            values = value if isinstance(value, list) else [value]
+            values = value if isinstance(value, (list, tuple)) else [value]
             found += [abs(float(v)) for v in values if type(v) in (int, float)]
     return [v for v in found if math.isfinite(v)]

@@ -13,6 +13,7 @@ import numpy as np
 
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.keras_weights import weights_from
+from iic_tf.networks.one_input import of_images
 
 IMAGENET, NONE = "imagenet", "none"
 
@@ -63,7 +64,7 @@ def application(name: str, weights: str = IMAGENET) -> tuple[Any, dict[str, Any]
         # Whatever Keras and HDF5 come upon.
         said = " ".join(str(error).split()).rstrip(".")
         raise expected(f"weights of {name} in {weights}, without its classifier", said) from error
-    return network, shown
+    return of_images(network), shown
 
 
 def _shown(prepare: Any) -> tuple[dict[str, Any], bool]:

@@ -11,6 +11,7 @@ import keras
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.hub_classes import with_classes_of
 from iic_tf.networks.keras_trunk import KerasTrunk
+from iic_tf.networks.one_input import of_images
 from iic_tf.views.inputs import BANDS
 
 
@@ -50,4 +51,4 @@ def trunk_from_file(path: Path) -> Any:
         return inner[-1]
     if not getattr(model, "inputs", None) or len(model.inputs) != 1:
         raise expected(f"a functional model of images in {path}", type(model).__name__)
-    return model
+    return of_images(model)
