@@ -133,6 +133,20 @@ def test_weights_none_are_trained_with_the_batchs_statistics(cache):
     assert [level.stride for level in trunk.levels] == [4, 8]
 
 
+def test_bands_of_images_that_have_others_are_chosen_by_the_user(cache):
+    recipe = load_recipe("folder").replaced(trunk="keras:Tiny", trunk_weights="none")
+    with pytest.raises(InputError) as error:
+        recipe.trunk_arguments(4)
+    assert str(error.value) == (
+        "Expected a choice of what a trunk of 3 channels sees of images of 4 bands: --trunk-bands "
+        "0,1,2 for the first ones, --trunk-bands learned for a linear map of all; received neither."
+    )
+    chosen = recipe.replaced(trunk_bands="3,2,1")
+    assert chosen.trunk_arguments(4)["trunk"].bands == (3, 2, 1)
+    assert "seeing 3,2,1 of the bands" in chosen.describe_trunk()
+    assert recipe.replaced(trunk_bands="learned").trunk_arguments(4)["trunk"].bands == "learned"
+
+
 # --- weights of a file
 
 

@@ -155,7 +155,9 @@ class TrunkChoice(Values):
             how = (
                 f"frozen for {self.frozen_epochs} epochs, then trained at {self.trunk_rate:g} rate"
             )
-        return f"trunk {self.trunk}, {how}"
+        bands = "a linear map of all" if self.trunk_bands == LEARNED else self.trunk_bands
+        seen = f", seeing {bands} of the bands" if bands else ""
+        return f"trunk {self.trunk}, {how}{seen}"
 
     @property
     def trained_parts(self) -> tuple[str, ...]:
