@@ -12,6 +12,9 @@ BASELINES = {
     "untrained": "untrained network",
 }
 
+UNTRAINED = ("kmeans_features", "untrained")
+"""Those that are of the run's network before its training."""
+
 ONE_TO_ONE, MANY_TO_ONE = "one to one", "many to one"
 
 
