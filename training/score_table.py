@@ -8,6 +8,8 @@ from iic_tf.training.scored import Scored
 
 BASELINES = {
     "kmeans": "k-means on pixels",
+    "kmeans_statistics": "k-means on local statistics",
+    "kmeans_trunk": "k-means on the trunk's features",
     "kmeans_features": "k-means on untrained features",
     "untrained": "untrained network",
 }
