@@ -101,7 +101,7 @@ def evaluate(
         )
     images = scored.images - (labelled or 0)
     say(f"scoring {images} labelled images of {scored.of}")
-    # What nobody trains is its own untrained network.
+    # What nobody trains is its own untrained network, and k-means its own baseline.
     baselines = [one for one in scored.baselines if recipe.trains or one not in UNTRAINED]
     found = {which: scored.found(which) for which in ("trained", *baselines)}
     losses, over = best_losses(run), chosen_overclusters(run)
