@@ -14,6 +14,9 @@ BASELINES = {
     "untrained": "untrained network",
 }
 
+UNTRAINED = ("kmeans_trunk", "kmeans_features", "untrained")
+"""Those that are of what the run's network was before its training."""
+
 ONE_TO_ONE, MANY_TO_ONE = "one to one", "many to one"
 
 
