@@ -42,6 +42,10 @@ class Recipe(TrunkChoice):
     keep: ClassVar[str] = LOWEST
     """Which epoch is kept; where targets change each epoch the lowest loss tells nothing."""
 
+    trains: ClassVar[bool] = True
+    """Whether steps move weights; where not, all there is is fitted, and no untrained model is
+    another one."""
+
     loss_label: ClassVar[str] = LOSS
     """What stands beside the curves of the losses."""
     most_clusters: ClassVar[int] = MOST_CLUSTERS

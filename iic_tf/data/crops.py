@@ -154,9 +154,21 @@ class Crops:
     def draw(self, rng: np.random.Generator) -> tuple[int, int, int]:
         """A random (scene, top, left), every place of every scene equally likely."""
         # As `rng.choice(len(weight), p=weight)`, which would sum all weights for each crop.
-        scene = int(self._reached.searchsorted(rng.random(), side="right"))
+        return self._draw_in(int(self._reached.searchsorted(rng.random(), side="right")), rng)
+
+    def _draw_in(self, scene: int, rng: np.random.Generator) -> tuple[int, int, int]:
         height, width = (max(int(side) - self.size + 1, 1) for side in self.shapes[scene])
         return scene, int(rng.integers(height)), int(rng.integers(width))
+
+    def spread(self, count: int, rng: np.random.Generator) -> list[tuple[int, int, int]]:
+        """About `count` random places, by the scenes' areas, of each one at least, in their order.
+
+        Returns:
+            (scene, top, left) of each.
+        """
+        reached = np.rint(self._reached * count).astype(np.int64)
+        own = np.maximum(np.diff(reached, prepend=0), 1)
+        return [self._draw_in(scene, rng) for scene, n in enumerate(own) for _ in range(n)]
 
     def drawn(self, rng: np.random.Generator) -> tuple[tuple[int, int, int], Crop]:
         """A random place as `draw`'s, and the crop that was read there.
