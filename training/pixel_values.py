@@ -66,9 +66,12 @@ class Statistics:
 
     def __init__(self) -> None:
         self.radius = statistics_radius()
-        self._graph = tf.function(local_statistics, reduce_retracing=True)
+        self._graph: Any = None
 
     def of(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self._graph is None:
+            spec = tf.TensorSpec((1, None, None, seen.shape[-1]), tf.float32)
+            self._graph = tf.function(local_statistics, input_signature=[spec])
         return _first(self._graph(tf.constant(seen[None])))
 
     def fit(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
