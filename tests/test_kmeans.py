@@ -126,6 +126,15 @@ def test_what_has_no_class_is_no_matter() -> None:
     assert float(sums[0] / np.sum(sums[1:])) < 0.05
 
 
+def test_half_precision_finds_nothing_to_scale() -> None:
+    """There are optimisers of no weights, which scale losses all the same."""
+    model, pairs = segmenter(dtype="mixed_float16"), stripes()
+    model.fit(pairs, callbacks=[Fit(pairs)], verbose=0)
+    assert int(model.soundness.state[0]) == pairs.steps
+    with pytest.raises(InputError, match="no parts: nothing is trained"):
+        model.compile({"trunk": "adam"})
+
+
 def test_steps_before_there_are_centres_are_refused() -> None:
     model, pairs = segmenter(), stripes()
     model.trunk.fit(np.ones(1), np.ones(1), 1.0)
