@@ -106,6 +106,11 @@ def maps_at(network: Any, strides: Sequence[int] = ()) -> Any:
         for one in (layer.output if isinstance(layer.output, list) else [layer.output])
         if len(one.shape) == 4
     ]
+    if not every and not strides:
+        # Of vectors alone.
+        return network
+    if not every:
+        raise expected("strides of a network that has feature maps", tuple(strides), "strides")
     shapes = keras.Model(network.inputs, every).compute_output_shape(
         (1, side, side, network.input_shape[-1])
     )
