@@ -273,7 +273,9 @@ class IICSegmenter(TwoHeads, Segmenter):
 
     def check_batch(self, data: Any) -> None:
         super().check_batch(data)
-        self.check_crop(data["x"].shape[1:3])
+        # Of several devices each has its share.
+        for share in self.distribute_strategy.experimental_local_results(data["x"]):
+            self.check_crop(share.shape[1:3])
         if self.dropout and "number" not in data:
             raise expected("a batch with number, by which dropout is drawn", sorted(data))
         if self.whitener is None or self._whitened or not tf.executing_eagerly():

@@ -219,7 +219,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
     @property
     def features(self) -> int:
         if not self.levels:
-            return sum(int(shape[-1]) for shape in _output_shapes(self.network))
+            return sum(int(one.shape[-1]) for one in maps_of(self.network.outputs))
         return sum(level.features for level in self.levels)
 
     @property

@@ -34,6 +34,9 @@ class _IIC(Values):
     if TYPE_CHECKING:
         classes: int
 
+        @property
+        def trunk_rests(self) -> bool: ...
+
     overclusters: Whole = Field(
         0, ge=0, description="clusters of the overclustering head; 0: so many for each class"
     )
