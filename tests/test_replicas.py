@@ -12,6 +12,9 @@ import pytest
 RUNS = Path(__file__).with_name("replica_runs.py")
 SCENARIOS = {
     1: (
+        *("clustering", "segmenting", "adam", "network_a", "half", "normalising", "halves"),
+        "on_trunk",
+    ),
         "clustering",
         "segmenting",
         "adam",
