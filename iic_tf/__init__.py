@@ -16,6 +16,7 @@ from iic_tf.models.infoseg import InfoSeg
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.networks.keras_trunk import KerasTrunk
+from iic_tf.networks.named_trunks import trunk_named
 from iic_tf.version import __version__
 from iic_tf.views.geometry import Geometry
 from iic_tf.views.image_pairs import ImagePairs
@@ -39,4 +40,5 @@ __all__ = [
     "ServedSegmenter",
     "__version__",
     "losses",
+    "trunk_named",
 ]

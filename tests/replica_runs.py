@@ -272,6 +272,25 @@ def crops(strategy: Any) -> dict[str, Any]:
     return {"": fitted(model, pairs, pairs.dataset, epochs=1)}
 
 
+def on_trunk(strategy: Any) -> dict[str, Any]:
+    """On somebody else's network, which rests at first; cells, features left out of views."""
+    from tiny_trunks import drawn, pyramid
+
+    from iic_tf.models.iic_segmenter import IICSegmenter
+    from iic_tf.networks.keras_trunk import KerasTrunk
+
+    with strategy.scope():
+        keras.utils.set_random_seed(0)
+        trunk = KerasTrunk(pyramid(normalised=True), stride=4, frozen=False)
+        own = {"radius": 1, "cells": True, "dropout": 0.5, "trunk_from": 1}
+        model = drawn(IICSegmenter(2, 3, 3, trunk=trunk, **own))
+        model.compile(keras.optimizers.SGD(0.05))
+    pairs = crop_pairs()
+    data = parted(pairs, strategy)(0, 2 * len(pairs))
+    model.before_epoch(pairs, 0)
+    return {"": trained(model, data, epochs=2, steps_per_epoch=len(pairs))}
+
+
 def half(strategy: Any) -> dict[str, Any]:
     """float16, with its loss scaled and not, and float32."""
     runs = {}

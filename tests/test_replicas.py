@@ -11,8 +11,11 @@ import pytest
 
 RUNS = Path(__file__).with_name("replica_runs.py")
 SCENARIOS = {
-    1: ("clustering", "segmenting", "adam", "network_a", "half", "normalising", "halves"),
-    2: ("clustering", "segmenting", "adam", "network_a", "half", "normalising"),
+    1: (
+        *("clustering", "segmenting", "adam", "network_a", "half", "normalising", "halves"),
+        "on_trunk",
+    ),
+    2: ("clustering", "segmenting", "adam", "network_a", "half", "normalising", "on_trunk"),
     4: ("uneven", "crops"),
 }
 TIME_LIMIT = 700
@@ -65,6 +68,7 @@ def assert_same(found, alone, atol=1e-5):
         (2, "segmenting/dataset"),
         (2, "adam/"),
         (2, "network_a/"),
+        (2, "on_trunk/"),
     ],
 )
 def test_replicas_equal_one_device(results, replicas, name):

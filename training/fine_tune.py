@@ -132,8 +132,12 @@ def fine_tune(
 
 
 def copied(model: Any) -> Any:
-    """A model of the same weights, without its optimiser."""
-    copy = type(model).from_config(model.get_config())
+    """A model of the same weights, without its optimiser, whose trunk can be trained."""
+    config = model.get_config()
+    if model.frozen_trunk:
+        trunk = config["trunk"]
+        config["trunk"] = {**trunk, "config": {**trunk["config"], "frozen": False}}
+    copy = type(model).from_config(config)
     copy.set_weights(model.get_weights())
     return copy
 

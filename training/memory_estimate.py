@@ -7,6 +7,7 @@ and what is not may still be too large.
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -103,6 +104,17 @@ def step(
 def training(weights: Mapping[str, float], step: Mapping[str, float]) -> Estimate:
     """What a training takes: each weight's gradient and moments as well."""
     return Estimate({**{name: _COPIES * size for name, size in weights.items()}, **step})
+
+
+def weights_in_training(model: Any) -> Estimate:
+    """What the weights of a model that is there take while it is trained."""
+    trained = sum(math.prod(v.shape) for part in model.parts().values() for v in part)
+    every = sum(math.prod(v.shape) for v in model.weights)
+    sizes = {
+        f"{trained} weights that are trained": _COPIES * trained,
+        f"{every - trained} others": every - trained,
+    }
+    return Estimate({name: float(_NUMBER * size) for name, size in sizes.items()})
 
 
 def check_memory(estimate: Estimate, what: str) -> None:

@@ -170,11 +170,18 @@ class Recipe(TrunkChoice):
         # Epsilon as in the published runs.
         return Adam(self.scheduled_rate(steps), epsilon=1e-8)
 
-    def scheduled_rate(self, steps: int) -> Any:
-        """The rate, or its course over all steps."""
+    def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any:
+        """The rate, or its course over all steps of the epochs from a first one on.
+
+        Args:
+            steps: in an epoch.
+            factor: of the rate.
+            first: that epoch.
+        """
+        rate = factor * self.rate
         if self.schedule == "constant":
-            return self.rate
-        return keras.optimizers.schedules.CosineDecay(self.rate, steps * self.epochs)
+            return rate
+        return keras.optimizers.schedules.CosineDecay(rate, steps * (self.epochs - first))
 
     def fitting(self, pairs: NumberedBatches) -> list[Any]:
         """Keras callbacks that fit something before or after epochs, ahead of the evaluation."""

@@ -30,6 +30,7 @@ from iic_tf.training.epoch_progress import Progress, lowest
 from iic_tf.training.explained import explained
 from iic_tf.training.kept_features import on_features
 from iic_tf.training.look import DrawCurves
+from iic_tf.training.memory_estimate import check_memory, weights_in_training
 from iic_tf.training.progress import clock
 from iic_tf.training.recipe import LAST, Recipe
 from iic_tf.training.resume import check_same, load
@@ -119,6 +120,7 @@ def _in_folder(
     with strategy.scope():
         model = task.model(seed) if checkpoint is None else load(checkpoint)
         if checkpoint is None:
+            check_memory(weights_in_training(model), "a training")
             model.compile(
                 recipe.optimizer(pairs.steps),
                 jit_compile=recipe.jit,
@@ -137,7 +139,7 @@ def _in_folder(
             say(line)
             log.write(line + "\n")
 
-        if recipe.foreign and not run.trunk_file.is_file():
+        if recipe.foreign and checkpoint is None:
             write_trunk(model.trunk, run.trunk_file)
         tell(data)
         tell(f"recipe {recipe.name}, seed {seed}: {plan}")

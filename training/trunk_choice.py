@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import keras
 from pydantic import Field, field_validator, model_validator
 
 from iic_tf.errors import InputError, expected
@@ -33,7 +32,7 @@ class TrunkChoice(Values):
         @property
         def clusters(self) -> dict[str, int]: ...
 
-        def scheduled_rate(self, steps: int) -> Any: ...
+        def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any: ...
 
     trunk: Text = Field(
         "",
@@ -75,7 +74,7 @@ class TrunkChoice(Values):
                 f".keras file); received the trunk {self.trunk or 'of the method'}, which is "
                 "always trained."
             )
-        if self.fine_tune_trunk and self.frozen_epochs >= self.epochs:
+        if self.trunk_from >= self.epochs:
             raise expected(
                 f"frozen_epochs below the {self.epochs} epochs", self.frozen_epochs, "frozen_epochs"
             )
@@ -152,9 +151,8 @@ class TrunkChoice(Values):
         if not self.trunk_rests:
             how = "from nothing"
         elif self.fine_tune_trunk:
-            how = (
-                f"frozen for {self.frozen_epochs} epochs, then trained at {self.trunk_rate:g} rate"
-            )
+            waits = f"frozen for {self.trunk_from} epochs, then " if self.trunk_from else ""
+            how = f"{waits}trained at {self.trunk_rate:g} × the rate"
         bands = "a linear map of all" if self.trunk_bands == LEARNED else self.trunk_bands
         seen = f", seeing {bands} of the bands" if bands else ""
         return f"trunk {self.trunk}, {how}{seen}"
@@ -165,13 +163,8 @@ class TrunkChoice(Values):
         return tuple(self.clusters)
 
     def part_optimizers(self, steps: int) -> Any:
-        """An optimiser for heads and one of a lower rate for the trunk; of fine-tuning."""
-        epochs = self.epochs - self.trunk_from
-        rate = self.rate * self.trunk_rate
-        constant = not isinstance(
-            self.scheduled_rate(steps), keras.optimizers.schedules.LearningRateSchedule
-        )
-        slow = rate if constant else keras.optimizers.schedules.CosineDecay(rate, steps * epochs)
+        """An optimiser for each head and one of a lower rate for the trunk; of fine-tuning."""
+        slow = self.scheduled_rate(steps, self.trunk_rate, self.trunk_from)
         heads = {n: Adam(self.scheduled_rate(steps), epsilon=1e-8) for n in self.trained_parts}
         return {**heads, TRUNK: Adam(slow, epsilon=1e-8)}
 

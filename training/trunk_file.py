@@ -27,4 +27,7 @@ def with_trunk_of(run: Run, recipe: Any) -> Any:
     """A run's recipe with the trunk that the run began with in place of one by name."""
     if not (isinstance(recipe, Recipe) and run.trunk_file.is_file()):
         return recipe
-    return recipe.replaced(trunk=str(run.trunk_file))
+    # The file does not say that the method trains it from the beginning, which some ask for.
+    trained = {} if recipe.trunk_rests else {"fine_tune_trunk": True, "frozen_epochs": 1}
+    epochs = max(recipe.epochs, 1 + len(trained))
+    return recipe.replaced(trunk=str(run.trunk_file), epochs=epochs, **trained)

@@ -79,7 +79,11 @@ class DeepCluster(SumsModel):
             shape: of a batch of images.
         """
         if self.frozen_trunk:
-            raise expected("a trunk that is trained, which DeepCluster is about", "a frozen one")
+            raise expected(
+                "a trunk that is trained, which DeepCluster is about (--fine-tune-trunk, or a "
+                "KerasTrunk of frozen=False)",
+                "a frozen one",
+            )
         self.clusters = {MAIN: self.classes, OVERCLUSTERING: self.overclusters}
         inside = (*shape[:-1], input_channels(self.channels, self.inputs))
         features = self.trunk.compute_output_shape(inside)[-1]

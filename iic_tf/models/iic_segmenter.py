@@ -17,8 +17,8 @@ from iic_tf.models.kept_features import check_features
 from iic_tf.models.segmenter import Segmenter, joints_of_maps, maps_of_pairs
 from iic_tf.models.two_heads import TwoHeads, default_turns
 from iic_tf.networks.decoder import Decoder
+from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.pixel_head import PixelHead
-from iic_tf.replicas import local_shape
 from iic_tf.turns import HEADS, MAIN
 from iic_tf.views.draws import generator
 from iic_tf.views.feature_pairs import holds_features
@@ -64,7 +64,7 @@ class IICSegmenter(TwoHeads, Segmenter):
         trunk_from: the first epoch in which the trunk is trained.
         cells: compare cells of the trunk's map, not pixels of the enlarged one: much less to
             compute where a stride is large. `radius` stays in pixels, rounded up to whole cells.
-            Crops must be multiples of the stride.
+            Crops must be multiples of the stride, and more cells wide than are compared.
         dropout: share of the features that are left out of each view in training, the same in all
             its places; drawn by epoch and number, so that replicas and resumed runs agree.
         ncut: weight of the soft normalised cut of x (`losses.soft_ncut`, divided by the clusters
@@ -131,6 +131,8 @@ class IICSegmenter(TwoHeads, Segmenter):
         self.overclustering_lamb = overclustering_lamb
         self.collapsed = collapsed
         self.set_trunk(trunk, width, trunk_from=trunk_from)
+        if whitening != NONE and isinstance(self.trunk, KerasTrunk):
+            raise expected(f"whitening {NONE} of a Keras model's images", whitening, "whitening")
         # The overclustering head comes first in the papers' epochs.
         heads = HEADS if self.overclusters else (MAIN,)
         turns = default_turns(self.rests, heads[::-1]) if turns is None else turns
@@ -251,20 +253,35 @@ class IICSegmenter(TwoHeads, Segmenter):
         """As `before_epoch`: an untrained network's images are whitened, too."""
         self.before_epoch(pairs, epoch)
 
-    def _check_cells(self, data: dict[str, Any]) -> None:
-        """Crops of whole cells, and the numbers that dropout is drawn by."""
-        stride, sides = self.trunk.stride, local_shape(data["x"])[1:3]
-        if self.cells and any(side is not None and side % stride for side in sides):
-            raise expected(f"crops of a multiple of {stride} pixels", tuple(sides), "crop")
-        if self.dropout and "number" not in data:
-            raise expected("a batch with number, by which dropout is drawn", sorted(data))
+    def check_crop(self, sides: Sequence[int | None]) -> None:
+        """Where cells are compared crops must be of whole ones, and of more than are compared.
+
+        Args:
+            sides: height and width of crops, in pixels.
+
+        Raises:
+            InputError: they are not.
+        """
+        stride = self.trunk.stride
+        known = [side for side in sides if side is not None]
+        if self.cells and any(s % stride or s <= self.reach * stride for s in known):
+            raise expected(
+                f"crops of a multiple of {stride} pixels, and of more than {self.reach} cells of "
+                "these, which are compared",
+                tuple(sides),
+                "crop",
+            )
 
     def check_batch(self, data: Any) -> None:
         if holds_features(data):
             check_features(self, data)
             return
         super().check_batch(data)
-        self._check_cells(data)
+        # Of several devices each has its share.
+        for share in self.distribute_strategy.experimental_local_results(data["x"]):
+            self.check_crop(share.shape[1:3])
+        if self.dropout and "number" not in data:
+            raise expected("a batch with number, by which dropout is drawn", sorted(data))
         if self.whitener is None or self._whitened or not tf.executing_eagerly():
             return
         if not self.whitener.fitted:

@@ -249,7 +249,8 @@ class InfoSeg(SumsModel, Segmenter):
         # What is mirrored counts in no sum.
         top, left, rows, columns = (0, 0, height, width) if core is None else core
         counted = (top + margin, left + margin, rows, columns)
-        own = cell_sums(module.image_map(features), self.window_align, known, counted)
+        block = int(self.trunk.stride * module.image_stride)
+        own = cell_sums(module.image_map(features), block, known, counted)
         mean = mean_of_sums(own if sums is None else ops.where(sums[:, -1:] > 0, sums, own))
         image = module.of_classes(ops.cast(mean, self.compute_dtype))
         small = class_probabilities(module.local(features), image, self.tau)

@@ -18,7 +18,7 @@ from iic_tf.models.keras_ways import KerasWays
 from iic_tf.models.phases import EVERYTHING, PartOptimizers
 from iic_tf.models.soundness import Soundness
 from iic_tf.models.trunk_fitting import fit_trunk, require_fitted
-from iic_tf.networks.keras_trunk import KerasTrunk
+from iic_tf.networks.keras_trunk import BATCH, KEPT, KerasTrunk
 from iic_tf.networks.trunks import trunk_config, trunk_of
 from iic_tf.views.inputs import BANDS
 from iic_tf.views.numbered_batches import NumberedBatches
@@ -194,6 +194,13 @@ class SelfSupervised(KerasWays):
                 metrics: the objective is the model's own.
         """
         check_compiled(micro_batches, kwargs)
+        if micro_batches > 1 and isinstance(self.trunk, KerasTrunk) and self.trunk.moves_statistics:
+            raise expected(
+                f"1 micro-batch with a Keras model whose BatchNormalization takes statistics "
+                f"'{BATCH}', which each part would move; or statistics='{KEPT}'",
+                micro_batches,
+                "micro_batches",
+            )
         self.micro_batches = micro_batches
         others: Mapping[str, Any] | None = None
         if optimizer is None:

@@ -30,7 +30,8 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
 
     Maps of several strides are brought to the finest one's (enlarged bilinearly, and moved back by
     as much as padded strides have moved their cells) and stand side by side. Images are padded at
-    their lower and right borders, by mirroring, to a multiple of the largest stride. A network
+    their lower and right borders, by mirroring, to a multiple of the largest stride (of those
+    inside, too, where maps are enlarged again, as a U-Net's). A network
     that sees its window as a whole (attention, squeeze and excitation) or that takes images of one
     size only is taken over larger images in windows that overlap by half and are blended.
 
@@ -43,16 +44,17 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         low, high: what the network is to be shown for 0 and for 1; a number, or one for each of
             its channels. With means m and deviations d of ImageNet: −m/d and (1 − m)/d.
         bands: the bands of images that its channels are, by number from 0, one for each channel;
-            `learned` for a linear map of all bands, trained with the heads, which begins as the
-            first ones; None where images have as many bands as it has channels.
+            `learned` for a linear map of all bands, trained with the heads (or from the model's
+            `trunk_from` on), which begins as the first ones; None where images have as many bands
+            as it has channels.
         frozen: whether its weights stay as they are.
         statistics: of its BatchNormalization, if it is not frozen: `kept`, or `batch` for those of
             the batch, as a network that begins from nothing needs.
         window: side, in pixels, of the windows of a network that sees all of them; None: 256, or
             the size that it takes. Rounded up to a multiple of twice the largest stride.
         vector: average maps over the image.
-        stride: pixels to a cell of what it makes: a power of two times the finest map's, or that
-            divided by 2 or 4; None: 8 of several maps around it, else the finest one's.
+        stride: pixels to a cell of what it makes: a multiple of the finest map's, or less where all
+            strides are multiples of it; None: 8 of several maps around it, else the finest one's.
         standardised: whether features have mean 0 and deviation 1 each over what it is fitted to,
             which `fit(pairs)` of a model does before the first step: maps of other depths have
             numbers of other sizes.
@@ -103,6 +105,9 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
             raise expected("a keras.Model as trunk", type(network).__name__)
         if statistics not in (KEPT, BATCH):
             raise expected(f"statistics {KEPT} or {BATCH}", statistics, "statistics")
+        for name, value in (("stride", stride), ("window", window)):
+            if value is not None and (type(value) is not int or value < 1):
+                raise expected(f"a {name} of 1 pixel or more", value, name)
         side = input_side(network)
         self.network = network
         channels = int(network.input_shape[-1])
@@ -190,8 +195,8 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
 
     @property
     def deepest(self) -> int:
-        """The largest stride."""
-        return max(level.stride for level in self.levels)
+        """What an image is a multiple of for its maps: the largest stride, as a rule."""
+        return math.lcm(*(level.period for level in self.levels))
 
     @property
     def align(self) -> int:
@@ -216,8 +221,15 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
     @property
     def features(self) -> int:
         if not self.levels:
-            return int(self.network.output_shape[-1])
+            return sum(int(one.shape[-1]) for one in maps_of(self.network.outputs))
         return sum(level.features for level in self.levels)
+
+    @property
+    def moves_statistics(self) -> bool:
+        """Whether training moves statistics of BatchNormalization."""
+        every = self.network._flatten_layers()
+        normalises = any(isinstance(one, keras.layers.BatchNormalization) for one in every)
+        return normalises and not self.frozen and self.statistics == BATCH
 
     @property
     def still(self) -> frozenset[int]:
@@ -239,6 +251,14 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
                 f"another number: which bands these are, by number from 0, or {LEARNED}; received "
                 f"images of {came} bands."
             )
+        side = input_side(self.network)
+        if (
+            self.vector
+            and side is not None
+            and any(s not in (None, side) for s in input_shape[1:3])
+        ):
+            wanted = f"images of {side}×{side} pixels, the only ones that the trunk takes"
+            raise expected(wanted, f"{input_shape[1]}×{input_shape[2]}", "size")
         if isinstance(self.bands, tuple) and came is not None and max(self.bands) >= came:
             raise expected(f"bands below {came}, of which the images have", self.bands, "bands")
         if self.mixing is not None:
@@ -273,16 +293,17 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
             count: of the rows.
 
         Raises:
-            InputError: none.
+            InputError: of no rows.
         """
         if count < 1:
             raise expected("features of valid pixels, to standardise them by", "none")
         mean = sums / count
         deviation = np.sqrt(np.maximum(squares / count - mean**2, 0.0))
         # What never changes says nothing, and must not become large where it does.
-        deviation = np.where(deviation > 1e-6 * deviation.max(initial=0.0), deviation, np.inf)
+        # 1e-6 of a mean is what float32 cannot tell from it.
+        least = 1e-6 * np.maximum(deviation.max(initial=0.0), np.abs(mean))
         self.mean.assign(mean)
-        self.deviation.assign(np.where(np.isfinite(deviation), deviation, 1e30))
+        self.deviation.assign(np.where(deviation > least, deviation, 1e30))
         self.fitted_rows.assign(count)
 
     def call(self, x: Any, training: bool = False) -> Any:
@@ -299,7 +320,8 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         training = bool(training) and not self.frozen and self.statistics == BATCH
         x = self.shown(x)
         if not self.levels:
-            found = maps_of(self.network(x, training=training))[0]
+            vectors = maps_of(self.network(x, training=training))
+            found = ops.concatenate([ops.cast(one, "float32") for one in vectors], -1)
         elif self.vector:
             x = self._padded(x)
             maps = maps_of(self.network(x, training=training))
@@ -397,10 +419,12 @@ def _output_shapes(network: Any) -> list[tuple[int | None, ...]]:
 
 
 def _of_channels(value: Any, channels: int, name: str) -> tuple[float, ...]:
-    values = tuple(float(v) for v in value) if isinstance(value, (list, tuple)) else None
-    values = (float(value),) * channels if values is None else values
-    if len(values) != channels:
-        raise expected(f"a number, or {channels} of them", values, name)
+    several = isinstance(value, (list, tuple)) and all(isinstance(v, (int, float)) for v in value)
+    values = tuple(float(v) for v in value) if several else None
+    if values is None and isinstance(value, (int, float)):
+        values = (float(value),) * channels
+    if values is None or len(values) != channels or not np.isfinite(values).all():
+        raise expected(f"a number, or {channels} of them", value, name)
     return values
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import keras
 from pydantic import Field
 
-from iic_tf.models.deepcluster import DeepClusterClusterer, DeepClusterSegmenter
+from iic_tf.models.deepcluster import CLASSIFIER, DeepClusterClusterer, DeepClusterSegmenter
 from iic_tf.models.fitting import Fit
 from iic_tf.training.methods.registry import method
 from iic_tf.training.recipe import LAST
 from iic_tf.training.tasks.clustering import ClusteringRecipe
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
+from iic_tf.training.trunk_choice import TRUNK
 from iic_tf.training.values import Real, Values, Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
 from iic_tf.views.numbered_batches import NumberedBatches
@@ -31,11 +32,16 @@ class _DeepCluster(Values):
         classes: int
         width: float
         precision: str
+        fine_tune_trunk: bool
+        trunk_rate: float
 
         @property
         def seen(self) -> str: ...
 
-        def scheduled_rate(self, steps: int) -> Any: ...
+        @property
+        def trunk_rests(self) -> bool: ...
+
+        def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any: ...
 
     rate: Real = Field(
         0.05, gt=0, allow_inf_nan=False, description="learning rate, at the beginning"
@@ -59,9 +65,19 @@ class _DeepCluster(Values):
             "they choose nothing: the last epoch is kept"
         )
 
-    def optimizer(self, steps: int) -> keras.optimizers.Optimizer:
-        rate = self.scheduled_rate(steps)
-        return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=1e-5)
+    @property
+    def trunk_from(self) -> int:
+        """A trunk is trained from the first epoch: pseudo-labels are for it alone."""
+        return 0
+
+    def optimizer(self, steps: int) -> Any:
+        def sgd(factor: float = 1.0) -> Any:
+            rate = self.scheduled_rate(steps, factor)
+            return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=1e-5)
+
+        if self.fine_tune_trunk and self.trunk_rests:
+            return {TRUNK: sgd(self.trunk_rate), CLASSIFIER: sgd()}
+        return sgd()
 
     def fitting(self, pairs: NumberedBatches) -> list[Any]:
         return [Fit(pairs)]

@@ -34,6 +34,9 @@ class _IIC(Values):
     if TYPE_CHECKING:
         classes: int
 
+        @property
+        def trunk_rests(self) -> bool: ...
+
     overclusters: Whole = Field(
         0, ge=0, description="clusters of the overclustering head; 0: so many for each class"
     )
@@ -147,7 +150,7 @@ class IICSegmentation(_IIC, SegmentationRecipe):
         return self
 
     def build(self, channels: int) -> IICSegmenter:
-        return IICSegmenter(
+        model = IICSegmenter(
             classes=self.clusters[MAIN],
             overclusters=self.clusters.get(OVERCLUSTERING, 0),
             channels=channels,
@@ -168,6 +171,14 @@ class IICSegmentation(_IIC, SegmentationRecipe):
             dtype=self.precision,
             **self.trunk_arguments(channels, self.crop),
         )
+        # Here, where the stride is known, and no folder made.
+        model.check_crop((self.crop, self.crop))
+        return model
+
+    @property
+    def trained_parts(self) -> tuple[str, ...]:
+        heads = super().trained_parts
+        return (*heads, *(f"{head}_decoder" for head in heads if self.reconstruction))
 
     @property
     def losses(self) -> str:

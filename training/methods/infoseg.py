@@ -54,7 +54,7 @@ class InfoSegSegmentation(SegmentationRecipe):
 
     @model_validator(mode="after")
     def _check_images(self) -> InfoSegSegmentation:
-        if self.paired:
+        if self.paired and not self.trunk:
             check_paired_crop((self.crop, self.crop), self.radius)
         if self.objective != IIC and self.batch < 2 * self.micro_batches:
             raise expected(
@@ -71,7 +71,7 @@ class InfoSegSegmentation(SegmentationRecipe):
         return own + (joints(self.radius, [self.classes]) if self.objective == IIC else 0)
 
     def build(self, channels: int) -> InfoSeg:
-        return InfoSeg(
+        model = InfoSeg(
             classes=self.classes,
             channels=channels,
             width=self.width,
@@ -90,6 +90,9 @@ class InfoSegSegmentation(SegmentationRecipe):
             dtype=self.precision,
             **self.trunk_arguments(channels, self.crop),
         )
+        if self.paired:
+            check_paired_crop((self.crop, self.crop), self.radius, model.trunk.stride)
+        return model
 
     @property
     def trained_parts(self) -> tuple[str, ...]:
