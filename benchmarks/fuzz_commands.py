@@ -78,6 +78,7 @@ BASES = {
     "iic": [*QUICK, *SCENES],
     "infoseg": [*QUICK, *SCENES, "--method", "infoseg", "--set", "features=8"],
     "deepcluster": [*QUICK, *SCENES, "--method", "deepcluster", "--set", "components=4"],
+    "kmeans": [*QUICK, *SCENES[:2], "--method", "kmeans", "--set", "evaluation_steps=1"],
     "images": [*QUICK, *IMAGES],
 }
 

@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.export.check import check, check_windows
+from iic_tf.export.onnx_operations import HANDLERS
 from iic_tf.export.servable import (
     CORE,
     INPUT,
@@ -111,7 +112,9 @@ def _converted(graph: Any, specs: list[tf.TensorSpec]) -> Any:
 
     with _quiet() as complaints:
         try:
-            model, _ = tf2onnx.convert.from_function(graph, specs, opset=OPSET)
+            model, _ = tf2onnx.convert.from_function(
+                graph, specs, opset=OPSET, custom_op_handlers=HANDLERS
+            )
         except Exception as error:
             # tf2onnx raises whatever its parts do (ValueError, KeyError, AssertionError).
             raise ExportError(

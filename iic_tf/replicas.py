@@ -21,6 +21,11 @@ def replica_count() -> int:
     return 1 if context is None else int(context.num_replicas_in_sync)
 
 
+def local_shape(value: Any) -> Any:
+    """The shape of a tensor, or of the first replica's share of it."""
+    return getattr(value, "values", (value,))[0].shape
+
+
 def sum_over_replicas(values: Any) -> Any:
     """Tensors, nested or not, summed over all replicas; as they are where there is but one.
 

@@ -329,3 +329,19 @@ def test_features_that_do_not_fit_are_refused():
     for pair in wrong:
         with pytest.raises(InputError, match=r"local \[batch, u, v, P\] and image \[batch, K, P\]"):
             infoseg_loss(*pair)
+
+
+@pytest.mark.parametrize("objective", ["jsd", "dv"])
+def test_xla_agrees_with_the_graph(objective):
+    local, image = map(tf.constant, features(dtype=np.float32))
+
+    def of(local, image):
+        with tf.GradientTape() as tape:
+            tape.watch([local, image])
+            loss = infoseg_loss(local, image, estimator=objective)
+        return [loss, *tape.gradient(loss, [local, image])]
+
+    graph, xla = (tf.function(of, jit_compile=jit)(local, image) for jit in (False, True))
+    assert abs(float(graph[0])) > 0.1
+    for a, b in zip(graph, xla, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-5)

@@ -56,8 +56,7 @@ def added_up(served: ServedSegmenter, pixels: Any, core: int) -> Any:
     return np.sum(parts, axis=0)
 
 
-@pytest.mark.parametrize("downscale", [1, 2])
-@pytest.mark.parametrize("inputs", ["bands", "bands+sobel"])
+@pytest.mark.parametrize(("downscale", "inputs"), [(1, "bands"), (2, "bands+sobel")])
 def test_sums_of_windows_are_those_of_the_whole(downscale: int, inputs: str) -> None:
     served, pixels = served_infoseg(downscale, inputs=inputs), photograph()
     whole = np.asarray(served.scene_sums(pixels[None], [0, 0, *SIZE]))

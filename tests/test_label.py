@@ -319,7 +319,10 @@ def test_the_trunk_is_trained_on_with_labels(
     truth = np.asarray(Image.open(run.folder.parent / "masks/1.png"))
     assert (labels(run, 1) == truth).mean() > 0.9
     # Only its own features fit its head.
-    run.fine_tuned.unlink()
     given = ["predict", str(run.folder), str(run.folder.parent / "images")]
+    run.fine_tuned.write_bytes(before)
+    assert main([*given, "--out", str(tmp_path / "o")]) == 2
+    assert "received another one" in capsys.readouterr().err
+    run.fine_tuned.unlink()
     assert main([*given, "--out", str(tmp_path / "o")]) == 2
     assert "Fine-tune anew" in capsys.readouterr().err

@@ -76,6 +76,12 @@ def test_it_learns(name: str, task: str, runs: Any) -> None:
     newest = Checkpoints(run.checkpoints).newest(print)
     assert newest is not None
     trained = keras.models.load_model(newest.model)
+    assert bool(trained.parts()) == recipe.trains
+    if not recipe.trains:
+        # The trunk is as it began, and what is fitted is not.
+        for new, old in zip(trained.trunk.get_weights(), fresh.trunk.get_weights(), strict=True):
+            np.testing.assert_array_equal(new, old)
+        assert any(map(np.any, trained.heads["main"].get_weights()))
     for part, variables in trained.parts().items():
         moved = [
             float(np.abs(new - old).max())
@@ -134,8 +140,9 @@ def test_it_is_scored_beside_baselines(name: str, task: str, runs: Any, capsys: 
     run = runs(name, task)
     assert main(["evaluate", str(run.folder)]) == 0
     shown = capsys.readouterr().out
-    for word in ("trained, one to one", "k-means on pixels", "untrained network"):
+    for word in ("trained, one to one", "k-means on pixels"):
         assert word in shown
+    assert ("untrained network" in shown) == run_recipe(run).trains
     result = json.loads(run.evaluation_file.read_text(encoding="utf-8"))
     kept = [row for row in rows(run) if row["best"] == "1"][-1]
     losses = [float(v) for k, v in kept.items() if k.startswith("main_loss_")]

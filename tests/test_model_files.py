@@ -60,34 +60,44 @@ segmenter = functools.partial(
     small_segmenter, sub_heads=3, inputs="bands+sobel", turns=("main", "both")
 )
 infoseg = functools.partial(small_infoseg, inputs="bands+sobel", tau=0.5)
-every_kind = pytest.mark.parametrize(
-    "kind",
-    [
-        pytest.param(Kind(segmenter, scenes, "maps_of_images", (2, 9, 12, 3)), id="segmenter"),
-        pytest.param(Kind(infoseg, scenes, "maps_of_images", (2, 9, 12, 3)), id="infoseg"),
-        pytest.param(clusterer("A"), id="clusterer of network A"),
-        pytest.param(clusterer("B"), id="clusterer of network B"),
-    ],
-)
+KINDS = {
+    "segmenter": Kind(segmenter, scenes, "maps_of_images", (2, 9, 12, 3)),
+    "infoseg": Kind(infoseg, scenes, "maps_of_images", (2, 9, 12, 3)),
+    "clusterer of network A": clusterer("A"),
+    "clusterer of network B": clusterer("B"),
+}
 
 FRESH = """
 import sys
+from pathlib import Path
 import keras
 import numpy as np
 import iic_tf
 
-model = keras.models.load_model(sys.argv[1])
-images = np.load(sys.argv[2])
-assert type(model).__name__ == sys.argv[4]
-answers = {head: np.stack(getattr(model, sys.argv[5])(images, head)) for head in model.heads}
-np.savez(sys.argv[3], out=model(images), chosen=int(getattr(model, "chosen", 0)),
-         rate=float(model.optimizer.learning_rate), steps=int(model.optimizer.iterations),
-         **answers)
+for folder, answers in zip(sys.argv[1::2], sys.argv[2::2], strict=True):
+    model = keras.models.load_model(Path(folder, "model.keras"))
+    images = np.load(Path(folder, "images.npy"))
+    found = {head: np.stack(getattr(model, answers)(images, head)) for head in model.heads}
+    np.savez(Path(folder, "found.npz"), out=model(images), kind=type(model).__name__,
+             chosen=int(getattr(model, "chosen", 0)), steps=int(model.optimizer.iterations),
+             rate=float(model.optimizer.learning_rate), **found)
 """
 
 
-@every_kind
-def test_a_saved_model_is_the_same_in_a_fresh_interpreter(kind, tmp_path):
+@pytest.fixture(scope="module")
+def read_afresh(tmp_path_factory):
+    """A trained model of each kind, and what a fresh interpreter found of all."""
+    place = tmp_path_factory.mktemp("models")
+    models, given = {}, []
+    for name, kind in KINDS.items():
+        keras.utils.set_random_seed(0)
+        models[name] = trained_and_saved(kind, place / name)
+        given += [place / name, kind.answers]
+    subprocess.run([sys.executable, "-c", FRESH, *given], check=True, capture_output=True)
+    return {name: (model, np.load(place / name / "found.npz")) for name, model in models.items()}
+
+
+def trained_and_saved(kind, folder):
     model = kind.make()
     model.compile(keras.optimizers.Adam(2e-3), run_eagerly=kind.eagerly)
     model.fit(kind.data(0), verbose=0)
@@ -96,13 +106,17 @@ def test_a_saved_model_is_the_same_in_a_fresh_interpreter(kind, tmp_path):
     last = getattr(model, "sub_heads", 1) - 1
     if hasattr(model, "chosen"):
         model.chosen.assign(last)
-    seen = noise(*kind.shape)
-    files = [tmp_path / file for file in ("model.keras", "images.npy", "found.npz")]
-    model.save(files[0])
-    np.save(files[1], seen)
-    command = [sys.executable, "-c", FRESH, *files, type(model).__name__, kind.answers]
-    subprocess.run(command, check=True, capture_output=True)
-    found = np.load(files[2])
+    folder.mkdir()
+    model.save(folder / "model.keras")
+    np.save(folder / "images.npy", noise(*kind.shape))
+    return model
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_a_saved_model_is_the_same_in_a_fresh_interpreter(name, read_afresh):
+    kind, (model, found) = KINDS[name], read_afresh[name]
+    seen, last = noise(*kind.shape), getattr(model, "sub_heads", 1) - 1
+    assert found["kind"] == type(model).__name__
     np.testing.assert_array_equal(found["out"], model(seen))
     for head in model.heads:
         every = getattr(model, kind.answers)(seen, head)
@@ -113,8 +127,9 @@ def test_a_saved_model_is_the_same_in_a_fresh_interpreter(kind, tmp_path):
     assert found["steps"] == 4
 
 
-@every_kind
-def test_training_goes_on_from_a_saved_model_as_if_never_stopped(kind, tmp_path):
+@pytest.mark.parametrize("name", KINDS)
+def test_training_goes_on_from_a_saved_model_as_if_never_stopped(name, tmp_path):
+    kind = KINDS[name]
     model = kind.make()
     model.compile(keras.optimizers.Adam(1e-3), run_eagerly=kind.eagerly)
     model.fit(kind.data(0), verbose=0)

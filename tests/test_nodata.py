@@ -23,7 +23,7 @@ from iic_tf.export.predict import predict
 from iic_tf.export.served_run import load_served
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.evaluate import evaluate
-from iic_tf.training.labellers import KMeansLabeller
+from iic_tf.training.kmeans_labeller import KMeansLabeller
 from iic_tf.views.pairs import Pairs
 
 

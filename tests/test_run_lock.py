@@ -93,19 +93,27 @@ import os, signal, sys
 from pathlib import Path
 from iic_tf.training import run_lock
 from iic_tf.training.atomic import replacing
-with replacing(Path(sys.argv[1])) as temporary:
-    if sys.argv[1].endswith("d"):
-        temporary.mkdir()
-        (temporary / "part").write_text("half")
-    else:
-        temporary.write_text("half")
-    os.kill(os.getpid(), signal.SIGKILL)
+for place in sys.argv[1:]:
+    if os.fork():
+        os.wait()
+        continue
+    with replacing(Path(place)) as temporary:
+        if place.endswith("d"):
+            temporary.mkdir()
+            (temporary / "part").write_text("half")
+        else:
+            temporary.write_text("half")
+        os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
+def die_writing(*places: Path) -> None:
+    """For each, a process that is killed as it writes it."""
+    subprocess.run([sys.executable, "-c", DYING, *places], check=True)
+
+
 def test_what_the_dead_left_goes_and_what_the_living_write_stays(tmp_path: Path) -> None:
-    for name in ("best.keras", "folderd"):
-        subprocess.run([sys.executable, "-c", DYING, str(tmp_path / name)], check=False)
+    die_writing(tmp_path / "best.keras", tmp_path / "folderd")
     (tmp_path / ".mine-12345678.txt").write_text("the user's own")
     assert len(list(tmp_path.iterdir())) == 3
     with replacing(tmp_path / "best.keras") as temporary:
@@ -131,8 +139,8 @@ def test_a_run_clears_all_its_folders(tmp_path: Path) -> None:
     run = Run.create(tmp_path / "run", {})
     (run.folder / "export" / "savedmodel").mkdir(parents=True)
     places = (run.folder, run.pictures, run.checkpoints, run.folder / "export" / "savedmodel")
+    die_writing(*(folder / "1" for folder in places))
     for folder in places:
-        subprocess.run([sys.executable, "-c", DYING, str(folder / "1")], check=False)
         assert len(list(folder.glob(".1-*"))) == 1
     run.clear_left()
     assert not [f for folder in places for f in folder.glob(".*")]

@@ -68,7 +68,7 @@ def test_two_machines_equal_one_device(results, run):
     for key, value in alone.items():
         np.testing.assert_array_equal(chief[key], worker[key], err_msg=key)
         np.testing.assert_allclose(chief[key], value, rtol=0, atol=1e-5, err_msg=key)
-    assert len(alone["losses"]) == (2 if run == "crops" else 6)
+    assert len(alone["losses"]) == (2 if run == "crops" else 4)
     assert np.abs(alone["losses"]).max() > 0.02
     assert np.max(alone["moved"]) > 1e-3
 

@@ -37,6 +37,10 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self.bar = Bar()
         self.shown = contextlib.ExitStack()
 
+    def on_train_begin(self, logs: Any = None) -> None:
+        # Without what was prepared for the first step.
+        self.started = time.monotonic()
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         name = f"epoch {epoch + 1}/{self.epochs}"
         self.bar = self.shown.enter_context(progress(name, self.steps))

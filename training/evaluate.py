@@ -32,7 +32,7 @@ from iic_tf.training.places import make_folder, place_of
 from iic_tf.training.recipe import LAST, LOWEST
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
-from iic_tf.training.score_table import MANY_TO_ONE, ONE_TO_ONE, protocol, table
+from iic_tf.training.score_table import MANY_TO_ONE, ONE_TO_ONE, UNTRAINED, protocol, table
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.turns import MAIN, OVERCLUSTERING
 
@@ -101,13 +101,15 @@ def evaluate(
         )
     images = scored.images - (labelled or 0)
     say(f"scoring {images} labelled images of {scored.of}")
-    found = {which: scored.found(which) for which in ("trained", *scored.baselines)}
+    # What nobody trains is its own untrained network, and k-means its own baseline.
+    baselines = [one for one in scored.baselines if recipe.trains or one not in UNTRAINED]
+    found = {which: scored.found(which) for which in ("trained", *baselines)}
     losses, over = best_losses(run), chosen_overclusters(run)
     result = summary(found["trained"], names, chosen, over, matched)
     result["sub_heads"] = sub_heads(found["trained"], names, losses[MAIN], matched)
     result["baselines"] = {
         name: summary(found[name], names, 0, None if over is None else 0, matched)
-        for name in scored.baselines
+        for name in baselines
     }
     result |= {
         "sub_head": chosen,

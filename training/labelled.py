@@ -270,7 +270,8 @@ class _Images(Labelled):
     def _picked(self) -> ImageSet:
         """The labelled images; at least two, as a set has."""
         there = np.resize(self.there, max(2, len(self.there)))
-        return replace(self.set, images=self.set.read(there), labels=None, extra=None, files=None)
+        images = self.set.read(there)
+        return replace(self.set, images=images, labels=None, extra=None, files=None, test=0)
 
     def _each(self, what: Callable[[tf.Tensor], Any]) -> NDArray[Any]:
         """Something of the view of every labelled image."""

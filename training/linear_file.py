@@ -11,7 +11,7 @@ import numpy as np
 from iic_tf.errors import InputError
 from iic_tf.models.linear_head import LinearHead
 from iic_tf.training.atomic import replacing
-from iic_tf.training.meaning import model_mark
+from iic_tf.training.meaning import FINE_TUNED, model_mark, start_of_hash
 from iic_tf.training.model_file import load_model
 from iic_tf.training.run import Run
 
@@ -25,6 +25,9 @@ def save_linear(run: Run, linear: LinearHead, head: str) -> None:
         head: `linear`, or `fine-tuned` where it is of the fine-tuned model's features.
     """
     config = {**linear.get_config(), "head": head, "model": model_mark(run)}
+    if head == FINE_TUNED:
+        # One killed between two writes must not leave a head of another model's features.
+        config["fine_tuned"] = start_of_hash(run.fine_tuned)
     weights = {f"weight_{i}": weight for i, weight in enumerate(linear.get_weights())}
     with replacing(run.linear_file) as temporary, temporary.open("wb") as file:
         np.savez(file, config=np.frombuffer(json.dumps(config).encode(), np.uint8), **weights)
@@ -46,6 +49,7 @@ def load_linear(run: Run, head: str) -> LinearHead:
             config = json.loads(bytes(found["config"]))
             weights = [found[f"weight_{i}"] for i in range(len(found.files) - 1)]
         kept, model = config.pop("head"), config.pop("model")
+        tuned = config.pop("fine_tuned", None)
         linear: LinearHead = LinearHead.from_config(config)
         linear.set_weights(weights)
     except (OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as error:
@@ -56,6 +60,12 @@ def load_linear(run: Run, head: str) -> LinearHead:
         raise InputError(
             f"Expected a {head} classifier of the model in {run.best} in {run.linear_file}; "
             f"received a {kept} one of {model}. {again}"
+        )
+    if tuned is not None and run.fine_tuned.is_file() and tuned != start_of_hash(run.fine_tuned):
+        raise InputError(
+            f"Expected the fine-tuned model that the classifier in {run.linear_file} is of in "
+            f"{run.fine_tuned}; received another one. Fine-tune anew: iic-tf label {run.folder} "
+            "--fine-tune"
         )
     return linear
 

@@ -201,7 +201,7 @@ def model_mark(run: Run) -> str:
         raise InputError(
             f"Expected a trained model in {run.best}; received none: no epoch was finished."
         )
-    return _start_of_hash(run.best)
+    return start_of_hash(run.best)
 
 
 def head_mark(run: Run, head: str) -> str:
@@ -214,10 +214,11 @@ def head_mark(run: Run, head: str) -> str:
         return model_mark(run)
     if not run.linear_file.is_file():
         raise InputError(f"Expected a fitted classifier in {run.linear_file}; received none.")
-    return _start_of_hash(run.linear_file)
+    return start_of_hash(run.linear_file)
 
 
-def _start_of_hash(path: Path) -> str:
+def start_of_hash(path: Path) -> str:
+    """The first twelve digits of a file's SHA-256."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()[:12]
 

@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from iic_tf.errors import InputError, expected
-from iic_tf.training.memory_estimate import check_memory, model_weights
+from iic_tf.networks.hub_classes import with_classes_of
+from iic_tf.training.memory_estimate import Estimate, check_memory, model_weights
+from iic_tf.training.network_estimate import network_weights
+
+BYTES = 4
+"""Of a weight."""
 
 
 def load_model(file: Path) -> Any:
@@ -26,7 +31,7 @@ def load_model(file: Path) -> Any:
 
     import iic_tf  # noqa: F401 (registers the classes)
 
-    check_model_file(file)
+    with_classes_of(check_model_file(file))
     try:
         with warnings.catch_warnings():
             # Files of before each part had an optimiser hold another state, which nobody needs of a
@@ -41,8 +46,11 @@ def load_model(file: Path) -> Any:
         raise expected(f"a readable model in {file}", said) from error
 
 
-def check_model_file(file: Path) -> None:
+def check_model_file(file: Path) -> Any:
     """Refuse a file that is damaged, or of a model far beyond this machine, before it is built.
+
+    Returns:
+        The model's configuration, as Keras wrote it.
 
     Raises:
         InputError: as said.
@@ -55,6 +63,7 @@ def check_model_file(file: Path) -> None:
             config = json.loads(archive.read("config.json"))
         inner = config["config"]
         estimate = model_weights(inner if isinstance(inner, dict) else {})
+        nested = network_estimate(inner)
     except RecursionError as error:
         raise expected(f"a readable model in {file}", "lists too deep in one another") from error
     except Exception as error:
@@ -62,3 +71,14 @@ def check_model_file(file: Path) -> None:
         said = str(error)[:300] or type(error).__name__
         raise expected(f"a readable model in {file}", said) from error
     check_memory(estimate, "a model")
+    check_memory(nested, "a network")
+    return config
+
+
+def network_estimate(config: Any) -> Estimate:
+    """Bytes of the weights in all layers of a serialised network.
+
+    Raises:
+        RecursionError: nested too deep.
+    """
+    return Estimate({"weights of its layers": BYTES * network_weights(config)})

@@ -42,6 +42,10 @@ class Recipe(TrunkChoice):
     keep: ClassVar[str] = LOWEST
     """Which epoch is kept; where targets change each epoch the lowest loss tells nothing."""
 
+    trains: ClassVar[bool] = True
+    """Whether steps move weights; where not, all there is is fitted, and no untrained model is
+    another one."""
+
     loss_label: ClassVar[str] = LOSS
     """What stands beside the curves of the losses."""
     most_clusters: ClassVar[int] = MOST_CLUSTERS
@@ -187,6 +191,11 @@ class Recipe(TrunkChoice):
     def fits(self) -> bool:
         """Whether there is anything that `fitting` fits."""
         return self.foreign or type(self).fitting is not Recipe.fitting
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        """Versions of all scenes whose features are kept, and the bytes they may take; 0: none."""
+        return 0, 0
 
     def check_pairs(self, pairs: Any) -> None:
         """Raise `InputError` where the pairs of training do not fit the method."""

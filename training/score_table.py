@@ -8,9 +8,14 @@ from iic_tf.training.scored import Scored
 
 BASELINES = {
     "kmeans": "k-means on pixels",
+    "kmeans_statistics": "k-means on local statistics",
+    "kmeans_trunk": "k-means on the trunk's features",
     "kmeans_features": "k-means on untrained features",
     "untrained": "untrained network",
 }
+
+UNTRAINED = ("kmeans_trunk", "kmeans_features", "untrained")
+"""Those that are of what the run's network was before its training."""
 
 ONE_TO_ONE, MANY_TO_ONE = "one to one", "many to one"
 

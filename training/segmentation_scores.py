@@ -19,7 +19,9 @@ from iic_tf.metrics import confusion_matrix
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.folds import FoldConfusions, Split
-from iic_tf.training.labellers import KMeansLabeller, Labeller, NetworkLabeller
+from iic_tf.training.kmeans_labeller import KMeansLabeller
+from iic_tf.training.labellers import Labeller, NetworkLabeller
+from iic_tf.training.pixel_values import PixelValues, Statistics, TrunkFeatures
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 from iic_tf.training.whole_scene import shows_all
@@ -40,13 +42,14 @@ class SegmentationScores:
         trained_on: where the images of the training are.
         masks: whether the network was given pixels of a class alone.
         split: of the labelled images, for the mapping.
+        frozen_trunk: whether its features are somebody else's, on which k-means is a baseline.
 
     Raises:
         InputError: nothing labelled, too few for the split, or data missing.
     """
 
     unit = "pixels"
-    baselines = ("kmeans", "untrained")
+    baselines: tuple[str, ...] = ("kmeans", "kmeans_statistics", "untrained")
 
     def __init__(
         self,
@@ -58,6 +61,7 @@ class SegmentationScores:
         trained_on: Source,
         masks: bool,
         split: Split,
+        frozen_trunk: bool = False,
     ):
         self.served = served
         self.clusters = clusters
@@ -76,6 +80,8 @@ class SegmentationScores:
         self.images, self.of = len(self.scenes.scenes), len(every.scenes)
         names = [scene.name for scene in self.scenes.scenes]
         self.split = split
+        if frozen_trunk:
+            self.baselines = ("kmeans", "kmeans_statistics", "kmeans_trunk", "untrained")
         self.fold_images = split.parts(names, self.config["seed"])
         self.folds = len(self.fold_images)
 
@@ -94,7 +100,7 @@ class SegmentationScores:
         return scenes
 
     def found(self, which: str) -> FoldConfusions:
-        """The confusion matrices of `trained`, `untrained` or `kmeans`."""
+        """The confusion matrices of `trained` or one of `baselines`."""
         labeller = self._labeller(which)
         found = confusions(labeller, self.scenes, self.fold_images, f"scoring {which}")
         return replace(found, mapped_first=self.split.labelled is not None)
@@ -120,10 +126,19 @@ class SegmentationScores:
         return []
 
     def _labeller(self, which: str) -> Labeller:
-        if which == "kmeans":
-            seed = self.config["seed"]
-            scenes = as_trained(self._trained_on, self.config)
-            return KMeansLabeller(scenes, self.downscale, self.clusters, seed, self.masks)
+        if which.startswith("kmeans"):
+            values: dict[str, Callable[[], PixelValues]] = {
+                "kmeans_statistics": Statistics,
+                "kmeans_trunk": lambda: TrunkFeatures(self.served(True).model),
+            }
+            return KMeansLabeller(
+                as_trained(self._trained_on, self.config),
+                self.downscale,
+                self.clusters,
+                self.config["seed"],
+                self.masks,
+                values=values[which]() if which in values else None,
+            )
         return NetworkLabeller(self.served(which == "trained"))
 
 

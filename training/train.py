@@ -6,7 +6,7 @@ import contextlib
 import math
 import platform
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ from iic_tf.training.callbacks import (
 )
 from iic_tf.training.checkpoints import Checkpoint, Checkpoints
 from iic_tf.training.epoch_progress import Progress, lowest
+from iic_tf.training.explained import explained
+from iic_tf.training.kept_features import on_features
 from iic_tf.training.look import DrawCurves
 from iic_tf.training.memory_estimate import check_memory, weights_in_training
 from iic_tf.training.progress import clock
@@ -126,7 +128,7 @@ def _in_folder(
             )
     work = _Work(task, seed, model, pairs, fixed, strategy, checkpoint)
     if not is_chief():
-        work.fit([], Run(Path(out)))
+        work.fit([], Run(Path(out)), lambda line: None)
         return Run(Path(out))
     data, plan, *notes = task.describe(pairs)
     if run is None:
@@ -174,25 +176,31 @@ class _Work:
         """Their figures."""
         return [] if self.checkpoint is None else self.checkpoint.rows
 
-    def fit(self, callbacks: Sequence[Any], run: Run) -> None:
+    def fit(self, callbacks: Sequence[Any], run: Run, tell: Callable[[str], None]) -> None:
         """Take the epochs that are left, on this process's devices."""
         epochs, steps = self.task.recipe.epochs, self.pairs.steps
         recipe = self.task.recipe
         best = min((lowest_loss(row) for row in self.rows), default=math.inf)
         if self.first == epochs:
             return
-        with _explained(run, self.pairs, self.fixed):
+        folder = run.folder if is_chief() else None
+        given = self.pairs, self.fixed
+        with (
+            explained(run, *given),
+            on_features(self.model, recipe, *given, folder, tell) as (pairs, fixed),
+            explained(run, pairs, fixed),
+        ):
             self.model.fit(
-                distributed(self.pairs, self.strategy, self.first * steps, epochs * steps),
+                distributed(pairs, self.strategy, self.first * steps, epochs * steps),
                 initial_epoch=self.first,
                 epochs=epochs,
                 steps_per_epoch=steps,
                 callbacks=[
-                    StopOnNonFiniteLoss(self.names_of, run),
-                    *recipe.fitting(self.pairs),
+                    StopOnNonFiniteLoss(lambda *at: self.task.names(pairs.drawn(*at)), run),
+                    *recipe.fitting(pairs),
                     Evaluate(
-                        distributed(self.fixed, self.strategy, 0, self.fixed.steps),
-                        self.fixed.steps,
+                        distributed(fixed, self.strategy, 0, fixed.steps),
+                        fixed.steps,
                         best,
                         keep_last=recipe.keep == LAST,
                     ),
@@ -200,10 +208,6 @@ class _Work:
                 ],
                 verbose=0,
             )
-
-    def names_of(self, epoch: int, step: int) -> list[str]:
-        """The images of a batch."""
-        return self.task.names(self.pairs.drawn(epoch, step))
 
 
 def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
@@ -228,7 +232,7 @@ def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
     ]
     try:
         with contextlib.closing(progress):
-            work.fit(callbacks, run)
+            work.fit(callbacks, run, tell)
     except KeyboardInterrupt:
         done = len(record.rows)
         tell(
@@ -266,24 +270,6 @@ def _check_shares(recipe: Recipe, strategy: tf.distribute.Strategy) -> None:
         )
     if recipe.jit and replicas > 1 and not tf.config.list_physical_devices("GPU"):
         raise InputError("Expected --jit on one device or on GPUs; received several CPU devices.")
-
-
-@contextlib.contextmanager
-def _explained(run: Run, *pairs: NumberedBatches) -> Iterator[None]:
-    """Turn what stops a training into one message that says what is left."""
-    try:
-        yield
-    except tf.errors.OpError as error:
-        for one in pairs:
-            if one.failure is not None:
-                raise one.failure from error
-        raise
-    except OSError as error:
-        said = f"Expected room to write in {run.folder}; received {error}."
-        if run.best.is_file():
-            said += f" The best model so far is {run.best}."
-        said += f" Once there is room: iic-tf train --resume --out {run.folder}"
-        raise InputError(said) from error
 
 
 def _config(task: Task, seed: int) -> dict[str, Any]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator, model_validator
 
 from iic_tf.errors import InputError, expected
 from iic_tf.models.adam import Adam
+from iic_tf.networks.applications import NONE
+from iic_tf.networks.hub_trunk import preset_config
 from iic_tf.networks.keras_trunk import LEARNED, KerasTrunk
-from iic_tf.networks.named_trunks import NONE, is_named, trunk_named
+from iic_tf.networks.named_trunks import FILE, HUB, is_named, trunk_named
+from iic_tf.training.memory_estimate import check_memory
+from iic_tf.training.model_file import check_model_file, network_estimate
 from iic_tf.training.values import Flag, Real, Text, Values, Whole, Wholes
 from iic_tf.views.inputs import BANDS
 
@@ -110,6 +115,7 @@ class TrunkChoice(Values):
         """
         if not self.trunk:
             return {}
+        self._check_size()
         trunk = trunk_named(
             self.trunk,
             self.trunk_weights,
@@ -122,6 +128,14 @@ class TrunkChoice(Values):
         if isinstance(trunk, KerasTrunk):
             _check_bands_of(trunk, channels)
         return {"trunk": trunk, "trunk_from": self.trunk_from}
+
+    def _check_size(self) -> None:
+        """Refuse what a stranger's file says of absurd sizes, before anything is built."""
+        if self.trunk.endswith(FILE) and Path(self.trunk).is_file():
+            check_model_file(Path(self.trunk))
+        elif self.trunk.startswith(HUB):
+            config = preset_config(self.trunk.removeprefix(HUB))
+            check_memory(network_estimate(config), "a network")
 
     def estimated_trunk(self, own: str) -> str:
         """The name in `memory_estimate.TRUNKS` of the trunk, or of the method's own."""
@@ -139,7 +153,9 @@ class TrunkChoice(Values):
         elif self.fine_tune_trunk:
             waits = f"frozen for {self.trunk_from} epochs, then " if self.trunk_from else ""
             how = f"{waits}trained at {self.trunk_rate:g} × the rate"
-        return f"trunk {self.trunk}, {how}"
+        bands = "a linear map of all" if self.trunk_bands == LEARNED else self.trunk_bands
+        seen = f", seeing {bands} of the bands" if bands else ""
+        return f"trunk {self.trunk}, {how}{seen}"
 
     @property
     def trained_parts(self) -> tuple[str, ...]:

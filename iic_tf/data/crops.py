@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ TRIES = 8
 """How often a crop is drawn, at most, where the one before was half empty."""
 
 Crop = tuple[NDArray[np.float32], NDArray[np.float32]]
+Drawn = TypeVar("Drawn")
 
 
 def box_mean(values: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
@@ -59,6 +61,25 @@ def box_mean_of_valid(
     some = share > 0
     small = np.where(some[..., None], weighted / np.where(some, share, 1.0)[..., None], small)
     return np.asarray(small, np.float32), share
+
+
+def fullest(draw: Callable[[], Drawn], share: Callable[[Drawn], float]) -> Drawn:
+    """Of up to 8 draws the first one of which half holds data, or else the fullest.
+
+    Args:
+        draw: draws one.
+        share: how much of it holds data, 0 to 1.
+    """
+    found = draw()
+    most = share(found)
+    for _ in range(TRIES - 1):
+        if most >= 0.5:
+            break
+        other = draw()
+        own = share(other)
+        if own > most:
+            found, most = other, own
+    return found
 
 
 class Crops:
@@ -107,8 +128,8 @@ class Crops:
         shapes = [(-(-s.height // downscale), -(-s.width // downscale)) for s in scenes.scenes]
         self.shapes = np.asarray(shapes, np.int64)
         # Asked once: a set may have many scenes.
-        self._holes = scenes.has_nodata
-        self.has_valid = masks or self.padded or self._holes
+        self.holes = scenes.has_nodata
+        self.has_valid = masks or self.padded or self.holes
         pixels = int(self.shapes.prod(axis=1).sum())
         self._keep = pixels * 4 * (scenes.channels + self.has_valid) <= cache_bytes
         # Weight by area, not by number of places: pixels of a scene that is just as large as a
@@ -133,9 +154,21 @@ class Crops:
     def draw(self, rng: np.random.Generator) -> tuple[int, int, int]:
         """A random (scene, top, left), every place of every scene equally likely."""
         # As `rng.choice(len(weight), p=weight)`, which would sum all weights for each crop.
-        scene = int(self._reached.searchsorted(rng.random(), side="right"))
+        return self._draw_in(int(self._reached.searchsorted(rng.random(), side="right")), rng)
+
+    def _draw_in(self, scene: int, rng: np.random.Generator) -> tuple[int, int, int]:
         height, width = (max(int(side) - self.size + 1, 1) for side in self.shapes[scene])
         return scene, int(rng.integers(height)), int(rng.integers(width))
+
+    def spread(self, count: int, rng: np.random.Generator) -> list[tuple[int, int, int]]:
+        """About `count` random places, by the scenes' areas, of each one at least, in their order.
+
+        Returns:
+            (scene, top, left) of each.
+        """
+        reached = np.rint(self._reached * count).astype(np.int64)
+        own = np.maximum(np.diff(reached, prepend=0), 1)
+        return [self._draw_in(scene, rng) for scene, n in enumerate(own) for _ in range(n)]
 
     def drawn(self, rng: np.random.Generator) -> tuple[tuple[int, int, int], Crop]:
         """A random place as `draw`'s, and the crop that was read there.
@@ -143,19 +176,12 @@ class Crops:
         Where scenes hold no data in parts, of up to 8 places the first one of which half holds some
         is taken, or else the fullest.
         """
-        place = self.draw(rng)
-        found = place, self.read(*place)
-        if not self._holes:
-            return found
-        share = found[1][1].mean()
-        for _ in range(TRIES - 1):
-            if share >= 0.5:
-                break
+
+        def one() -> tuple[tuple[int, int, int], Crop]:
             place = self.draw(rng)
-            image, valid = self.read(*place)
-            if valid.mean() > share:
-                found, share = (place, (image, valid)), valid.mean()
-        return found
+            return place, self.read(*place)
+
+        return fullest(one, lambda found: float(found[1][1].mean())) if self.holes else one()
 
     def grid(self) -> Iterator[tuple[int, int, int]]:
         """All (scene, top, left) of the crops that lie edge to edge inside the scenes."""
@@ -168,16 +194,24 @@ class Crops:
         """The crop `[size, size, channels]` in 0 to 1 and its valid share `[size, size]`."""
         height, width = (int(v) for v in self.shapes[scene])
         bottom, right = min(top + self.size, height), min(left + self.size, width)
-        if self._keep:
-            image, valid = self._from_blocks(scene, top, left, bottom, right)
-        else:
-            image, valid = self._window(self.set.scenes[scene], top, left, bottom, right)
+        image, valid = self.window(scene, top, left, bottom, right)
         if valid is None:
             valid = np.ones(image.shape[:2], np.float32)
         short = ((0, self.size - image.shape[0]), (0, self.size - image.shape[1]))
         if any(after for _, after in short):
             return np.pad(image, (*short, (0, 0))), np.pad(valid, short)
         return image, valid
+
+    def window(self, scene: int, top: int, left: int, bottom: int, right: int) -> _Block:
+        """A window inside a scene, scaled down, of any size.
+
+        Returns:
+            float32 `[bottom − top, right − left, channels]` in 0 to 1, and the valid share of its
+            pixels, or None where all are.
+        """
+        if self._keep:
+            return self._from_blocks(scene, top, left, bottom, right)
+        return self._window(self.set.scenes[scene], top, left, bottom, right)
 
     def _from_blocks(self, scene: int, top: int, left: int, bottom: int, right: int) -> _Block:
         """A window put together of blocks, which are kept."""

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.errors import RasterioIOError
 
-from iic_tf.data.alpha import laid_on, one_colour
+from iic_tf.data.alpha import laid_on
 from iic_tf.data.gdal_reader import GdalReader
 from iic_tf.data.mask_numbers import as_mask
 from iic_tf.data.pixel_cache import set_cache_bytes
@@ -176,15 +176,6 @@ class Raster:
         if found.alpha is None:
             return self.read(top, left, height, width)
         return laid_on(found.pixels, found.alpha, background)
-
-    @property
-    def shape_in_alpha(self) -> bool:
-        """Whether all that is seen of the image has one colour: an icon, whose shape is its alpha.
-
-        The whole image is decoded.
-        """
-        found = self.found(0, 0, self.height, self.width)
-        return found.alpha is not None and one_colour(found.pixels, found.alpha)
 
     def row_blocks(self) -> Iterator[NDArray[np.generic]]:
         """The whole image from top to bottom in blocks of full rows, about 4 megapixels each."""

@@ -128,9 +128,33 @@ class Centroids(keras.layers.Layer):  # type: ignore[misc]
         own = ops.sum(ops.square(z), axis=-1, keepdims=True)
         return ops.maximum(own + ops.sum(ops.square(centres), axis=-1) - 2 * products, 0.0)
 
-    def fit(self, features: NDArray[np.floating], seed: int, iterations: int = 100) -> None:
-        """Find the centres by k-means of a sample `[n, features]`."""
-        found = PixelKMeans(self.clusters, seed, 1, iterations).fit(features).centres
+    def sums(self, features: Any, counted: Any = None) -> Any:
+        """Σ squared distances to the nearest centre, then how many are nearest to each.
+
+        Args:
+            features: `[..., features]`.
+            counted: what each counts, `[...]`; None: 1.
+
+        Returns:
+            float64 `[1 + clusters]`.
+        """
+        distances = ops.reshape(self.distances(features), (-1, self.clusters))
+        nearest = ops.one_hot(ops.argmin(distances, axis=-1), self.clusters, dtype="float64")
+        least = ops.cast(ops.min(distances, axis=-1), "float64")
+        if counted is not None:
+            counted = ops.reshape(ops.cast(counted, "float64"), (-1,))
+            least, nearest = least * counted, nearest * counted[:, None]
+        return ops.concatenate([ops.sum(least, keepdims=True), ops.sum(nearest, axis=0)])
+
+    def fit(
+        self,
+        features: NDArray[np.floating],
+        seed: int,
+        iterations: int = 100,
+        starts: int = 1,
+    ) -> None:
+        """Find the centres by k-means of a sample `[n, features]`, the best of several starts."""
+        found = PixelKMeans(self.clusters, seed, starts, iterations).fit(features).centres
         assert found is not None
         centres = np.full(tuple(self.centres.shape), FAR, np.float32)
         centres[: len(found)] = found

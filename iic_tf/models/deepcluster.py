@@ -206,14 +206,7 @@ class DeepCluster(SumsModel):
         if tuple(names) == (CLASSIFIER,):
             return {CLASSIFIER: self.classified(data, training)}
         whitened = self.whitening(self.features(data["x"], training))
-        found = {}
-        for name in names:
-            distances = ops.reshape(self.heads[name].distances(whitened), (-1, self.clusters[name]))
-            nearest = ops.one_hot(ops.argmin(distances, axis=-1), self.clusters[name])
-            total = ops.sum(ops.cast(ops.min(distances, axis=-1), "float64"))
-            counts = ops.sum(ops.cast(nearest, "float64"), axis=0)
-            found[name] = ops.concatenate([ops.expand_dims(total, 0), counts])
-        return found
+        return {name: self.heads[name].sums(whitened) for name in names}
 
     def classified(self, data: dict[str, Any], training: bool) -> Any:
         """The sums of the classifier's loss."""

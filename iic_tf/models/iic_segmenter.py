@@ -13,13 +13,16 @@ from iic_tf.errors import InputError, expected
 from iic_tf.models.fitting import drawn_rows
 from iic_tf.models.further_losses import FurtherLosses, head_of, name_of
 from iic_tf.models.infoseg_arguments import cells_within
+from iic_tf.models.kept_features import check_features
 from iic_tf.models.segmenter import Segmenter, joints_of_maps, maps_of_pairs
 from iic_tf.models.two_heads import TwoHeads, default_turns
 from iic_tf.networks.decoder import Decoder
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.pixel_head import PixelHead
+from iic_tf.replicas import local_shape
 from iic_tf.turns import HEADS, MAIN
 from iic_tf.views.draws import generator
+from iic_tf.views.feature_pairs import holds_features
 from iic_tf.views.inputs import BANDS, check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 from iic_tf.views.whitening import NONE, Whitening, check_whitening, patches
@@ -85,8 +88,7 @@ class IICSegmenter(TwoHeads, Segmenter):
     arguments = (
         *("classes", "overclusters", "channels", "width", "sub_heads", "inputs", "radius"),
         *("lamb", "overclustering_lamb", "collapsed", "turns", "trunk_from"),
-        *("cells", "dropout"),
-        *("ncut", "smooth", "reconstruction", "whitening"),
+        *("cells", "dropout", "ncut", "smooth", "reconstruction", "whitening"),
     )
 
     def __init__(
@@ -272,10 +274,11 @@ class IICSegmenter(TwoHeads, Segmenter):
             )
 
     def check_batch(self, data: Any) -> None:
+        if holds_features(data):
+            check_features(self, data)
+            return
         super().check_batch(data)
-        # Of several devices each has its share.
-        for share in self.distribute_strategy.experimental_local_results(data["x"]):
-            self.check_crop(share.shape[1:3])
+        self.check_crop(local_shape(data["x"])[1:3])
         if self.dropout and "number" not in data:
             raise expected("a batch with number, by which dropout is drawn", sorted(data))
         if self.whitener is None or self._whitened or not tf.executing_eagerly():

@@ -59,6 +59,9 @@ class PartOptimizers:
         }
         for name, variables in parts.items():
             self.of(name).build(list(variables))
+        if not names:
+            # Of a model that trains nothing; it scales losses all the same.
+            optimizer.build([])
 
     def of(self, part: str) -> Any:
         """The optimiser of a part."""

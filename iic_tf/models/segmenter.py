@@ -16,6 +16,7 @@ from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
+from iic_tf.views.feature_pairs import FEATURES, holds_features
 from iic_tf.views.geometry import undo
 from iic_tf.views.inputs import BANDS, input_channels, network_input
 
@@ -157,8 +158,15 @@ def joints_of_pairs(
 def maps_of_pairs(
     model: Segmenter, data: dict[str, Any], heads: Sequence[str], training: bool
 ) -> dict[str, list[tuple[Any, Any]]]:
-    """Probabilities of x, and of gx as they come, by head and sub-head."""
-    features = model.features(ops.concatenate([data["x"], data["gx"]]), training)
+    """Probabilities of x, and of gx as they come, by head and sub-head.
+
+    Features that were computed before (`views.feature_pairs`) are taken as they are.
+    """
+    if holds_features(data):
+        both = ops.concatenate([data[name] for name in FEATURES])
+        features = ops.cast(both, model.compute_dtype)
+    else:
+        features = model.features(ops.concatenate([data["x"], data["gx"]]), training)
     if training and model.dropout:
         kept = ops.concatenate(
             [
@@ -186,6 +194,9 @@ def joints_of_maps(
     The radius is one of cells where the model compares cells.
     """
     valid = data.get("valid")
+    if holds_features(data):
+        # Cells of both views lie on one another.
+        return ops.stack([segmentation_joints(p, q, radius, valid) for p, q in maps])
     if model.cells and valid is not None:
         valid = model.shares_of_cells(data["x"], valid)
     return ops.stack([segmentation_joints(p, undo(q, data), radius, valid) for p, q in maps])

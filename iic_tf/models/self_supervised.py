@@ -206,9 +206,10 @@ class SelfSupervised(KerasWays):
         if optimizer is None:
             optimizer = Adam(1e-4, epsilon=1e-8)
         if isinstance(optimizer, Mapping):
-            first = next(iter(self.parts()))
+            first = next(iter(self.parts()), None)
             if first not in optimizer:
-                wanted = f"an optimiser for each of {', '.join(self.parts())}"
+                names = ", ".join(self.parts()) or "no parts: nothing is trained"
+                wanted = f"an optimiser for each of {names}"
                 raise expected(wanted, sorted(optimizer))
             others = {name: one for name, one in optimizer.items() if name != first}
             optimizer = optimizer[first]

@@ -9,7 +9,6 @@ import tensorflow as tf
 
 from iic_tf.models.served import numbered, without_nan
 from iic_tf.networks.empty_batch import of_any_batch
-from iic_tf.turns import MAIN
 from iic_tf.views.axis_weights import central_weights, covering_weights
 from iic_tf.views.image_view import ImageView
 
@@ -66,10 +65,6 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
             self._central @ covering_weights(length, short, self.side) for length in (height, width)
         )
         return tf.einsum("jw,biwc->bijc", columns, tf.einsum("ih,bhwc->biwc", rows, x))
-
-    def of_head(self, pixels: Any, head: str = MAIN, sub_head: int = 0) -> Any:
-        """Probabilities float32 `[batch, k]` of raw pixels, by a sub-head of any head."""
-        return self.model.probabilities(self.prepared(pixels), head)[sub_head]
 
     def probabilities(self, pixels: Any) -> Any:
         """Main-head probabilities of the chosen sub-head, float32 `[batch, classes]`."""

@@ -22,13 +22,14 @@ from numpy.typing import NDArray
 
 from iic_tf.errors import InputError
 from iic_tf.replicas import replica_count, sum_over_replicas
+from iic_tf.views.feature_pairs import FEATURES
 
 LOOK_SECONDS = 1.0
 """So often the device is waited for."""
 LOOK_STEPS = 16
 """So often where machines must stop at the same step, and none may go by its own clock."""
 
-VIEWS = ("x", "gx")
+VIEWS = ("x", "gx", *FEATURES)
 """What of a batch is looked at."""
 NUMBERS = {"scene": "scenes", "image": "images"}
 """What of a batch says which images it is made of, and what these are called."""

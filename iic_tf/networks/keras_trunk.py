@@ -13,6 +13,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
+from iic_tf.networks.hub_classes import with_classes_of
 from iic_tf.networks.levels import Level, input_side, maps_of, measured
 from iic_tf.networks.overlapping_windows import in_overlapping_windows
 from iic_tf.networks.resize import enlarge
@@ -98,6 +99,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
     ):
         super().__init__(**{"name": "trunk", **kwargs})
         if isinstance(network, dict):
+            with_classes_of(network)
             network = keras.saving.deserialize_keras_object(network)
         if not isinstance(network, keras.Model):
             raise expected("a keras.Model as trunk", type(network).__name__)

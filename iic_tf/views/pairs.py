@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,22 @@ class Pairs(NumberedBatches):
             drawn = self.drawn(epoch, step)
             valid = tf.convert_to_tensor(drawn["valid"]) if self.has_valid else None
             yield tf.convert_to_tensor(drawn["image"]), valid
+
+    def spread_places(self, count: int) -> list[tuple[int, int, int]]:
+        """About `count` places of crops (scene, top, left) that show all scenes; by the seed."""
+        return self.crops.spread(count, generator(self.seed, 0, 0, "spread"))
+
+    def views_at(
+        self, places: Sequence[tuple[int, int, int]]
+    ) -> Iterator[tuple[tf.Tensor, tf.Tensor | None]]:
+        """The crops at these places, in batches, as `plain_views` has those of an epoch."""
+        for first in range(0, len(places), self.batch):
+            read = [self.crops.read(*place) for place in places[first : first + self.batch]]
+            valid = np.stack([own for _, own in read]) if self.has_valid else None
+            yield (
+                tf.convert_to_tensor(np.stack([image for image, _ in read])),
+                None if valid is None else tf.convert_to_tensor(valid),
+            )
 
     def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
         """Crops of one batch as NumPy arrays beside the draws of their views, not yet applied."""

@@ -124,9 +124,25 @@ class IICSegmentation(_IIC, SegmentationRecipe):
     dropout: Real = Field(
         0.0, ge=0, lt=1, description="share of the features left out of each view in training"
     )
+    kept_views: Whole = Field(
+        0,
+        ge=0,
+        description="versions of each scene whose features are computed once and kept, where the "
+        "trunk is frozen and cells are compared; 0: views are drawn anew for each step",
+    )
+    kept_gigabytes: Real = Field(
+        4.0, gt=0, allow_inf_nan=False, description="room on the disk for kept features"
+    )
     whitening: Literal["none", "channels", "patches"] = Field(
         NONE, description="of images: none, channels or patches of 3×3; of inputs bands"
     )
+
+    @field_validator("kept_views")
+    @classmethod
+    def _check_kept(cls, value: int) -> int:
+        if value == 1:
+            raise expected("at least 2 versions, or 0 for none", value, "kept_views")
+        return value
 
     @model_validator(mode="after")
     def _check_whitening(self) -> IICSegmentation:
@@ -188,6 +204,10 @@ class IICSegmentation(_IIC, SegmentationRecipe):
 
     def fitting(self, pairs: NumberedBatches) -> list[Any]:
         return [Fit(pairs)] if self.fits else []
+
+    @property
+    def kept(self) -> tuple[int, int]:
+        return self.kept_views, int(self.kept_gigabytes * 1e9)
 
     @property
     def reach(self) -> int | None:

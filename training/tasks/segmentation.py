@@ -204,6 +204,7 @@ class SegmentationTask(Task):
         return SegmentationScores(
             *(run, served, recipe.clusters, recipe.downscale),
             *(source, trained_on, recipe.masks, split),
+            frozen_trunk=recipe.trunk_rests,
         )
 
     @classmethod

@@ -1,0 +1,18 @@
+"""A network that is called with images themselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+
+
+def of_images(network: Any) -> Any:
+    """A functional network of one input, as one of a tensor, not of a list or dictionary with it.
+
+    Keras warns where a tensor comes for a list.
+    """
+    if not isinstance(network.input, (list, tuple, dict)):
+        return network
+    outputs = network.outputs if len(network.outputs) > 1 else network.outputs[0]
+    return keras.Model(network.inputs[0], outputs, name=network.name)
