@@ -277,9 +277,7 @@ class IICSegmenter(TwoHeads, Segmenter):
             check_features(self, data)
             return
         super().check_batch(data)
-        # Of several devices each has its share.
-        for share in self.distribute_strategy.experimental_local_results(data["x"]):
-            self.check_crop(share.shape[1:3])
+        self.check_crop(local_shape(data["x"])[1:3])
         if self.dropout and "number" not in data:
             raise expected("a batch with number, by which dropout is drawn", sorted(data))
         if self.whitener is None or self._whitened or not tf.executing_eagerly():

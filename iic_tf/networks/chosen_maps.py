@@ -35,12 +35,7 @@ def maps_at(network: Any, strides: Sequence[int] = ()) -> Any:
     ]
     # A map that is handed on goes before others of its stride.
     tensors += [one for one in network.outputs if len(one.shape) == 4]
-    if not tensors and not strides:
-        # Of vectors alone.
-        return network
-    if not tensors:
-        raise expected("strides of a network that has feature maps", tuple(strides), "strides")
-    found = _strides(network, tensors)
+    found = _strides(network, tensors) if tensors else []
     last = {stride: one for one, stride in zip(tensors, found, strict=True) if stride}
     wanted = [s for s in strides or STRIDES if s in last]
     if strides and len(wanted) < len(strides):

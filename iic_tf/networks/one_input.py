@@ -12,7 +12,8 @@ def of_images(network: Any) -> Any:
 
     Keras warns where a tensor comes for a list.
     """
-    if not isinstance(network.input, (list, tuple, dict)):
+    # A Sequential one is of a tensor, and does not know `input` as it comes from a file.
+    if isinstance(network, keras.Sequential) or not isinstance(network.input, (list, tuple, dict)):
         return network
     outputs = network.outputs if len(network.outputs) > 1 else network.outputs[0]
     return keras.Model(network.inputs[0], outputs, name=network.name)
