@@ -374,7 +374,7 @@ def command_of(place: Path, run: Path) -> list[str]:
     command = ["train", "--data", str(place / "images"), "--classes", "2", "--out", str(run)]
     command += ["--recipe", "pretrained", "--trunk", str(place / "net.keras"), "--downscale", "1"]
     command += ["--crop", "16", "--batch", "12", "--steps", "10", "--epochs", "2"]
-    return [*command, "--set", "radius=4", "--set", "evaluation_steps=2"]
+    return [*command, "--set", "radius=4", "--set", "evaluation_steps=2", "--set", "sub_heads=2"]
 
 
 @pytest.fixture(scope="module")
