@@ -44,10 +44,11 @@ COLOURS = Photometry(0.4, 0.4, 0.4, 0.1)
 def network(shift: bool = False) -> keras.Model:
     """Of stride 4; cells see their own pixels alone, unless some more are wanted."""
     keras.utils.set_random_seed(3)
-    layers = [keras.Input((None, None, 3)), keras.layers.Conv2D(6, STRIDE, STRIDE, "same")]
+    image = keras.Input((None, None, 3))
+    found = keras.layers.Conv2D(6, STRIDE, STRIDE, "same")(image)
     if shift:
-        layers.append(keras.layers.Conv2D(6, 3, 1, "same", activation="relu"))
-    return keras.Sequential(layers)
+        found = keras.layers.Conv2D(6, 3, 1, "same", activation="relu")(found)
+    return keras.Model(image, found)
 
 
 def model_of(trunk: Any = None, **values: Any) -> IICSegmenter:
@@ -373,7 +374,7 @@ def command_of(place: Path, run: Path) -> list[str]:
     command = ["train", "--data", str(place / "images"), "--classes", "2", "--out", str(run)]
     command += ["--recipe", "pretrained", "--trunk", str(place / "net.keras"), "--downscale", "1"]
     command += ["--crop", "16", "--batch", "12", "--steps", "10", "--epochs", "2"]
-    return [*command, "--set", "radius=4", "--set", "evaluation_steps=2"]
+    return [*command, "--set", "radius=4", "--set", "evaluation_steps=2", "--set", "sub_heads=2"]
 
 
 @pytest.fixture(scope="module")
