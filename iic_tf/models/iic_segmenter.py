@@ -19,6 +19,7 @@ from iic_tf.models.two_heads import TwoHeads, default_turns
 from iic_tf.networks.decoder import Decoder
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.pixel_head import PixelHead
+from iic_tf.replicas import local_shape
 from iic_tf.turns import HEADS, MAIN
 from iic_tf.views.draws import generator
 from iic_tf.views.feature_pairs import holds_features
