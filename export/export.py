@@ -10,14 +10,17 @@ from pathlib import Path
 import tensorflow as tf
 
 from iic_tf.errors import InputError, expected, require_text
+from iic_tf.export.form import Form
+from iic_tf.export.model_card import CARD, Card, card_of, card_path, require_card
 from iic_tf.export.onnx_file import export_onnx, window_path
-from iic_tf.export.savedmodel import WINDOW, export_savedmodel
-from iic_tf.export.servable import INPUT, LABELS, PROBABILITIES, Servable
+from iic_tf.export.savedmodel import EXTRA, WINDOW, export_savedmodel
+from iic_tf.export.servable import INPUT, LABELS, PLAIN, PROBABILITIES, Servable
 from iic_tf.export.served_run import trained_bands
-from iic_tf.training.answer import Answer, answer_of
+from iic_tf.training.answer import CLASSES, Answer, answer_of
 from iic_tf.training.atomic import clear_left
 from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
+from iic_tf.turns import MAIN
 
 
 @dataclass(frozen=True)
@@ -26,16 +29,18 @@ class Format:
 
     Attributes:
         place: where it goes inside RUN/export.
-        write: writes and checks it, given which bands the pixels are, if the run chose them;
-            returns the largest difference from the Keras model.
+        write: writes and checks it, with what it says of itself; returns how far it is from the
+            Keras model.
         mark: the file by which an export of this kind is known within its folder; None where the
             export is one file.
         hint: what the user may do next; `{}` becomes the path.
         windows: where the graph for windows of a scene is, by the path of the export.
+        card: where its `model.json` goes, likewise.
     """
 
     place: str
-    write: Callable[[Servable, Path, str | None], float]
+    write: Callable[[Servable, Path, Form, Card], float]
+    card: Callable[[Path], Path]
     mark: str | None = None
     hint: str | None = None
     windows: Callable[[Path], Path] = lambda path: path
@@ -45,10 +50,11 @@ FORMATS = {
     "savedmodel": Format(
         "savedmodel/1",
         export_savedmodel,
+        lambda path: path / EXTRA / CARD,
         "saved_model.pb",
         "look at it: saved_model_cli show --all --dir {}",
     ),
-    "onnx": Format("model.onnx", export_onnx, windows=window_path),
+    "onnx": Format("model.onnx", export_onnx, card_path, windows=window_path),
 }
 
 
@@ -60,6 +66,7 @@ def export(
     say: Callable[[str], None] = print,
     head: str | None = None,
     classes: int | None = None,
+    form: Form = PLAIN,
 ) -> Path:
     """Write the best model of a run, preprocessing included, for use without this package.
 
@@ -72,12 +79,14 @@ def export(
         say: gets each line shown to the user.
         head: what the model answers with, see `iic_tf.training.answer.answer_of`.
         classes: or groups of clusters, likewise.
+        form: what its input and outputs are.
 
     Returns:
         Where it was written.
 
     Raises:
-        InputError: an unknown format, something in the way, or no trained model.
+        InputError: an unknown format, something in the way, no trained model, or integers asked
+            for that cannot hold its pixels.
         ExportError: the model cannot be exported, or the exported one computes something else;
             then nothing is written, and an earlier export stays.
     """
@@ -87,28 +96,39 @@ def export(
     path = run.folder / "export" / kind.place if out is None else Path(out)
     require_text(path)
     _require_free(path, kind, overwrite)
+    if kind.mark is None:
+        _require_free_card(kind.card(path), overwrite)
     with progress("1/3  loading the model"):
         answer = answer_of(run, head, classes)
     served = answer.served
+    form.check_range(served)
     windows = kind.windows(path) if served.scene_features else path
     if windows != path:
         _require_free(windows, kind, overwrite)
     bands = trained_bands(run)
+    what = "groups" if classes is not None else CLASSES if answer.meaning else head or MAIN
+    card = card_of(run, answer, what, form)
     with _explained(path):
         clear_left(path.parent)
-        difference = kind.write(served, path, bands)
+        difference = kind.write(served, path, form, card)
     say(f"written: {path}")
-    for line in (*_describe(served), *_classes(answer)):
+    for line in (*_describe(served, form), *_classes(answer)):
         say(line)
     if bands is not None:
         say(f"  bands   {bands}, in this order")
+    if "resolution" in card:
+        say(f"  tiles   {_tiles(card)}")
+    say(f"  more    {kind.card(path)}" + (", metadata" if format == "onnx" else ""))
     if served.scene_features:
         say(
             "  labels depend on the image as a whole; to cut one into windows: "
             + (f"{windows}" if windows != path else f"signature {WINDOW}")
             + f", at multiples of {served.align} pixels, with {served.margin} or more around"
         )
-    say(f"largest difference from the Keras model: {difference:.1e}")
+    if form.labels_only:
+        say(f"labels that differ from the Keras model's: {100 * difference:.2g} %")
+    else:
+        say(f"largest difference from the Keras model: {difference:.1e}")
     if kind.hint:
         say(kind.hint.format(path))
     return path
@@ -139,22 +159,46 @@ def _require_free(path: Path, kind: Format, overwrite: bool) -> None:
             "else. Nothing was changed."
         )
     if not overwrite:
-        raise InputError(
-            f"Expected a new path for the export; received {path}, which is there already. "
-            "Choose another --out, or replace it with --overwrite."
-        )
+        raise _there_already(path)
 
 
-def _describe(served: Servable) -> list[str]:
+def _require_free_card(path: Path, overwrite: bool) -> None:
+    if not path.exists():
+        return
+    require_card(path)
+    if not overwrite:
+        raise _there_already(path)
+
+
+def _there_already(path: Path) -> InputError:
+    return InputError(
+        f"Expected a new path for the export; received {path}, which is there already. "
+        "Choose another --out, or replace it with --overwrite."
+    )
+
+
+def _describe(served: Servable, form: Form) -> list[str]:
     channels, classes = served.model.channels, served.model.classes
     axes = ", ".join(served.axes)
     low, high = (_span(v.tolist()) for v in (served.low, served.high))
-    return [
-        f"  input   {INPUT}: float32 [batch, height, width, {channels}], raw values "
-        f"({low} becomes 0, {high} becomes 1)",
-        f"  output  {LABELS}: int32 [{axes}]",
-        f"  output  {PROBABILITIES}: float32 [{axes}, {classes}]",
+    lines = [
+        f"  input   {INPUT}: {form.pixels} [batch, height, width, {channels}], raw values "
+        f"({low} becomes 0, {high} becomes 1)"
+        + ("; they cannot say that a pixel holds no data" if form.integer else ""),
+        f"  output  {LABELS}: {form.labels} [{axes}]",
     ]
+    if not form.labels_only:
+        lines.append(f"  output  {PROBABILITIES}: float32 [{axes}, {classes}]")
+    return lines
+
+
+def _tiles(card: Card) -> str:
+    """How a client cuts a scene, and how large a pixel should be."""
+    ground = card["resolution"]
+    return (
+        f"begin at multiples of {card['align']} pixels and overlap by {card['margin']} or more on "
+        "each side" + ("" if ground is None else f"; trained on pixels of {ground:.3g} m")
+    )
 
 
 def _classes(answer: Answer) -> list[str]:

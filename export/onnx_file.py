@@ -13,12 +13,15 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.export.check import check, check_windows
+from iic_tf.export.form import Form
+from iic_tf.export.model_card import Card, card_path, card_texts
 from iic_tf.export.onnx_operations import HANDLERS
 from iic_tf.export.servable import (
     CORE,
     INPUT,
     LABELS,
     OWN_SUMS,
+    PLAIN,
     PROBABILITIES,
     SUMS,
     ExportError,
@@ -29,6 +32,7 @@ from iic_tf.export.servable import (
     window_specs,
 )
 from iic_tf.training.atomic import replacing
+from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
 
 PIXEL_AXES = ("batch", "height", "width", None)
@@ -37,32 +41,38 @@ OPSET = 18
 """The highest that tf2onnx 1.17 writes."""
 
 
-def export_onnx(served: Servable, path: Path, bands: str | None = None) -> float:
+def export_onnx(
+    served: Servable, path: Path, form: Form = PLAIN, card: Card | None = None
+) -> float:
     """Write an ONNX model, check it, and only then put it in its place.
 
     Args:
         served: the model.
         path: the file. The graph for windows of a scene, of a model whose labels depend on the
             scene as a whole, goes into a second one beside it, see `window_path`.
-        bands: which bands the pixels are, kept as `bands` among the model's metadata.
+        form: what its input and outputs are.
+        card: what is to be known of it, kept among the model's metadata and in a file beside it,
+            see `card_path`.
 
     Returns:
-        The largest difference from the Keras model, see `iic_tf.export.check`.
+        How far it is from the Keras model, see `iic_tf.export.check`.
 
     Raises:
         ExportError: an operation has no counterpart in ONNX, ONNX Runtime refuses the model, or
             it computes something else; nothing is left behind.
     """
     with contextlib.ExitStack() as places:
+        if card is not None:
+            write_json(places.enter_context(replacing(card_path(path))), card)
         temporary = places.enter_context(replacing(path))
         with progress("2/3  converting to ONNX"):
-            _save(convert(served), temporary, bands)
-        worst = check(runner(temporary), served)
+            _save(convert(served, form), temporary, card)
+        worst = check(runner(temporary), served, form)
         if served.scene_features:
             second = places.enter_context(replacing(window_path(path)))
             with progress("2/3  converting to ONNX"):
-                _save(convert_window(served), second, bands)
-            worst = max(worst, check_windows(window_runner(second), served))
+                _save(convert_window(served, form), second, card)
+            worst = max(worst, check_windows(window_runner(second), served, form))
         return worst
 
 
@@ -71,11 +81,11 @@ def window_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.window{path.suffix}")
 
 
-def _save(model: Any, path: Path, bands: str | None) -> None:
+def _save(model: Any, path: Path, card: Card | None) -> None:
     import onnx
 
-    if bands is not None:
-        model.metadata_props.add(key="bands", value=bands)
+    for key, value in card_texts(card or {}).items():
+        model.metadata_props.add(key=key, value=value)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
@@ -83,22 +93,22 @@ def _save(model: Any, path: Path, bands: str | None) -> None:
     onnx.save(model, str(path))
 
 
-def convert(served: Servable) -> Any:
+def convert(served: Servable, form: Form = PLAIN) -> Any:
     """The ONNX model, with named inputs, outputs and dimensions.
 
     Raises:
         ExportError: an operation has no counterpart in ONNX; it is named.
     """
-    model = _converted(signature(served), [input_spec(served)])
+    model = _converted(signature(served, form), [input_spec(served, form)])
     axes = served.axes
     _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES})
     _name_dimensions(model.graph.output, {LABELS: axes, PROBABILITIES: (*axes, None)})
     return model
 
 
-def convert_window(served: Servable) -> Any:
+def convert_window(served: Servable, form: Form = PLAIN) -> Any:
     """The same of the graph for windows of a scene, see `ServedSegmenter.window`."""
-    model = _converted(window_signature(served), window_specs(served))
+    model = _converted(window_signature(served, form), window_specs(served, form))
     axes = served.axes
     _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES, SUMS: ("scenes", None)})
     outputs = {LABELS: axes, PROBABILITIES: (*axes, None), OWN_SUMS: ("batch", None)}

@@ -11,8 +11,19 @@ from keras.export import ExportArchive
 from numpy.typing import NDArray
 
 from iic_tf.export.check import check, check_windows
-from iic_tf.export.servable import CORE, INPUT, SUMS, Servable, signature, window_signature
+from iic_tf.export.form import Form
+from iic_tf.export.model_card import CARD, Card
+from iic_tf.export.servable import (
+    CORE,
+    INPUT,
+    PLAIN,
+    SUMS,
+    Servable,
+    signature,
+    window_signature,
+)
 from iic_tf.training.atomic import replacing
+from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
 
 SIGNATURE = "serving_default"
@@ -23,17 +34,20 @@ EXTRA = "assets.extra"
 """Where TensorFlow Serving leaves a SavedModel's own files alone."""
 
 
-def export_savedmodel(served: Servable, folder: Path, bands: str | None = None) -> float:
+def export_savedmodel(
+    served: Servable, folder: Path, form: Form = PLAIN, card: Card | None = None
+) -> float:
     """Write a SavedModel, check it, and only then put it in its place.
 
     Args:
         served: the model.
         folder: the SavedModel itself. TensorFlow Serving wants its name to be a number, the
             version, inside a folder of the model's name.
-        bands: which bands the pixels are, kept in `assets.extra/bands.txt`.
+        form: what its input and outputs are.
+        card: what is to be known of it, kept in `assets.extra/model.json`.
 
     Returns:
-        The largest difference from the Keras model, see `iic_tf.export.check`.
+        How far it is from the Keras model, see `iic_tf.export.check`.
 
     Raises:
         ExportError: the exported model computes something else; nothing is left behind.
@@ -43,17 +57,15 @@ def export_savedmodel(served: Servable, folder: Path, bands: str | None = None) 
             archive = ExportArchive()
             for layer in getattr(served.model, "tracked", [served.model]):
                 archive.track(layer)
-            archive.add_endpoint(SIGNATURE, signature(served))
+            archive.add_endpoint(SIGNATURE, signature(served, form))
             if served.scene_features:
-                archive.add_endpoint(WINDOW, window_signature(served))
+                archive.add_endpoint(WINDOW, window_signature(served, form))
             archive.write_out(temporary, verbose=False)
-        if bands is not None:
-            extra = Path(temporary) / EXTRA
-            extra.mkdir()
-            (extra / "bands.txt").write_text(f"{bands}\n", encoding="utf-8")
-        worst = check(runner(temporary), served)
+        if card is not None:
+            write_json(Path(temporary) / EXTRA / CARD, card)
+        worst = check(runner(temporary), served, form)
         if served.scene_features:
-            worst = max(worst, check_windows(window_runner(temporary), served))
+            worst = max(worst, check_windows(window_runner(temporary), served, form))
         return worst
 
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.errors import InputError
+from iic_tf.export.form import Form
 
 INPUT = "pixels"
 LABELS = "labels"
@@ -16,6 +17,9 @@ PROBABILITIES = "probabilities"
 SUMS = "sums"
 OWN_SUMS = "own_sums"
 CORE = "core"
+
+PLAIN = Form()
+"""Floats in, labels and probabilities out."""
 
 
 class ExportError(InputError):
@@ -56,50 +60,62 @@ class Servable(Protocol):
         ...
 
 
-def input_spec(served: Servable) -> tf.TensorSpec:
-    """The one input: raw values, float32 `[batch, height, width, channels]`, any size."""
-    return tf.TensorSpec((None, None, None, served.model.channels), tf.float32, name=INPUT)
+def outputs(form: Form, *more: str) -> tuple[str, ...]:
+    """Names of what an export of this form answers, and of what else its graph has."""
+    return (LABELS, *(() if form.labels_only else (PROBABILITIES,)), *more)
 
 
-def signature(served: Servable) -> Any:
+def input_spec(served: Servable, form: Form = PLAIN) -> tf.TensorSpec:
+    """The one input: raw values `[batch, height, width, channels]`, any size."""
+    return tf.TensorSpec((None, None, None, served.model.channels), form.pixels, name=INPUT)
+
+
+def signature(served: Servable, form: Form = PLAIN) -> Any:
     """The graph that every export holds, as a `tf.function`.
 
-    Input `pixels`: raw values, float32 `[batch, height, width, channels]`. Outputs `labels`: int32
-    `[*axes]`, and `probabilities`: float32 `[*axes, classes]`; axes are batch, height and width
-    for a label of each pixel, batch for one of each image.
+    Input `pixels`: raw values, `[batch, height, width, channels]` of the form's type. Outputs
+    `labels`: int32 `[*axes]`, and `probabilities`: float32 `[*axes, classes]`; or labels alone, as
+    int16. Axes are batch, height and width for a label of each pixel, batch for one of each image.
     """
+    spec = input_spec(served, form)
 
     def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
-        # Nobody compares what a SavedModel gets with its signature, and a convolution made for
-        # one channel takes three for groups: without this, colours get wrong labels silently.
-        found = served(tf.ensure_shape(pixels, input_spec(served).shape))
-        return {
-            LABELS: tf.identity(found["labels"], LABELS),
-            PROBABILITIES: tf.identity(found["probabilities"], PROBABILITIES),
-        }
+        return _named(served(_floats(pixels, spec)), form, outputs(form))
 
-    return tf.function(serve, input_signature=[input_spec(served)])
+    return tf.function(serve, input_signature=[spec])
 
 
-def window_specs(served: Servable) -> list[tf.TensorSpec]:
+def window_specs(served: Servable, form: Form = PLAIN) -> list[tf.TensorSpec]:
     """The three inputs of the graph for windows of a scene, see `window_signature`."""
     return [
-        input_spec(served),
+        input_spec(served, form),
         tf.TensorSpec((None, served.scene_features), tf.float32, name=SUMS),
         tf.TensorSpec((4,), tf.int32, name=CORE),
     ]
 
 
-def window_signature(served: Any) -> Any:
+def window_signature(served: Any, form: Form = PLAIN) -> Any:
     """The graph by which a client labels a scene that it cuts into windows itself.
 
     Inputs `pixels`, as of `signature`; `sums`: float32 `[batch or 1, scene_features]`, and `core`:
-    int32 `[4]`. Outputs `labels` and `probabilities`, and `own_sums`:
+    int32 `[4]`. Outputs `labels` and `probabilities`, likewise, and `own_sums`:
     float32 `[batch, scene_features]`; see `ServedSegmenter.window`.
     """
+    specs = window_specs(served, form)
 
     def window(pixels: tf.Tensor, sums: tf.Tensor, core: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = served.window(tf.ensure_shape(pixels, input_spec(served).shape), sums, core)
-        return {n: tf.identity(found[n], n) for n in (LABELS, PROBABILITIES, OWN_SUMS)}
+        found = served.window(_floats(pixels, specs[0]), sums, core)
+        return _named(found, form, outputs(form, OWN_SUMS))
 
-    return tf.function(window, input_signature=window_specs(served))
+    return tf.function(window, input_signature=specs)
+
+
+def _floats(pixels: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:
+    # Nobody compares what a SavedModel gets with its signature, and a convolution made for
+    # one channel takes three for groups: without this, colours get wrong labels silently.
+    return tf.cast(tf.ensure_shape(pixels, spec.shape), tf.float32)
+
+
+def _named(found: dict[str, Any], form: Form, names: tuple[str, ...]) -> dict[str, tf.Tensor]:
+    given = {**found, LABELS: tf.cast(found[LABELS], form.labels)}
+    return {name: tf.identity(given[name], name) for name in names}

@@ -163,6 +163,9 @@ def export_options() -> list[Option]:
         Option("format", Literal["savedmodel", "onnx"], "of the model", "FORMAT", required=True),
         Option("out", str, "where to write it", "PATH", default=place),
         *_answer_options(),
+        Option("labels_only", bool, "no probabilities, and labels as int16: smaller answers"),
+        Option("uint8", bool, "take pixels as uint8: smaller requests, which can't tell no data"),
+        Option("uint16", bool, "take pixels as uint16, likewise"),
         Option("overwrite", bool, "replace what is there"),
     ]
 
@@ -170,11 +173,16 @@ def export_options() -> list[Option]:
 def run_export(given: Given) -> None:
     """Write a model for serving."""
     from iic_tf.export.export import export
+    from iic_tf.export.form import FLOAT32, INTEGERS, Form
     from iic_tf.training.run import Run
 
     overwrite, asked = given.get("overwrite", False), _answer(dict(given))
+    kinds = [kind for kind in INTEGERS if given.get(kind)]
+    if len(kinds) > 1:
+        raise expected("one of --uint8 and --uint16", "both")
+    form = Form(kinds[0] if kinds else FLOAT32, given.get("labels_only", False))
     run = Run.open(given["run"])
-    export(run, given["format"], given.get("out"), overwrite, say=say, **asked)
+    export(run, given["format"], given.get("out"), overwrite, say=say, form=form, **asked)
 
 
 def say(line: str) -> None:

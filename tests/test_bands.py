@@ -220,10 +220,13 @@ def test_a_run_keeps_its_bands(tmp_path):
         predict(run, tmp_path / "three", tmp_path / "out", say=str)
     said = []
     model = onnx.load(export(run, "onnx", say=said.append))
-    assert [(p.key, p.value) for p in model.metadata_props] == [("bands", "B04,B03,B02")]
+    told = {p.key: p.value for p in model.metadata_props}
+    assert [band["name"] for band in json.loads(told["bands"])] == ["B04", "B03", "B02"]
     assert "  bands   B04,B03,B02, in this order" in said
     folder = export(run, "savedmodel", say=str)
-    assert (folder / "assets.extra/bands.txt").read_text() == "B04,B03,B02\n"
+    assert json.loads((folder / "assets.extra/model.json").read_text())["bands"] == json.loads(
+        told["bands"]
+    )
 
 
 @pytest.mark.parametrize("bands", [(1, 3), (3, 3, 1), (4, 1, 2), (1, 3, 4), (2, 3), (4,)])

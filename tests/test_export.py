@@ -47,6 +47,8 @@ def test_both_formats_compute_the_same(tmp_path, values):
     assert names_under(run.folder / "export" / "savedmodel") == [
         "1",
         "1/assets",
+        "1/assets.extra",
+        "1/assets.extra/model.json",
         "1/fingerprint.pb",
         "1/saved_model.pb",
         "1/variables",

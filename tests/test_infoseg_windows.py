@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+import onnx
 import pytest
 from made_up import noise, small_infoseg, small_segmenter
 from tiny_run import randomise
@@ -101,7 +102,10 @@ def test_the_same_of_exports(tmp_path: Path) -> None:
     served, pixels = served_infoseg(), photograph()
     # The exports themselves are checked on the way: cut into windows, see `check_windows`.
     savedmodel.export_savedmodel(served, tmp_path / "1")
-    onnx_file.export_onnx(served, tmp_path / "model.onnx")
+    onnx_file.export_onnx(served, tmp_path / "model.onnx", card={"margin": served.margin})
+    for file in ("model.onnx", "model.window.onnx"):
+        told = [(p.key, p.value) for p in onnx.load(tmp_path / file).metadata_props]
+        assert told == [("margin", str(served.margin))]
     whole = np.asarray(served(pixels[None].astype(np.float32))["labels"])[0]
     runners = (
         savedmodel.window_runner(tmp_path / "1"),

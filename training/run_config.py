@@ -49,6 +49,9 @@ def read_config(file: Path) -> Config:
         none = name == "fill" and values.get(name) is None
         if name in values and not none and not _are_numbers(values[name]):
             raise _wrong(file, name, f"1 to {_BANDS} numbers", values[name])
+    size = values.get("resolution")
+    if size is not None and not (_are_numbers([size]) and size > 0):
+        raise _wrong(file, "resolution", "metres a pixel, more than 0,", size)
     _check_range(file, values)
     return Config(values, file)
 

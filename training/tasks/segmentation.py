@@ -9,6 +9,7 @@ import tensorflow as tf
 from pydantic import Field
 
 from iic_tf.data.fingerprint import fingerprint
+from iic_tf.data.ground_size import ground_size
 from iic_tf.data.mask_survey import check_class_count
 from iic_tf.data.registry import SCENES
 from iic_tf.data.scene import SceneSet
@@ -137,6 +138,7 @@ class SegmentationTask(Task):
             "low": scenes.low,
             "high": scenes.high,
             "fill": scenes.fill,
+            "resolution": ground_size(scenes),
             "images": len(scenes.scenes),
             "class_names": list(scenes.classes.names) if scenes.classes else None,
         }
