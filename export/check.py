@@ -19,6 +19,7 @@ from iic_tf.export.servable import (
     Servable,
     outputs,
 )
+from iic_tf.models.served import NO_LABEL
 from iic_tf.training.progress import track
 from iic_tf.training.whole_scene import core_of
 
@@ -143,7 +144,7 @@ def _compare(
     first_two = np.partition(probabilities, -2, axis=-1)[..., -2:]
     clear = first_two[..., 1] - first_two[..., 0] > CLOSE * tolerance
     # That there is no data is no close call.
-    clear |= mine[LABELS] < 0
+    clear |= mine[LABELS] == NO_LABEL
     wrong = int((clear & others).sum())
     if wrong:
         raise ExportError(

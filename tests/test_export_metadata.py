@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from image_files import gdal_tiff
+from image_files import gdal_tiff, save
 from rasterio import Affine
 from rasterio.control import GroundControlPoint
 from test_infoseg_windows import served_infoseg
 from tiny_run import make_clustering_run, make_run
 
 from iic_tf.cli import main
+from iic_tf.data.array_scene import from_arrays
 from iic_tf.data.folder import load_folder
 from iic_tf.data.ground_size import ground_size, pixel_size
 from iic_tf.errors import InputError
@@ -27,7 +28,9 @@ from iic_tf.export.model_card import card_path
 from iic_tf.export.servable import ExportError
 from iic_tf.export.served_run import load_served
 from iic_tf.models.served import ServedSegmenter
+from iic_tf.training.methods.iic import IICSegmentation
 from iic_tf.training.run import Run
+from iic_tf.training.tasks.segmentation import SegmentationTask
 
 SMALL = Form("uint8", labels_only=True)
 CLASSES = """
@@ -137,18 +140,18 @@ def test_each_form_alone(tmp_path: Path) -> None:
     assert json.loads(told["input"]) == {"pixels": "uint16"}
 
     # Labels alone of floats: NaN is no data still, and colours that were never named are clusters'.
-    path = export(run, "onnx", say=str, form=Form(labels_only=True), overwrite=True)
+    path = export(run, "savedmodel", say=str, form=Form(labels_only=True))
     pixels = short.astype(np.float32)
     pixels[0, 3, 4, 1] = np.nan
-    labels = onnx_file.runner(path)(pixels)["labels"]
+    labels = savedmodel.runner(path)(pixels)["labels"]
     assert labels[0, 3, 4] == -1
     assert (labels == np.asarray(served(pixels)["labels"])).mean() > 0.99
-    told = metadata(path)
-    assert (told["no_data"], told["answers"]) == ("-1", "main")
-    assert [c["name"] for c in json.loads(told["classes"])] == [f"cluster {k}" for k in range(3)]
-    assert [b["name"] for b in json.loads(told["bands"])] == ["1", "2", "3"]
-    # Older runs kept neither a place nor a digest.
-    assert not {"resolution", "data", "versions"} & set(told)
+    card = json.loads((path / "assets.extra" / "model.json").read_text())
+    assert (card["no_data"], card["answers"]) == (-1, "main")
+    assert [c["name"] for c in card["classes"]] == [f"cluster {k}" for k in range(3)]
+    assert [b["name"] for b in card["bands"]] == ["1", "2", "3"]
+    # Older runs kept neither a ground size nor a digest.
+    assert [card[name] for name in ("resolution", "data", "versions")] == [None] * 3
 
     # The command: one kind of integers, which must hold the values.
     assert main([*command, "--uint8"]) == 2
@@ -220,20 +223,35 @@ def test_a_file_of_something_else_is_not_replaced(tmp_path: Path) -> None:
 
 def test_the_ground_size_of_a_pixel(tmp_path: Path) -> None:
     image = np.zeros((20, 30, 3), np.uint8)
-    metres = Affine(0.5, 0, 4e5, 0, -0.5, 5e6)
-    gdal_tiff(tmp_path / "a.tif", image, crs="EPSG:32632", transform=metres)
-    assert ground_size(load_folder(tmp_path)) == pytest.approx(0.5)
-    # Feet of the United States' survey.
-    gdal_tiff(tmp_path / "feet.tif", image, crs="EPSG:2263", transform=metres)
-    assert pixel_size(tmp_path / "feet.tif", 20, 30) == pytest.approx(0.5 * 1200 / 3937, rel=1e-4)
+    gdal_tiff(tmp_path / "a.tif", image)
+    # UTM is 0.9996 of the ground in the middle of its zone.
+    size = ground_size(load_folder(tmp_path))
+    assert size == pytest.approx(0.5 / 0.9996, rel=1e-4)
+    # What a training keeps of its data.
+    recipe = IICSegmentation().replaced(crop=16, radius=2)
+    task = SegmentationTask(recipe, {"dataset": "folder", "data": str(tmp_path)})
+    assert task.data_config()["resolution"] == size
+
+    def of(**place: Any) -> float | None:
+        gdal_tiff(tmp_path / "b.tif", image, **place)
+        return pixel_size(tmp_path / "b.tif", 20, 30)
+
+    feet = Affine(0.5, 0, 984_250, 0, -0.5, 200_000)
+    assert of(crs="EPSG:2263", transform=feet) == pytest.approx(0.5 * 1200 / 3937, rel=1e-3)
     # At 60° north a degree of longitude is half as long, but for the ellipsoid.
     degrees = Affine(1e-5, 0, 10, 0, -1e-5, 60)
-    gdal_tiff(tmp_path / "degrees.tif", image, crs="EPSG:4326", transform=degrees)
     square = np.sqrt(111_412 * 55_800) * 1e-5
-    assert pixel_size(tmp_path / "degrees.tif", 20, 30) == pytest.approx(square, rel=1e-3)
+    assert of(crs="EPSG:4326", transform=degrees) == pytest.approx(square, rel=1e-3)
+    # There Web Mercator is twice as large.
+    web = Affine(1, 0, 1e6, 0, -1, 8_399_738)
+    assert of(crs="EPSG:3857", transform=web) == pytest.approx(0.5, rel=5e-3)
+    beyond = Affine(1, 0, 1e30, 0, -1, 5e6)
+    assert of(transform=beyond) is None
     corners = [(0, 0), (0, 30), (20, 0), (20, 30)]
-    points = [GroundControlPoint(r, c, 4e5 + 2 * c, 5e6 - 2 * r, 0) for r, c in corners]
-    gdal_tiff(tmp_path / "points.tif", image, crs="EPSG:32632", gcps=points)
-    assert pixel_size(tmp_path / "points.tif", 20, 30) == pytest.approx(2, rel=1e-3)
-    gdal_tiff(tmp_path / "none.tif", image, crs=None, transform=Affine.identity())
+    points = [GroundControlPoint(r, c, 5e5 + 2 * c, 5e6 - 2 * r, 0) for r, c in corners]
+    assert of(gcps=points) == pytest.approx(2, rel=1e-3)
+    points = [*points[:3], GroundControlPoint(20, 30, 5e5 + 500, 5e6, 0)]
+    assert of(gcps=points) is None
+    save(tmp_path / "none.tif", image)
     assert pixel_size(tmp_path / "none.tif", 20, 30) is None
+    assert ground_size(from_arrays([image])) is None
