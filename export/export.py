@@ -116,8 +116,13 @@ def export(
         say(line)
     if bands is not None:
         say(f"  bands   {bands}, in this order")
-    if "resolution" in card:
-        say(f"  tiles   {_tiles(card)}")
+    if card.get("whole_scene") is False:
+        say(
+            f"  tiles   begin at multiples of {served.align} pixels and show {served.margin} or "
+            "more around what is kept of them"
+        )
+    if card.get("resolution"):
+        say(f"  ground  trained on pixels of {card['resolution']:.3g} m")
     say(f"  more    {kind.card(path)}" + (", metadata" if format == "onnx" else ""))
     if served.scene_features:
         say(
@@ -190,15 +195,6 @@ def _describe(served: Servable, form: Form) -> list[str]:
     if not form.labels_only:
         lines.append(f"  output  {PROBABILITIES}: float32 [{axes}, {classes}]")
     return lines
-
-
-def _tiles(card: Card) -> str:
-    """How a client cuts a scene, and how large a pixel should be."""
-    ground = card["resolution"]
-    return (
-        f"begin at multiples of {card['align']} pixels and overlap by {card['margin']} or more on "
-        "each side" + ("" if ground is None else f"; trained on pixels of {ground:.3g} m")
-    )
 
 
 def _classes(answer: Answer) -> list[str]:

@@ -89,8 +89,9 @@ def test_what_exports_say_of_themselves(run: Run, exported: dict[str, Any]) -> N
     ]
     served = load_served(run)
     assert (card["margin"], card["align"]) == (served.margin, served.align)
-    tiles = f"multiples of {served.align} pixels and overlap by {served.margin} or more"
-    assert any(tiles in line and "0.6 m" in line for line in exported["said"])
+    tiles = f"multiples of {served.align} pixels and show {served.margin} or more"
+    assert sum(tiles in line for line in exported["said"]) == 2
+    assert "  ground  trained on pixels of 0.6 m" in exported["said"]
     assert (card["resolution"], card["whole_scene"]) == (0.6, False)
     assert (card["input"], card["outputs"]) == ({"pixels": "uint8"}, {"labels": "int16"})
     # Whole numbers have no NaN.
