@@ -31,7 +31,7 @@ def write_labels(
     strips: Strips,
     size: tuple[int, int],
     colours: NDArray[np.uint8],
-    source: Path | None = None,
+    place: Mapping[str, Any] | None = None,
     names: Mapping[int, str] | None = None,
 ) -> list[Path]:
     """Write `<name>_labels.png`, `<name>_labels.tif` or both; each whole or not at all.
@@ -49,7 +49,7 @@ def write_labels(
         strips: the labels.
         size: height and width.
         colours: uint8 `[k, 3]`, k at most 256.
-        source: the image's file.
+        place: what `place_of` gives of an image that was a TIFF; None for others.
         names: of numbers that stand for classes; the TIFF says so in its band's metadata, as
             `CLASS_3=road`, which `gdalinfo` and QGIS show.
     """
@@ -70,17 +70,18 @@ def write_labels(
                 image.info["transparency"] = NO_DATA
             image.save(temporary, bits=8)
         strips = iter([whole])
-    if small and (source is None or not is_tiff(source)):
+    if small and place is None:
         return [png]
-    place = place_of(source) if source is not None and is_tiff(source) else {}
     with replacing(tiff) as temporary:
-        write_tiff(temporary, strips, size, colours, place, names)
+        write_tiff(temporary, strips, size, colours, place or {}, names)
     return [png, tiff] if small else [tiff]
 
 
-def is_tiff(path: Path) -> bool:
-    """Whether a file calls itself a TIFF, or another format that has a place on Earth."""
-    return path.suffix.lower() in (".tif", ".tiff", ".jp2", ".j2k", ".vrt")
+def place_for_labels(source: Path | None) -> dict[str, Any] | None:
+    """Where an image's labels lie; None of one that is no TIFF, nor another format with places."""
+    if source is None or source.suffix.lower() not in (".tif", ".tiff", ".jp2", ".j2k", ".vrt"):
+        return None
+    return place_of(source)
 
 
 def write_tiff(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iic_tf.data.file_scene import FileScene
 from iic_tf.data.fingerprint import said
@@ -15,7 +16,8 @@ from iic_tf.data.folder import load_folder
 from iic_tf.data.registry import absolute, check_options, source_from_dict
 from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
-from iic_tf.export.label_files import write_labels
+from iic_tf.export.areas import TABLE, AreaSum, AreaTable
+from iic_tf.export.label_files import place_for_labels, write_labels
 from iic_tf.export.labelling import Labelling, Predictor
 from iic_tf.export.legend import Legend
 from iic_tf.export.results_folder import make_folder
@@ -49,8 +51,9 @@ def predict(
 
     In `out`: for each image `<name>_labels.png` (cluster indices with a palette; a TIFF beside or
     instead, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most 2000 pixels a side)
-    and, if asked for, `<name>_confidence.png`; for all together `sheet.png` with up to 8 images
-    and `legend.json`. Files of these names are replaced, each whole or not at all.
+    and, if asked for, `<name>_confidence.png`; for all together `sheet.png` with up to 8 images,
+    `areas.csv` and `legend.json` with the areas' totals. Files of these names are replaced, each
+    whole or not at all.
 
     Args:
         run: a trained run.
@@ -74,7 +77,8 @@ def predict(
     answer = answer_served_as(run, ServedSegmenter, head, classes)
     served = answer.served
     scenes = _load(run, served, images, masks, class_file, image_glob, mask_glob, say)
-    written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS} | {"sheet.png"}
+    written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS}
+    written |= {"sheet.png", TABLE}
     folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
     predictor = Predictor(served)
     shown = choose(scenes.scenes)
@@ -82,24 +86,29 @@ def predict(
     # First of all: by it the folder is known as one of predictions, should this be killed.
     known = (folder / "legend.json").exists()
     legend.write(folder / "legend.json")
+    areas = AreaTable(legend)
     rows = {}
     broken: list[str] = []
     for number, scene in enumerate(track(scenes.scenes, "images"), 1):
         started = time.monotonic()
         try:
             labelling = Labelling(predictor, scenes, scene, with_mask=scene in shown)
-            _write(folder, labelling, legend, confidence)
+            square_metres = _write(folder, labelling, legend, confidence)
         except InputError as error:
             # The others are still worth having.
             broken.append(str(error))
             say(f"{number}/{len(scenes.scenes)}  {scene.name}: left out. {error}")
             continue
+        areas.add(scene.name, labelling.counts, square_metres)
         if scene in shown:
             rows[scene.name] = make_row(labelling)
         say(
             f"{number}/{len(scenes.scenes)}  {scene.name}  {scene.height}×{scene.width}  "
             f"{_shares(labelling, legend)}  {time.monotonic() - started:.1f} s"
         )
+    if len(broken) < len(scenes.scenes):
+        areas.write(folder / TABLE)
+        legend.write(folder / "legend.json", areas.totals())
     if rows:
         write_sheet(folder / "sheet.png", list(rows.values()), legend)
         say(f"written to {folder}; begin with {folder / 'sheet.png'}")
@@ -185,16 +194,25 @@ def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
                 yield scene.mask.path
 
 
-def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool) -> None:
+def _write(
+    folder: Path, labelling: Labelling, legend: Legend, confidence: bool
+) -> NDArray[np.float64] | None:
+    """Write all of a scene; square metres of each label, where they are known."""
     scene = labelling.scene
-    source = scene.image.path if isinstance(scene, FileScene) else None
+    place = place_for_labels(scene.image.path if isinstance(scene, FileScene) else None)
+    areas = AreaSum(place or {}, len(legend.names))
     size = (scene.height, scene.width)
     # Numbers of classes in files; whatever is more stands for no data and stays.
     numbers = np.arange(256, dtype=np.uint8)
     numbers[: len(legend.numbers)] = legend.numbers
-    strips = (numbers[strip] for strip in labelling.strips())
+
+    def strips() -> Iterator[NDArray[np.uint8]]:
+        for strip in labelling.strips():
+            areas.add(strip)
+            yield numbers[strip]
+
     names = dict(zip(legend.numbers.tolist(), legend.names, strict=True))
-    write_labels(folder, scene.name, strips, size, legend.file_colours(), source, names)
+    write_labels(folder, scene.name, strips(), size, legend.file_colours(), place, names)
     with replacing(folder / f"{scene.name}_overlay.jpg") as temporary:
         picture = overlay(labelling.rgb, labelling.labels.astype(np.int64), legend.colours)
         picture.save(temporary, quality=90)
@@ -202,3 +220,4 @@ def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool)
         with replacing(folder / f"{scene.name}_confidence.png") as temporary:
             clusters = labelling.predictor.clusters
             confidence_image(labelling.confidence, clusters).save(temporary)
+    return areas.square_metres

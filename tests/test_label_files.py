@@ -13,7 +13,7 @@ from iic_tf.data.gdal import create_tiff
 from iic_tf.data.georeference import place_of
 from iic_tf.data.raster import Raster
 from iic_tf.export import label_files
-from iic_tf.export.label_files import write_labels
+from iic_tf.export.label_files import place_for_labels, write_labels
 
 COLOURS = pixels(6, 3, seed=1)
 LABELS = pixels(270, 300) % 6
@@ -23,7 +23,8 @@ SIZE = LABELS.shape
 def write(folder, source=None, rows=100):
     strips = (LABELS[top : top + rows] for top in range(0, len(LABELS), rows))
     folder.mkdir(exist_ok=True)
-    return [path.name for path in write_labels(folder, "a", strips, SIZE, COLOURS, source)]
+    place = place_for_labels(source)
+    return [path.name for path in write_labels(folder, "a", strips, SIZE, COLOURS, place)]
 
 
 def test_an_image_without_a_place_has_labels_without_one(tmp_path):

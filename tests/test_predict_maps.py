@@ -1,0 +1,148 @@
+"""Maps for a GIS: areas of classes, and the files that lie beside label maps."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from image_files import gdal_tiff
+from rasterio import Affine
+from rasterio.crs import CRS
+from test_predict import picture
+from tiny_run import make_run
+
+from iic_tf.export.areas import AreaSum, AreaTable
+from iic_tf.export.legend import Legend
+from iic_tf.export.predict import predict
+
+SIDE = 96
+
+MERIDIAN, PARALLEL = 6_367_381.816, 6_388_838.290
+"""Radii of curvature of WGS 84 at 45°, metres: a(1−e²)/(1−e²/2)^1.5 and a/(1−e²/2)^0.5."""
+
+
+def square_metres(place, labels, count=2, rows=40):
+    areas = AreaSum(place, count)
+    for top in range(0, len(labels), rows):
+        areas.add(labels[top : top + rows])
+    return areas.square_metres
+
+
+def halves(height=SIDE, width=SIDE):
+    """0 above, 1 below, 255 in the first column."""
+    labels = np.repeat(np.arange(height) >= height // 2, width).reshape(height, width)
+    labels = labels.astype(np.uint8)
+    labels[:, 0] = 255
+    return labels
+
+
+def test_projected_areas_go_by_the_plane_and_its_unit():
+    matrix = Affine(0.5, 0, 500000, 0, -0.5, 5800000)
+    known = SIDE // 2 * (SIDE - 1)
+    metres = square_metres({"crs": CRS.from_epsg(32633), "transform": matrix}, halves())
+    np.testing.assert_allclose(metres, [known / 4] * 2)
+    # Feet of the US survey, and a turned picture of the same pixels.
+    turned = Affine(0.4, 0.3, 500000, 0.3, -0.4, 5800000)
+    feet = square_metres({"crs": CRS.from_epsg(2263), "transform": turned}, halves())
+    np.testing.assert_allclose(feet, [known / 4 * (1200 / 3937) ** 2] * 2)
+
+
+def test_areas_of_degrees_are_those_on_the_ellipsoid():
+    world = {"crs": CRS.from_epsg(4326), "transform": Affine(3.75, 0, -180, 0, -1.875, 90)}
+    labels = np.repeat([[0], [1]], SIDE, 1).repeat(SIDE // 2, 0).astype(np.uint8)
+    # Half of all the surface each, 510 065 621.724 km².
+    np.testing.assert_allclose(square_metres(world, labels), [2.55032810862e14] * 2, rtol=1e-11)
+    # Pixels of 1e-5° at 45°: the radii of curvature there give an area by hand.
+    across = np.radians(1e-5)
+    pixel = MERIDIAN * PARALLEL * np.cos(np.pi / 4) * across**2
+    for matrix in (Affine(1e-5, 0, 9, 0, -1e-5, 45), Affine(0, 1e-5, 9, 1e-5, 0, 45)):
+        place = {"crs": CRS.from_epsg(4326), "transform": matrix}
+        found = square_metres(place, np.zeros((2, 3), np.uint8))
+        # Half a pixel of latitude is 1e-7 of the area.
+        np.testing.assert_allclose(found, [6 * pixel, 0], rtol=1e-6)
+
+
+def test_mercators_plane_is_not_taken_for_the_ground():
+    # Pseudo-Mercator's y of 45° north; its plane is twice as large there as the ground.
+    matrix = Affine(2, 0, 1e6, 0, -2, 5621521.486 + SIDE)
+    place = {"crs": CRS.from_epsg(3857), "transform": matrix}
+    found = square_metres(place, np.zeros((SIDE, SIDE), np.uint8))[0]
+    ground = MERIDIAN * PARALLEL * np.cos(np.pi / 4) ** 2 / 6378137.0**2
+    np.testing.assert_allclose(found, 4 * SIDE**2 * ground, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        {},
+        {"crs": CRS.from_epsg(4326)},
+        {"transform": Affine(2, 0, 0, 0, -2, 0)},
+        {"crs": CRS.from_wkt('LOCAL_CS["a",UNIT["metre",1]]'), "transform": Affine.scale(2)},
+        {"crs": CRS.from_epsg(4326), "gcps": []},
+    ],
+)
+def test_what_tells_no_area_has_none(place):
+    assert square_metres(place, halves()) is None
+
+
+@pytest.fixture(scope="module")
+def mapped(tmp_path_factory):
+    """A run, two scenes with a place and one without, and what was found and said of them."""
+    folder = tmp_path_factory.mktemp("maps")
+    run = make_run(folder)
+    run.classes_file.write_text(
+        "head: main\nclasses:\n"
+        "  'land <&> \"ice\"': {number: 5, show: '#00FF00', clusters: [0]}\n"
+        "  sea: {number: 2, show: '#0000FF', clusters: [1, 2]}\n"
+    )
+    (folder / "in").mkdir()
+    pixels = picture(SIDE, SIDE)
+    pixels[:, :10] = 0
+    gdal_tiff(folder / "in/a.tif", pixels, nodata=0)
+    degrees = Affine(1e-5, 0, 9, 0, -1e-5, 45)
+    gdal_tiff(folder / "in/b.tif", picture(SIDE, 60, seed=1), crs="EPSG:4326", transform=degrees)
+    said: list[str] = []
+    for name in ("a", "b"):
+        predict(run, folder / f"in/{name}.tif", folder / name, say=said.append)
+    predict(run, folder / "in", folder / "out", confidence=True, say=said.append)
+    return folder, said
+
+
+def rows_of(folder):
+    with (folder / "areas.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_areas_of_scenes_and_their_totals(mapped):
+    folder, _ = mapped
+    rows = rows_of(folder / "out")
+    names = [("2", "sea"), ("5", 'land <&> "ice"')]
+    assert [(r["scene"], r["number"], r["name"]) for r in rows] == [
+        (scene, *name) for scene in "ab" for name in names
+    ]
+    for scene, count in (("a", SIDE * (SIDE - 10)), ("b", SIDE * 60)):
+        own = [row for row in rows if row["scene"] == scene]
+        assert sum(int(row["pixels"]) for row in own) <= count
+        np.testing.assert_allclose(sum(float(row["share"]) for row in own), 1, atol=1e-6)
+        assert own == rows_of(folder / scene)
+    for row in rows[:2]:
+        assert float(row["hectares"]) == int(row["pixels"]) / 4 / 10_000
+    legend = json.loads((folder / "out/legend.json").read_text())
+    for number, name in names:
+        own = [row for row in rows if row["number"] == number]
+        entry = legend[number]
+        assert entry["name"] == name
+        assert entry["pixels"] == sum(int(row["pixels"]) for row in own)
+        np.testing.assert_allclose(entry["hectares"], sum(float(r["hectares"]) for r in own))
+    np.testing.assert_allclose(sum(entry["share"] for entry in legend.values()), 1, atol=1e-6)
+
+
+def test_totals_have_no_hectares_where_a_scene_has_none():
+
+    legend = Legend(("x", "y"), np.zeros((2, 3), np.uint8), np.arange(2, dtype=np.int32))
+    table = AreaTable(legend)
+    assert [total["share"] for total in table.totals()] == [0, 0]
+    table.add("a", np.array([3, 1]), np.array([30000.0, 10000.0]))
+    assert [total["hectares"] for total in table.totals()] == [3, 1]
+    table.add("b", np.array([0, 4]), None)
+    assert table.totals()[1] == {"pixels": 5, "share": 0.625, "hectares": None}
