@@ -83,10 +83,11 @@ class AreaSum:
             _, latitudes = warp.transform(self._system, "EPSG:4326", x, edges.ravel())
             (west, east), _ = warp.transform(self._system, "EPSG:4326", [c, c + across], [f, f])
             north = np.radians(latitudes).reshape(edges.shape)
-            return np.radians(abs(east - west)) * (_to_equator(north[1]) - _to_equator(north[0]))
-        unit = self._system.units_factor[1]  # type: ignore[union-attr]
+            wide = float(np.radians(abs(east - west)))
+            return wide * (_to_equator(north[1]) - _to_equator(north[0]))
+        unit = float(self._system.units_factor[1])  # type: ignore[union-attr]
         low, high = edges * unit
-        return across * unit * (_to_equator(high) - _to_equator(low))
+        return float(across * unit) * (_to_equator(high) - _to_equator(low))
 
 
 def _kind(system: CRS | None) -> str | None:
@@ -143,7 +144,7 @@ class AreaTable:
         """
         counts = sum((c for _, c, _ in self._scenes), np.zeros(len(self.legend.names), np.int64))
         known = [hectares for *_, hectares in self._scenes if hectares is not None]
-        areas = sum(known) if known and len(known) == len(self._scenes) else None
+        areas = np.sum(known, 0) if known and len(known) == len(self._scenes) else None
         return [
             {
                 "pixels": int(count),

@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.windows import Window
 
-from iic_tf.data.gdal import create_tiff
 from iic_tf.data.georeference import place_of
+from iic_tf.export.cloud_optimised import TILE, cloud_optimised
 from iic_tf.export.labelling import NO_DATA
 from iic_tf.training.atomic import replacing
 
 LARGEST_PNG = 100_000_000
 """Pixels; a PNG is written from memory."""
-
-TILE = 256
 
 Strips = Iterator[NDArray[np.uint8]]
 """Labels uint8 `[rows, width]`, from top to bottom."""
@@ -40,8 +38,9 @@ def write_labels(
     TIFF names as its nodata value; but for maps of 256 clusters, where 255 is one of them.
 
     The PNG is left out above 100 megapixels, the TIFF below unless the image was one. Both hold
-    the indices, 8 bits each, and the colours as a palette. The TIFF is tiled and deflated, and
-    takes over the place on Earth of an image that was a TIFF.
+    the indices, 8 bits each, and the colours as a palette. The TIFF is a Cloud Optimized GeoTIFF,
+    whose overviews show the most frequent label, and takes over the place on Earth of an image
+    that was a TIFF.
 
     Args:
         folder: where to.
@@ -72,8 +71,7 @@ def write_labels(
         strips = iter([whole])
     if small and place is None:
         return [png]
-    with replacing(tiff) as temporary:
-        write_tiff(temporary, strips, size, colours, place or {}, names)
+    _write_tiff(tiff, strips, size, colours, place or {}, names or {})
     return [png, tiff] if small else [tiff]
 
 
@@ -84,45 +82,24 @@ def place_for_labels(source: Path | None) -> dict[str, Any] | None:
     return place_of(source)
 
 
-def write_tiff(
+def _write_tiff(
     path: Path,
     strips: Strips,
     size: tuple[int, int],
     colours: NDArray[np.uint8],
     place: Mapping[str, Any],
-    names: Mapping[int, str] | None = None,
+    names: Mapping[int, str],
 ) -> None:
-    """Write a tiled TIFF with a palette, holding a row of tiles in memory at a time.
-
-    Args:
-        path: the file.
-        strips: the labels.
-        size: height and width.
-        colours: uint8 `[k, 3]`, k at most 256.
-        place: what `place_of` gives.
-        names: as of `write_labels`.
-    """
-    height, width = size
-    with create_tiff(
-        path,
-        height,
-        width,
-        tiled=True,
-        blockxsize=TILE,
-        blockysize=TILE,
-        compress="deflate",
-        bigtiff="IF_SAFER",
-        nodata=NO_DATA if len(colours) <= NO_DATA else None,
-        **place,
-    ) as target:
+    nodata = NO_DATA if len(colours) <= NO_DATA else None
+    with cloud_optimised(path, *size, resampling="mode", nodata=nodata, **place) as target:
         table = {index: (*map(int, colour), 255) for index, colour in enumerate(colours)}
-        if len(colours) <= NO_DATA:
+        if nodata is not None:
             table[NO_DATA] = (0, 0, 0, 0)
         target.write_colormap(1, table)
-        target.update_tags(1, **{f"CLASS_{number}": name for number, name in (names or {}).items()})
+        target.update_tags(1, **{f"CLASS_{number}": name for number, name in names.items()})
         top = 0
         for strip in regular(strips, TILE):
-            target.write(strip, 1, window=Window(0, top, width, len(strip)))
+            target.write(strip, 1, window=Window(0, top, size[1], len(strip)))
             top += len(strip)
 
 

@@ -37,7 +37,7 @@ def test_an_image_without_a_place_has_labels_without_one(tmp_path):
     # Read by another than its writer.
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]
-        assert (page.is_tiled, page.tile) == (True, (256, 256))
+        assert (page.is_tiled, page.tile) == (True, (512, 512))
         assert (page.compression.name, page.photometric.name) == ("ADOBE_DEFLATE", "PALETTE")
         np.testing.assert_array_equal(page.asarray(), LABELS)
         np.testing.assert_array_equal(page.colormap[:, :6].T, COLOURS.astype(np.uint16) * 257)

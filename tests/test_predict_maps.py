@@ -2,9 +2,12 @@
 
 import csv
 import json
+import os
 
 import numpy as np
 import pytest
+import rasterio
+import tifffile
 from image_files import gdal_tiff
 from rasterio import Affine
 from rasterio.crs import CRS
@@ -12,8 +15,11 @@ from test_predict import picture
 from tiny_run import make_run
 
 from iic_tf.export.areas import AreaSum, AreaTable
+from iic_tf.export.label_files import write_labels
+from iic_tf.export.labelling import NO_DATA
 from iic_tf.export.legend import Legend
 from iic_tf.export.predict import predict
+from iic_tf.training.atomic import clear_left, scratch
 
 SIDE = 96
 
@@ -146,3 +152,60 @@ def test_totals_have_no_hectares_where_a_scene_has_none():
     assert [total["hectares"] for total in table.totals()] == [3, 1]
     table.add("b", np.array([0, 4]), None)
     assert table.totals()[1] == {"pixels": 5, "share": 0.625, "hectares": None}
+
+
+def tree_labels(height, width):
+    """Labels in 2 × 2 boxes of which three pixels agree; 255 where nothing is known."""
+    boxes = np.random.default_rng(0).integers(0, 3, (height // 2, width // 2)).astype(np.uint8)
+    boxes[:20, :20] = NO_DATA
+    labels = boxes.repeat(2, 0).repeat(2, 1)
+    labels[::2, ::2] = (labels[::2, ::2] + 1) % 3
+    return labels, boxes
+
+
+def test_a_label_map_is_a_cloud_optimised_geotiff(tmp_path):
+    labels, boxes = tree_labels(1100, 640)
+    colours = np.array([[255, 0, 0], [0, 9, 0], [1, 2, 3]], np.uint8)
+    place = {"crs": CRS.from_epsg(32633), "transform": Affine(0.5, 0, 500000, 0, -0.5, 5800000)}
+    strips = (labels[top : top + 300] for top in range(0, len(labels), 300))
+    names = {1: "Straße <&>"}
+    write_labels(tmp_path, "a", strips, labels.shape, colours, place, names)
+    path = tmp_path / "a_labels.tif"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["a_labels.png", "a_labels.tif"]
+    with rasterio.open(path) as file:
+        assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        assert (file.crs, file.transform, file.nodata) == (*place.values(), NO_DATA)
+        assert file.block_shapes == [(512, 512)]
+        assert file.overviews(1) == [2, 4]
+        assert file.tags(1) == {"CLASS_1": "Straße <&>"}
+        table = file.colormap(1)
+        assert [table[i] for i in range(3)] == [(*map(int, colour), 255) for colour in colours]
+        assert table[NO_DATA] == (0, 0, 0, 0)
+        np.testing.assert_array_equal(file.read(1), labels)
+    with rasterio.open(path, overview_level=0) as file:
+        # The most frequent label, and no data only where nothing else is.
+        found = file.read(1)
+        np.testing.assert_array_equal(found[20:], boxes[20:])
+        np.testing.assert_array_equal(found[:, 20:], boxes[:, 20:])
+    # By another reader: directories from large to small before all data, whose order is reversed.
+    with tifffile.TiffFile(path) as file:
+        pages = file.pages
+        assert [page.shape for page in pages] == [(1100, 640), (550, 320), (275, 160)]
+        assert all(page.is_tiled for page in pages)
+        offsets = [page.offset for page in pages]
+        data = [min(page.dataoffsets) for page in pages]
+        assert offsets == sorted(offsets)
+        assert max(offsets) < min(data)
+        assert data == sorted(data, reverse=True)
+
+
+def test_a_killed_map_is_cleared_away(tmp_path):
+    with scratch(tmp_path / "a_labels.tif") as room:
+        (room / "tiled.tif").write_bytes(b"x")
+        clear_left(tmp_path)
+        assert room.is_dir()
+        # As another process, which is no more, would have named it.
+        left = room.with_name(room.name.replace(f"-{os.getpid()}-", "-999999999-"))
+        room.rename(left)
+        clear_left(tmp_path)
+        assert not left.exists()
