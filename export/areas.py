@@ -83,7 +83,8 @@ class AreaSum:
             _, latitudes = warp.transform(self._system, "EPSG:4326", x, edges.ravel())
             (west, east), _ = warp.transform(self._system, "EPSG:4326", [c, c + across], [f, f])
             north = np.radians(latitudes).reshape(edges.shape)
-            wide = float(np.radians(abs(east - west)))
+            # One of them may lie beyond 180°.
+            wide = float(np.radians((east - west) % 360))
             return wide * (_to_equator(north[1]) - _to_equator(north[0]))
         unit = float(self._system.units_factor[1])  # type: ignore[union-attr]
         low, high = edges * unit

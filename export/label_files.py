@@ -53,7 +53,7 @@ def write_labels(
             `CLASS_3=road`, which `gdalinfo` and QGIS show.
     """
     png, tiff = folder / f"{name}_labels.png", folder / f"{name}_labels.tif"
-    small = size[0] * size[1] <= LARGEST_PNG
+    small = fits_png(size)
     if small:
         whole = np.empty(size, np.uint8)
         top = 0
@@ -73,6 +73,11 @@ def write_labels(
         return [png]
     _write_tiff(tiff, strips, size, colours, place or {}, names or {})
     return [png, tiff] if small else [tiff]
+
+
+def fits_png(size: tuple[int, int]) -> bool:
+    """Whether labels of so many rows and columns are written as a PNG."""
+    return size[0] * size[1] <= LARGEST_PNG
 
 
 def place_for_labels(source: Path | None) -> dict[str, Any] | None:

@@ -66,3 +66,8 @@ class Legend:
         table = np.zeros((int(self.numbers.max()) + 1, 3), np.uint8)
         table[self.numbers] = self.colours
         return table
+
+    def bands(self) -> dict[str, int]:
+        """Names as of bands of a file, in the order of the numbers in files, and their indices."""
+        order = np.argsort(self.numbers, kind="stable").tolist()
+        return {f"{self.numbers[index]} {self.names[index]}": index for index in order}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -17,9 +18,10 @@ from iic_tf.data.registry import absolute, check_options, source_from_dict
 from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
 from iic_tf.export.areas import TABLE, AreaSum, AreaTable
-from iic_tf.export.label_files import place_for_labels, write_labels
-from iic_tf.export.labelling import Labelling, Predictor
+from iic_tf.export.label_files import fits_png, place_for_labels, write_labels
+from iic_tf.export.labelling import Labelling, Predictor, Taker
 from iic_tf.export.legend import Legend
+from iic_tf.export.percent_files import percent_file
 from iic_tf.export.results_folder import make_folder
 from iic_tf.export.served_run import answer_served_as, trained_bands
 from iic_tf.export.shares import largest_shares
@@ -32,6 +34,7 @@ from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 
 _PARTS = ("labels.png", "labels.tif", "overlay.jpg", "confidence.png")
+_PARTS += ("confidence.tif", "probabilities.tif")
 
 
 def predict(
@@ -39,6 +42,7 @@ def predict(
     images: str | Path,
     out: str | Path,
     confidence: bool = False,
+    probabilities: bool = False,
     head: str | None = None,
     classes: int | None = None,
     masks: str | Path | None = None,
@@ -51,9 +55,10 @@ def predict(
 
     In `out`: for each image `<name>_labels.png` (cluster indices with a palette; a TIFF beside or
     instead, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most 2000 pixels a side)
-    and, if asked for, `<name>_confidence.png`; for all together `sheet.png` with up to 8 images,
-    `areas.csv` and `legend.json` with the areas' totals. Files of these names are replaced, each
-    whole or not at all.
+    and, if asked for, `<name>_confidence.png`, `<name>_confidence.tif` at full size where the
+    labels are a TIFF, and `<name>_probabilities.tif`; for all together `sheet.png` with up to 8
+    images, `areas.csv` and `legend.json` with the areas' totals. Files of these names are
+    replaced, each whole or not at all.
 
     Args:
         run: a trained run.
@@ -61,6 +66,7 @@ def predict(
             own data set, such as `scenes`, for what it was trained on.
         out: a folder.
         confidence: also write maps of the largest probability.
+        probabilities: also write those of all labels, a band for each.
         head: what to label with, see `iic_tf.training.answer.answer_of`: named classes
             where there are any, else the main head's clusters, which keep their numbers.
         classes: or groups of clusters, likewise.
@@ -80,7 +86,7 @@ def predict(
     written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS}
     written |= {"sheet.png", TABLE}
     folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
-    predictor = Predictor(served)
+    predictor = Predictor(served, probabilities)
     shown = choose(scenes.scenes)
     legend = Legend.of(answer, scenes.classes)
     # First of all: by it the folder is known as one of predictions, should this be killed.
@@ -93,7 +99,7 @@ def predict(
         started = time.monotonic()
         try:
             labelling = Labelling(predictor, scenes, scene, with_mask=scene in shown)
-            square_metres = _write(folder, labelling, legend, confidence)
+            square_metres = _write(folder, labelling, legend, confidence, probabilities)
         except InputError as error:
             # The others are still worth having.
             broken.append(str(error))
@@ -195,7 +201,7 @@ def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
 
 
 def _write(
-    folder: Path, labelling: Labelling, legend: Legend, confidence: bool
+    folder: Path, labelling: Labelling, legend: Legend, confidence: bool, probabilities: bool
 ) -> NDArray[np.float64] | None:
     """Write all of a scene; square metres of each label, where they are known."""
     scene = labelling.scene
@@ -206,13 +212,24 @@ def _write(
     numbers = np.arange(256, dtype=np.uint8)
     numbers[: len(legend.numbers)] = legend.numbers
 
+    takers: dict[str, Taker] = {}
+
     def strips() -> Iterator[NDArray[np.uint8]]:
-        for strip in labelling.strips():
+        for strip in labelling.strips(**takers):
             areas.add(strip)
             yield numbers[strip]
 
     names = dict(zip(legend.numbers.tolist(), legend.names, strict=True))
-    write_labels(folder, scene.name, strips(), size, legend.file_colours(), place, names)
+    with contextlib.ExitStack() as stack:
+        if confidence and (place is not None or not fits_png(size)):
+            path = folder / f"{scene.name}_confidence.tif"
+            file = percent_file(path, size, place or {}, {"largest probability": 0})
+            takers["confidence"] = stack.enter_context(file)
+        if probabilities:
+            path = folder / f"{scene.name}_probabilities.tif"
+            file = percent_file(path, size, place or {}, legend.bands())
+            takers["probabilities"] = stack.enter_context(file)
+        write_labels(folder, scene.name, strips(), size, legend.file_colours(), place, names)
     with replacing(folder / f"{scene.name}_overlay.jpg") as temporary:
         picture = overlay(labelling.rgb, labelling.labels.astype(np.int64), legend.colours)
         picture.save(temporary, quality=90)

@@ -9,17 +9,23 @@ import pytest
 import rasterio
 import tifffile
 from image_files import gdal_tiff
+from PIL import Image
 from rasterio import Affine
 from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
 from test_predict import picture
 from tiny_run import make_run
 
+from iic_tf.data.folder import load_folder
+from iic_tf.export import labelling
 from iic_tf.export.areas import AreaSum, AreaTable
 from iic_tf.export.label_files import write_labels
 from iic_tf.export.labelling import NO_DATA
 from iic_tf.export.legend import Legend
 from iic_tf.export.predict import predict
+from iic_tf.export.served_run import load_served
 from iic_tf.training.atomic import clear_left, scratch
+from iic_tf.training.run import Run
 
 SIDE = 96
 
@@ -91,6 +97,13 @@ def test_what_tells_no_area_has_none(place):
     assert square_metres(place, halves()) is None
 
 
+def collared():
+    """A picture whose first ten columns, and nothing else, are 0."""
+    pixels = np.maximum(picture(SIDE, SIDE), 1)
+    pixels[:, :10] = 0
+    return pixels
+
+
 @pytest.fixture(scope="module")
 def mapped(tmp_path_factory):
     """A run, two scenes with a place and one without, and what was found and said of them."""
@@ -102,15 +115,14 @@ def mapped(tmp_path_factory):
         "  sea: {number: 2, show: '#0000FF', clusters: [1, 2]}\n"
     )
     (folder / "in").mkdir()
-    pixels = picture(SIDE, SIDE)
-    pixels[:, :10] = 0
-    gdal_tiff(folder / "in/a.tif", pixels, nodata=0)
+    gdal_tiff(folder / "in/a.tif", collared(), nodata=0)
     degrees = Affine(1e-5, 0, 9, 0, -1e-5, 45)
     gdal_tiff(folder / "in/b.tif", picture(SIDE, 60, seed=1), crs="EPSG:4326", transform=degrees)
     said: list[str] = []
     for name in ("a", "b"):
         predict(run, folder / f"in/{name}.tif", folder / name, say=said.append)
-    predict(run, folder / "in", folder / "out", confidence=True, say=said.append)
+    wanted = {"confidence": True, "probabilities": True}
+    predict(run, folder / "in", folder / "out", **wanted, say=said.append)
     return folder, said
 
 
@@ -128,7 +140,7 @@ def test_areas_of_scenes_and_their_totals(mapped):
     ]
     for scene, count in (("a", SIDE * (SIDE - 10)), ("b", SIDE * 60)):
         own = [row for row in rows if row["scene"] == scene]
-        assert sum(int(row["pixels"]) for row in own) <= count
+        assert sum(int(row["pixels"]) for row in own) == count
         np.testing.assert_allclose(sum(float(row["share"]) for row in own), 1, atol=1e-6)
         assert own == rows_of(folder / scene)
     for row in rows[:2]:
@@ -209,3 +221,54 @@ def test_a_killed_map_is_cleared_away(tmp_path):
         room.rename(left)
         clear_left(tmp_path)
         assert not left.exists()
+
+
+def test_probabilities_at_full_size_lie_where_the_labels_do(mapped, monkeypatch):
+    folder, _ = mapped
+    run = Run.open(folder / "run")
+    seen = collared().astype(np.float32)
+    seen[:, :10] = np.nan
+    expected = np.asarray(load_served(run)(seen[None])["probabilities"])[0]
+    # `in` once more, by windows that fit no tile.
+    monkeypatch.setattr(labelling, "CORE", 20)
+    again = folder / "again"
+    predict(run, folder / "in/a.tif", again, confidence=True, probabilities=True, say=str)
+    for out in (folder / "out", again):
+        with rasterio.open(out / "a_probabilities.tif") as file:
+            assert file.descriptions == ("2 sea", '5 land <&> "ice"')
+            assert set(file.colorinterp) <= {ColorInterp.gray, ColorInterp.undefined}
+            assert set(file.units) == {"%"}
+            every = file.read()
+            assert file.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+        with rasterio.open(out / "a_confidence.tif") as file:
+            assert (file.count, file.dtypes, file.nodata) == (1, ("uint8",), NO_DATA)
+            best = file.read(1)
+            place = (file.crs, file.transform)
+        with rasterio.open(out / "a_labels.tif") as file:
+            assert (file.crs, file.transform) == place
+            labels = file.read(1)
+        assert (best[:, :10] == NO_DATA).all()
+        assert (every[..., :10] == NO_DATA).all()
+        assert best[:, 10:].max() <= 100
+        np.testing.assert_array_equal(best[:, 10:], every[..., 10:].max(0))
+        # Index 0 of the model is land, number 5; files go by numbers.
+        np.testing.assert_allclose(
+            every[..., 10:], 100 * expected[:, 10:, ::-1].transpose(2, 0, 1), atol=0.51
+        )
+        np.testing.assert_array_equal(labels[:, 10:], np.array([5, 2])[expected[:, 10:].argmax(-1)])
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_pictures_without_a_place_have_probabilities_too(mapped, tmp_path):
+    folder, _ = mapped
+    Image.fromarray(picture(20, 30)).save(tmp_path / "c.png")
+    wanted = {"confidence": True, "probabilities": True}
+    predict(Run.open(folder / "run"), tmp_path / "c.png", tmp_path / "out", **wanted, say=str)
+    files = {path.name for path in (tmp_path / "out").glob("c_*")}
+    parts = ("labels.png", "overlay.jpg", "confidence.png", "probabilities.tif")
+    assert files == {f"c_{part}" for part in parts}
+    with rasterio.open(tmp_path / "out/c_probabilities.tif") as file:
+        assert (file.count, file.shape) == (2, (20, 30))
+    # None of them is taken for an image, though it lies among images.
+    Image.fromarray(picture(20, 30)).save(tmp_path / "out/d.png")
+    assert [scene.name for scene in load_folder(tmp_path / "out").scenes] == ["d"]
