@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,6 +18,7 @@ from iic_tf.data.windows import Window, windows
 from iic_tf.errors import InputError
 from iic_tf.models.served import ServedSegmenter, holds_data
 from iic_tf.pictures import to_rgb
+from iic_tf.training.pace import Pace
 from iic_tf.training.progress import progress
 from iic_tf.training.whole_scene import CORE, scene_summing, shows_all
 
@@ -183,7 +185,9 @@ class Labelling:
         scene = self.scene
         steps = list(self.predictor.windows(scene, self.factor))
         sums = None if shows_all(steps[0], scene) else self.predictor.sums(scene)
+        pace = Pace(scene.height * scene.width)
         with progress(scene.name, len(steps)) as bar:
+            before = time.monotonic()
             for _, group in itertools.groupby(steps, key=lambda window: window.top):
                 row = list(group)
                 strip = np.empty((row[0].height, scene.width), np.uint8)
@@ -199,6 +203,10 @@ class Labelling:
                     if probabilities is not None and every is not None:
                         probabilities(window, every[inner])
                     bar.advance()
+                    now = time.monotonic()
+                    pace.add(window.height * window.width, now - before)
+                    bar.note(pace.speed)
+                    before = now
                 counts = np.bincount(strip.ravel(), minlength=NO_DATA + 1)
                 self.counts += counts[: len(self.counts)]
                 self.empty += int(counts[len(self.counts) :].sum())

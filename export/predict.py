@@ -30,11 +30,14 @@ from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import confidence_image, overlay
 from iic_tf.training.atomic import replacing
 from iic_tf.training.dim_images import misfit_note
+from iic_tf.training.pace import Pace
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 
-_PARTS = ("labels.png", "labels.tif", "overlay.jpg", "confidence.png")
-_PARTS += ("confidence.tif", "probabilities.tif")
+_PARTS = (
+    *("labels.png", "labels.tif", "overlay.jpg"),
+    *("confidence.png", "confidence.tif", "probabilities.tif"),
+)
 
 
 def predict(
@@ -93,6 +96,7 @@ def predict(
     known = (folder / "legend.json").exists()
     legend.write(folder / "legend.json")
     areas = AreaTable(legend)
+    pace = Pace(sum(scene.height * scene.width for scene in scenes.scenes))
     rows = {}
     broken: list[str] = []
     for number, scene in enumerate(track(scenes.scenes, "images"), 1):
@@ -103,14 +107,17 @@ def predict(
         except InputError as error:
             # The others are still worth having.
             broken.append(str(error))
+            pace.skip(scene.height * scene.width)
             say(f"{number}/{len(scenes.scenes)}  {scene.name}: left out. {error}")
             continue
         areas.add(scene.name, labelling.counts, square_metres)
         if scene in shown:
             rows[scene.name] = make_row(labelling)
+        seconds = time.monotonic() - started
+        pace.add(scene.height * scene.width, seconds)
         say(
             f"{number}/{len(scenes.scenes)}  {scene.name}  {scene.height}×{scene.width}  "
-            f"{_shares(labelling, legend)}  {time.monotonic() - started:.1f} s"
+            f"{_shares(labelling, legend)}  {seconds:.1f} s, {pace}"
         )
     if len(broken) < len(scenes.scenes):
         areas.write(folder / TABLE)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 
 import numpy as np
 import pytest
@@ -25,6 +26,8 @@ from iic_tf.export.legend import Legend
 from iic_tf.export.predict import predict
 from iic_tf.export.served_run import load_served
 from iic_tf.training.atomic import clear_left, scratch
+from iic_tf.training.pace import Pace
+from iic_tf.training.progress import Bar
 from iic_tf.training.run import Run
 
 SIDE = 96
@@ -272,3 +275,26 @@ def test_pictures_without_a_place_have_probabilities_too(mapped, tmp_path):
     # None of them is taken for an image, though it lies among images.
     Image.fromarray(picture(20, 30)).save(tmp_path / "out/d.png")
     assert [scene.name for scene in load_folder(tmp_path / "out").scenes] == ["d"]
+
+
+def test_how_fast_it_goes_and_how_long_the_rest_takes(mapped):
+    _, said = mapped
+    first, second = [line for line in said if re.match(r"[12]/2  ", line)]
+    assert re.search(r"  \d+\.\d s, [\d.e-]+ MP/s, \d+:\d\d left$", first)
+    assert re.search(r"  \d+\.\d s, [\d.e-]+ MP/s$", second)
+    pace = Pace(70_000_000)
+    pace.add(6_000_000, 4)
+    assert str(pace) == "1.5 MP/s, 0:42 left"
+    pace.skip(60_000_000)
+    assert str(pace) == "1.5 MP/s, 0:02 left"
+    pace.add(4_000_000, 96)
+    assert str(pace) == "0.1 MP/s"
+
+
+def test_the_bar_says_how_fast(mapped, monkeypatch, tmp_path):
+    folder, _ = mapped
+    notes = []
+    monkeypatch.setattr(Bar, "note", lambda bar, text: notes.append(text))
+    predict(Run.open(folder / "run"), folder / "in/b.tif", tmp_path / "out", say=str)
+    assert notes
+    assert all(note.endswith(" MP/s") for note in notes)
