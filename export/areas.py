@@ -160,7 +160,6 @@ class AreaTable:
 
         Hectares have six digits, a hundredth of a square metre; none where they are not known.
         """
-        order = np.argsort(self.legend.numbers, kind="stable")
         # A file's name may hold bytes that are no text: they are written as they are.
         with (
             replacing(path) as temporary,
@@ -170,7 +169,7 @@ class AreaTable:
             writer.writerow(["scene", "number", "name", "pixels", "share", "hectares"])
             for scene, counts, hectares in self._scenes:
                 shares = _shares(counts)
-                for i in order:
+                for i in self.legend.order:
                     label = (self.legend.numbers[i], self.legend.names[i])
                     area = "" if hectares is None else f"{hectares[i]:.6f}"
                     writer.writerow([scene, *label, counts[i], f"{shares[i]:.6f}", area])

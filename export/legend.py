@@ -69,5 +69,9 @@ class Legend:
 
     def bands(self) -> dict[str, int]:
         """Names as of bands of a file, in the order of the numbers in files, and their indices."""
-        order = np.argsort(self.numbers, kind="stable").tolist()
-        return {f"{self.numbers[index]} {self.names[index]}": index for index in order}
+        return {f"{self.numbers[index]} {self.names[index]}": index for index in self.order}
+
+    @property
+    def order(self) -> list[int]:
+        """The indices, by the numbers in files."""
+        return [int(index) for index in np.argsort(self.numbers, kind="stable")]

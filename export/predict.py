@@ -22,6 +22,7 @@ from iic_tf.export.label_files import fits_png, place_for_labels, write_labels
 from iic_tf.export.labelling import Labelling, Predictor, Taker
 from iic_tf.export.legend import Legend
 from iic_tf.export.percent_files import percent_file
+from iic_tf.export.qgis_style import write_style
 from iic_tf.export.results_folder import make_folder
 from iic_tf.export.served_run import answer_served_as, trained_bands
 from iic_tf.export.shares import largest_shares
@@ -35,7 +36,7 @@ from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 
 _PARTS = (
-    *("labels.png", "labels.tif", "overlay.jpg"),
+    *("labels.png", "labels.tif", "labels.qml", "overlay.jpg"),
     *("confidence.png", "confidence.tif", "probabilities.tif"),
 )
 
@@ -57,11 +58,11 @@ def predict(
     """Segment images with the best model of a run.
 
     In `out`: for each image `<name>_labels.png` (cluster indices with a palette; a TIFF beside or
-    instead, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most 2000 pixels a side)
-    and, if asked for, `<name>_confidence.png`, `<name>_confidence.tif` at full size where the
-    labels are a TIFF, and `<name>_probabilities.tif`; for all together `sheet.png` with up to 8
-    images, `areas.csv` and `legend.json` with the areas' totals. Files of these names are
-    replaced, each whole or not at all.
+    instead, with a style for QGIS, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most
+    2000 pixels a side) and, if asked for, `<name>_confidence.png`, `<name>_confidence.tif` at full
+    size where the labels are a TIFF, and `<name>_probabilities.tif`; for all together `sheet.png`
+    with up to 8 images, `areas.csv` and `legend.json` with the areas' totals. Files of these names
+    are replaced, each whole or not at all.
 
     Args:
         run: a trained run.
@@ -236,7 +237,12 @@ def _write(
             path = folder / f"{scene.name}_probabilities.tif"
             file = percent_file(path, size, place or {}, legend.bands())
             takers["probabilities"] = stack.enter_context(file)
-        write_labels(folder, scene.name, strips(), size, legend.file_colours(), place, names)
+        written = write_labels(
+            folder, scene.name, strips(), size, legend.file_colours(), place, names
+        )
+    for path in written:
+        if path.suffix == ".tif":
+            write_style(path.with_suffix(".qml"), legend)
     with replacing(folder / f"{scene.name}_overlay.jpg") as temporary:
         picture = overlay(labelling.rgb, labelling.labels.astype(np.int64), legend.colours)
         picture.save(temporary, quality=90)

@@ -220,7 +220,7 @@ def test_a_tiff_of_four_channels(tmp_path, monkeypatch):
     said: list[str] = []
     predict(run, tmp_path / "tile.tif", tmp_path / "out", say=said.append)
     names = ["areas.csv", "legend.json", "sheet.png"]
-    names += ["tile_labels.png", "tile_labels.tif", "tile_overlay.jpg"]
+    names += [f"tile_{part}" for part in ("labels.png", "labels.qml", "labels.tif", "overlay.jpg")]
     assert files(tmp_path / "out") == names
     expected = whole(run, pixels)
     np.testing.assert_array_equal(

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from iic_tf.export.label_files import write_labels
 from iic_tf.export.labelling import NO_DATA
 from iic_tf.export.legend import Legend
 from iic_tf.export.predict import predict
+from iic_tf.export.qgis_style import write_style
 from iic_tf.export.served_run import load_served
 from iic_tf.training.atomic import clear_left, scratch
 from iic_tf.training.pace import Pace
@@ -298,3 +300,28 @@ def test_the_bar_says_how_fast(mapped, monkeypatch, tmp_path):
     predict(Run.open(folder / "run"), folder / "in/b.tif", tmp_path / "out", say=str)
     assert notes
     assert all(note.endswith(" MP/s") for note in notes)
+
+
+def test_a_style_for_qgis_has_the_names_and_colours(mapped):
+    folder, _ = mapped
+    tree = ElementTree.parse(folder / "out/a_labels.qml")
+    assert tree.getroot().tag == "qgis"
+    renderer = tree.find("pipe/rasterrenderer")
+    assert (renderer.get("type"), renderer.get("band")) == ("paletted", "1")
+    entries = [dict(entry.items()) for entry in renderer.findall("colorPalette/paletteEntry")]
+    assert entries == [
+        {"value": "2", "label": "sea", "color": "#0000ff", "alpha": "255"},
+        {"value": "5", "label": 'land <&> "ice"', "color": "#00ff00", "alpha": "255"},
+    ]
+    with rasterio.open(folder / "out/a_labels.tif") as file:
+        table = file.colormap(1)
+    assert all("#" + bytes(table[int(e["value"])][:3]).hex() == e["color"] for e in entries)
+
+
+def test_a_style_is_xml_whatever_the_names_are(tmp_path):
+    names = ("bell\a", "half \ud800", "zwei\nZeilen")
+    write_style(
+        tmp_path / "a.qml", Legend(names, np.zeros((3, 3), np.uint8), np.arange(3, dtype=np.int32))
+    )
+    found = ElementTree.parse(tmp_path / "a.qml").iter("paletteEntry")
+    assert [entry.get("label") for entry in found] == ["bell ", "half  ", "zwei Zeilen"]
