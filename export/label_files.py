@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.windows import Window
 
-from iic_tf.data.gdal import create_tiff
 from iic_tf.data.georeference import place_of
+from iic_tf.export.cloud_optimised import TILE, cloud_optimised
 from iic_tf.export.labelling import NO_DATA
 from iic_tf.training.atomic import replacing
 
 LARGEST_PNG = 100_000_000
 """Pixels; a PNG is written from memory."""
-
-TILE = 256
 
 Strips = Iterator[NDArray[np.uint8]]
 """Labels uint8 `[rows, width]`, from top to bottom."""
@@ -31,7 +29,7 @@ def write_labels(
     strips: Strips,
     size: tuple[int, int],
     colours: NDArray[np.uint8],
-    source: Path | None = None,
+    place: Mapping[str, Any] | None = None,
     names: Mapping[int, str] | None = None,
 ) -> list[Path]:
     """Write `<name>_labels.png`, `<name>_labels.tif` or both; each whole or not at all.
@@ -40,8 +38,9 @@ def write_labels(
     TIFF names as its nodata value; but for maps of 256 clusters, where 255 is one of them.
 
     The PNG is left out above 100 megapixels, the TIFF below unless the image was one. Both hold
-    the indices, 8 bits each, and the colours as a palette. The TIFF is tiled and deflated, and
-    takes over the place on Earth of an image that was a TIFF.
+    the indices, 8 bits each, and the colours as a palette. The TIFF is a Cloud Optimized GeoTIFF,
+    whose overviews show the most frequent label, and takes over the place on Earth of an image
+    that was a TIFF.
 
     Args:
         folder: where to.
@@ -49,12 +48,12 @@ def write_labels(
         strips: the labels.
         size: height and width.
         colours: uint8 `[k, 3]`, k at most 256.
-        source: the image's file.
+        place: what `place_of` gives of an image that was a TIFF; None for others.
         names: of numbers that stand for classes; the TIFF says so in its band's metadata, as
             `CLASS_3=road`, which `gdalinfo` and QGIS show.
     """
     png, tiff = folder / f"{name}_labels.png", folder / f"{name}_labels.tif"
-    small = size[0] * size[1] <= LARGEST_PNG
+    small = fits_png(size)
     if small:
         whole = np.empty(size, np.uint8)
         top = 0
@@ -70,58 +69,42 @@ def write_labels(
                 image.info["transparency"] = NO_DATA
             image.save(temporary, bits=8)
         strips = iter([whole])
-    if small and (source is None or not is_tiff(source)):
+    if small and place is None:
         return [png]
-    place = place_of(source) if source is not None and is_tiff(source) else {}
-    with replacing(tiff) as temporary:
-        write_tiff(temporary, strips, size, colours, place, names)
+    _write_tiff(tiff, strips, size, colours, place or {}, names or {})
     return [png, tiff] if small else [tiff]
 
 
-def is_tiff(path: Path) -> bool:
-    """Whether a file calls itself a TIFF, or another format that has a place on Earth."""
-    return path.suffix.lower() in (".tif", ".tiff", ".jp2", ".j2k", ".vrt")
+def fits_png(size: tuple[int, int]) -> bool:
+    """Whether labels of so many rows and columns are written as a PNG."""
+    return size[0] * size[1] <= LARGEST_PNG
 
 
-def write_tiff(
+def place_for_labels(source: Path | None) -> dict[str, Any] | None:
+    """Where an image's labels lie; None of one that is no TIFF, nor another format with places."""
+    if source is None or source.suffix.lower() not in (".tif", ".tiff", ".jp2", ".j2k", ".vrt"):
+        return None
+    return place_of(source)
+
+
+def _write_tiff(
     path: Path,
     strips: Strips,
     size: tuple[int, int],
     colours: NDArray[np.uint8],
     place: Mapping[str, Any],
-    names: Mapping[int, str] | None = None,
+    names: Mapping[int, str],
 ) -> None:
-    """Write a tiled TIFF with a palette, holding a row of tiles in memory at a time.
-
-    Args:
-        path: the file.
-        strips: the labels.
-        size: height and width.
-        colours: uint8 `[k, 3]`, k at most 256.
-        place: what `place_of` gives.
-        names: as of `write_labels`.
-    """
-    height, width = size
-    with create_tiff(
-        path,
-        height,
-        width,
-        tiled=True,
-        blockxsize=TILE,
-        blockysize=TILE,
-        compress="deflate",
-        bigtiff="IF_SAFER",
-        nodata=NO_DATA if len(colours) <= NO_DATA else None,
-        **place,
-    ) as target:
+    nodata = NO_DATA if len(colours) <= NO_DATA else None
+    with cloud_optimised(path, *size, resampling="mode", nodata=nodata, **place) as target:
         table = {index: (*map(int, colour), 255) for index, colour in enumerate(colours)}
-        if len(colours) <= NO_DATA:
+        if nodata is not None:
             table[NO_DATA] = (0, 0, 0, 0)
         target.write_colormap(1, table)
-        target.update_tags(1, **{f"CLASS_{number}": name for number, name in (names or {}).items()})
+        target.update_tags(1, **{f"CLASS_{number}": name for number, name in names.items()})
         top = 0
         for strip in regular(strips, TILE):
-            target.write(strip, 1, window=Window(0, top, width, len(strip)))
+            target.write(strip, 1, window=Window(0, top, size[1], len(strip)))
             top += len(strip)
 
 

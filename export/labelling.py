@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from iic_tf.data.windows import Window, windows
 from iic_tf.errors import InputError
 from iic_tf.models.served import ServedSegmenter, holds_data
 from iic_tf.pictures import to_rgb
+from iic_tf.training.pace import Pace
 from iic_tf.training.progress import progress
 from iic_tf.training.whole_scene import CORE, scene_summing, shows_all
 
@@ -29,23 +31,32 @@ NO_DATA = 255
 STRIP_BYTES = 1 << 28
 """Rows of windows that take no more are read in one piece: no strip of a TIFF is decoded twice."""
 
+Taker = Callable[[Window, NDArray[np.uint8]], None]
+"""Gets each window of a scene, and values of its core, `[height, width, bands]`."""
+
 
 class Predictor:
     """Labels and confidence of a segmenter; labels go from 0 on, whatever numbers classes have.
 
     Args:
         served: the segmenter.
+        probabilities: whether `maps` is to tell all probabilities.
     """
 
-    def __init__(self, served: ServedSegmenter):
+    def __init__(self, served: ServedSegmenter, probabilities: bool = False):
         self.served = served
         self.clusters: int = served.model.classes
 
-        def segment(pixels: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        def segment(pixels: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
             one = served.probabilities(pixels, sums)[0]
             holds = holds_data(pixels)[0, ..., 0]
             labels = tf.where(holds, tf.argmax(one, -1, tf.int32), NO_DATA)
-            return tf.cast(labels, tf.uint8), tf.reduce_max(one, -1) * tf.cast(holds, one.dtype)
+            best = tf.reduce_max(one, -1) * tf.cast(holds, one.dtype)
+            found = (tf.cast(labels, tf.uint8), best)
+            if not probabilities:
+                return found
+            percent = tf.where(holds[..., None], tf.round(100 * one), NO_DATA)
+            return (*found, tf.cast(percent, tf.uint8))
 
         spec = tf.TensorSpec((1, None, None, served.model.channels), tf.float32)
         sums = tf.TensorSpec((1, served.scene_features), tf.float32)
@@ -63,11 +74,31 @@ class Predictor:
             pixels: raw values of a window.
             sums: of the scene that it is a window of, by the attribute `sums`; None: it is all.
         """
+        labels, confidence, _ = self.maps(pixels, sums)
+        return labels, confidence
+
+    def maps(
+        self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8] | None]:
+        """Labels and largest probability, as from a call, and the probabilities of all labels.
+
+        These are in percent, `[height, width, clusters]`, `NO_DATA` where a pixel has NaN; None
+        unless they were asked for when this was made.
+        """
         if sums is None:
             sums = np.zeros((1, self.served.scene_features), np.float32)
         seen = tf.constant(pixels[None].astype(np.float32))
-        labels, confidence = self._segment(seen, tf.constant(sums))
-        return np.asarray(labels), np.asarray(confidence)
+        labels, confidence, *more = self._segment(seen, tf.constant(sums))
+        return np.asarray(labels), np.asarray(confidence), np.asarray(more[0]) if more else None
+
+    def percent(
+        self, labels: NDArray[np.uint8], confidence: NDArray[np.float32]
+    ) -> NDArray[np.uint8]:
+        """The largest probability in percent, `NO_DATA` where there is none."""
+        percent = np.rint(100 * confidence).astype(np.uint8)
+        if self.clusters <= NO_DATA:
+            percent[labels == NO_DATA] = NO_DATA
+        return percent
 
     def windows(self, scene: Scene, factor: int = 1) -> Iterator[Window]:
         """Windows whose labels are those of the whole scene, given its sums.
@@ -137,10 +168,16 @@ class Labelling:
         """The image in three bands, uint8 `[h, w, 3]`."""
         return to_rgb(self._bands, stretch=True)
 
-    def strips(self) -> Iterator[NDArray[np.uint8]]:
+    def strips(
+        self, confidence: Taker | None = None, probabilities: Taker | None = None
+    ) -> Iterator[NDArray[np.uint8]]:
         """Labels of some rows at a time, uint8 `[rows, width]`, from top to bottom.
 
         They are `NO_DATA` where a pixel holds none.
+
+        Args:
+            confidence: gets the largest probability at full size, in percent, of each window.
+            probabilities: gets those of all labels, likewise; of a predictor that tells them.
 
         Raises:
             InputError: the image or the mask is damaged.
@@ -148,17 +185,28 @@ class Labelling:
         scene = self.scene
         steps = list(self.predictor.windows(scene, self.factor))
         sums = None if shows_all(steps[0], scene) else self.predictor.sums(scene)
+        pace = Pace(scene.height * scene.width)
         with progress(scene.name, len(steps)) as bar:
+            before = time.monotonic()
             for _, group in itertools.groupby(steps, key=lambda window: window.top):
                 row = list(group)
                 strip = np.empty((row[0].height, scene.width), np.uint8)
                 for window, (pixels, valid) in zip(row, _read(scene, row), strict=True):
-                    labels, confidence = self.predictor(with_nan(pixels, valid), sums)
+                    labels, best, every = self.predictor.maps(with_nan(pixels, valid), sums)
                     inner = window.inner
                     strip[:, window.left : window.left + window.width] = labels[inner]
                     valid = None if valid is None else valid[inner]
-                    self._render(window, pixels[inner], valid, labels[inner], confidence[inner])
+                    self._render(window, pixels[inner], valid, labels[inner], best[inner])
+                    if confidence is not None:
+                        percent = self.predictor.percent(labels[inner], best[inner])
+                        confidence(window, percent[..., None])
+                    if probabilities is not None and every is not None:
+                        probabilities(window, every[inner])
                     bar.advance()
+                    now = time.monotonic()
+                    pace.add(window.height * window.width, now - before)
+                    bar.note(pace.speed)
+                    before = now
                 counts = np.bincount(strip.ravel(), minlength=NO_DATA + 1)
                 self.counts += counts[: len(self.counts)]
                 self.empty += int(counts[len(self.counts) :].sum())

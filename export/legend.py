@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,14 +42,22 @@ class Legend:
             return None
         return np.array([self.classes.names.index(name) for name in self.names])
 
-    def write(self, path: Path) -> None:
-        """Write `{"0": {"name": ..., "colour": "#0072b2"}, ...}`, by the numbers in files."""
-        entries = zip(self.numbers, self.names, self.colours, strict=True)
+    def write(
+        self, path: Path, totals: Sequence[Mapping[str, int | float | None]] | None = None
+    ) -> None:
+        """Write `{"0": {"name": ..., "colour": "#0072b2"}, ...}`, by the numbers in files.
+
+        Args:
+            path: the file.
+            totals: more of each, such as how many pixels it has.
+        """
+        more = totals or [{}] * len(self.names)
+        entries = zip(self.numbers, self.names, self.colours, more, strict=True)
         write_json(
             path,
             {
-                str(number): {"name": name, "colour": "#" + bytes(colour).hex()}
-                for number, name, colour in sorted(entries, key=lambda entry: int(entry[0]))
+                str(number): {"name": name, "colour": "#" + bytes(colour).hex(), **total}
+                for number, name, colour, total in sorted(entries, key=lambda entry: int(entry[0]))
             },
         )
 
@@ -57,3 +66,12 @@ class Legend:
         table = np.zeros((int(self.numbers.max()) + 1, 3), np.uint8)
         table[self.numbers] = self.colours
         return table
+
+    def bands(self) -> dict[str, int]:
+        """Names as of bands of a file, in the order of the numbers in files, and their indices."""
+        return {f"{self.numbers[index]} {self.names[index]}": index for index in self.order}
+
+    @property
+    def order(self) -> list[int]:
+        """The indices, by the numbers in files."""
+        return [int(index) for index in np.argsort(self.numbers, kind="stable")]

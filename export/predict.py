@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from iic_tf.data.file_scene import FileScene
 from iic_tf.data.fingerprint import said
@@ -15,9 +17,12 @@ from iic_tf.data.folder import load_folder
 from iic_tf.data.registry import absolute, check_options, source_from_dict
 from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
-from iic_tf.export.label_files import write_labels
-from iic_tf.export.labelling import Labelling, Predictor
+from iic_tf.export.areas import TABLE, AreaSum, AreaTable
+from iic_tf.export.label_files import fits_png, place_for_labels, write_labels
+from iic_tf.export.labelling import Labelling, Predictor, Taker
 from iic_tf.export.legend import Legend
+from iic_tf.export.percent_files import percent_file
+from iic_tf.export.qgis_style import write_style
 from iic_tf.export.results_folder import make_folder
 from iic_tf.export.served_run import answer_served_as, trained_bands
 from iic_tf.export.shares import largest_shares
@@ -26,10 +31,14 @@ from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import confidence_image, overlay
 from iic_tf.training.atomic import replacing
 from iic_tf.training.dim_images import misfit_note
+from iic_tf.training.pace import Pace
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 
-_PARTS = ("labels.png", "labels.tif", "overlay.jpg", "confidence.png")
+_PARTS = (
+    *("labels.png", "labels.tif", "labels.qml", "overlay.jpg"),
+    *("confidence.png", "confidence.tif", "probabilities.tif"),
+)
 
 
 def predict(
@@ -37,6 +46,7 @@ def predict(
     images: str | Path,
     out: str | Path,
     confidence: bool = False,
+    probabilities: bool = False,
     head: str | None = None,
     classes: int | None = None,
     masks: str | Path | None = None,
@@ -48,9 +58,11 @@ def predict(
     """Segment images with the best model of a run.
 
     In `out`: for each image `<name>_labels.png` (cluster indices with a palette; a TIFF beside or
-    instead, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most 2000 pixels a side)
-    and, if asked for, `<name>_confidence.png`; for all together `sheet.png` with up to 8 images
-    and `legend.json`. Files of these names are replaced, each whole or not at all.
+    instead, with a style for QGIS, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most
+    2000 pixels a side) and, if asked for, `<name>_confidence.png`, `<name>_confidence.tif` at full
+    size where the labels are a TIFF, and `<name>_probabilities.tif`; for all together `sheet.png`
+    with up to 8 images, `areas.csv` and `legend.json` with the areas' totals. Files of these names
+    are replaced, each whole or not at all.
 
     Args:
         run: a trained run.
@@ -58,6 +70,7 @@ def predict(
             own data set, such as `scenes`, for what it was trained on.
         out: a folder.
         confidence: also write maps of the largest probability.
+        probabilities: also write those of all labels, a band for each.
         head: what to label with, see `iic_tf.training.answer.answer_of`: named classes
             where there are any, else the main head's clusters, which keep their numbers.
         classes: or groups of clusters, likewise.
@@ -74,32 +87,42 @@ def predict(
     answer = answer_served_as(run, ServedSegmenter, head, classes)
     served = answer.served
     scenes = _load(run, served, images, masks, class_file, image_glob, mask_glob, say)
-    written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS} | {"sheet.png"}
+    written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS}
+    written |= {"sheet.png", TABLE}
     folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
-    predictor = Predictor(served)
+    predictor = Predictor(served, probabilities)
     shown = choose(scenes.scenes)
     legend = Legend.of(answer, scenes.classes)
     # First of all: by it the folder is known as one of predictions, should this be killed.
     known = (folder / "legend.json").exists()
     legend.write(folder / "legend.json")
+    areas = AreaTable(legend)
+    pace = Pace(sum(scene.height * scene.width for scene in scenes.scenes))
     rows = {}
     broken: list[str] = []
     for number, scene in enumerate(track(scenes.scenes, "images"), 1):
         started = time.monotonic()
         try:
             labelling = Labelling(predictor, scenes, scene, with_mask=scene in shown)
-            _write(folder, labelling, legend, confidence)
+            square_metres = _write(folder, labelling, legend, confidence, probabilities)
         except InputError as error:
             # The others are still worth having.
             broken.append(str(error))
+            pace.skip(scene.height * scene.width)
             say(f"{number}/{len(scenes.scenes)}  {scene.name}: left out. {error}")
             continue
+        areas.add(scene.name, labelling.counts, square_metres)
         if scene in shown:
             rows[scene.name] = make_row(labelling)
+        seconds = time.monotonic() - started
+        pace.add(scene.height * scene.width, seconds)
         say(
             f"{number}/{len(scenes.scenes)}  {scene.name}  {scene.height}×{scene.width}  "
-            f"{_shares(labelling, legend)}  {time.monotonic() - started:.1f} s"
+            f"{_shares(labelling, legend)}  {seconds:.1f} s, {pace}"
         )
+    if len(broken) < len(scenes.scenes):
+        areas.write(folder / TABLE)
+        legend.write(folder / "legend.json", areas.totals())
     if rows:
         write_sheet(folder / "sheet.png", list(rows.values()), legend)
         say(f"written to {folder}; begin with {folder / 'sheet.png'}")
@@ -185,16 +208,41 @@ def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
                 yield scene.mask.path
 
 
-def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool) -> None:
+def _write(
+    folder: Path, labelling: Labelling, legend: Legend, confidence: bool, probabilities: bool
+) -> NDArray[np.float64] | None:
+    """Write all of a scene; square metres of each label, where they are known."""
     scene = labelling.scene
-    source = scene.image.path if isinstance(scene, FileScene) else None
+    place = place_for_labels(scene.image.path if isinstance(scene, FileScene) else None)
+    areas = AreaSum(place or {}, len(legend.names))
     size = (scene.height, scene.width)
     # Numbers of classes in files; whatever is more stands for no data and stays.
     numbers = np.arange(256, dtype=np.uint8)
     numbers[: len(legend.numbers)] = legend.numbers
-    strips = (numbers[strip] for strip in labelling.strips())
+
+    takers: dict[str, Taker] = {}
+
+    def strips() -> Iterator[NDArray[np.uint8]]:
+        for strip in labelling.strips(**takers):
+            areas.add(strip)
+            yield numbers[strip]
+
     names = dict(zip(legend.numbers.tolist(), legend.names, strict=True))
-    write_labels(folder, scene.name, strips, size, legend.file_colours(), source, names)
+    with contextlib.ExitStack() as stack:
+        if confidence and (place is not None or not fits_png(size)):
+            path = folder / f"{scene.name}_confidence.tif"
+            file = percent_file(path, size, place or {}, {"largest probability": 0})
+            takers["confidence"] = stack.enter_context(file)
+        if probabilities:
+            path = folder / f"{scene.name}_probabilities.tif"
+            file = percent_file(path, size, place or {}, legend.bands())
+            takers["probabilities"] = stack.enter_context(file)
+        written = write_labels(
+            folder, scene.name, strips(), size, legend.file_colours(), place, names
+        )
+    for path in written:
+        if path.suffix == ".tif":
+            write_style(path.with_suffix(".qml"), legend)
     with replacing(folder / f"{scene.name}_overlay.jpg") as temporary:
         picture = overlay(labelling.rgb, labelling.labels.astype(np.int64), legend.colours)
         picture.save(temporary, quality=90)
@@ -202,3 +250,4 @@ def _write(folder: Path, labelling: Labelling, legend: Legend, confidence: bool)
         with replacing(folder / f"{scene.name}_confidence.png") as temporary:
             clusters = labelling.predictor.clusters
             confidence_image(labelling.confidence, clusters).save(temporary)
+    return areas.square_metres

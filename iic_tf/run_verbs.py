@@ -121,6 +121,7 @@ def predict_options() -> list[Option]:
         *(RUN, images),
         Option("out", str, "folder for the results", "DIR", required=True),
         Option("confidence", bool, "also write maps of the largest probability (segmentation)"),
+        Option("probabilities", bool, "also write a TIFF of all probabilities (segmentation)"),
         *_answer_options(),
         *(replace(o, help=_of_predictions(o.help)) for o in _data_options(*MASK_OPTIONS)),
     ]

@@ -11,7 +11,7 @@ from rasterio.rpc import RPC
 
 from iic_tf.data.gdal import create_tiff
 from iic_tf.data.georeference import place_of
-from iic_tf.export.label_files import write_labels
+from iic_tf.export.label_files import place_for_labels, write_labels
 
 SIZE = (40, 50)
 POINTS = [GroundControlPoint(y, x, 10.0 + x / 9, 50.0 - y / 9, 7.0) for x, y in ((0, 0), (50, 1))]
@@ -20,7 +20,7 @@ POINTS += [GroundControlPoint(30, 9, 11, 47, 0)]
 
 def labels_of(folder, source):
     strips = iter([np.zeros(SIZE, np.uint8)])
-    written = write_labels(folder, "a", strips, SIZE, pixels(3, 3), source)
+    written = write_labels(folder, "a", strips, SIZE, pixels(3, 3), place_for_labels(source))
     return written[-1]
 
 

@@ -138,7 +138,7 @@ def test_edited_names_and_numbers_count(run: Run, tmp_path: Path) -> None:
         == 0
     )
     legend = json.loads((tmp_path / "found/legend.json").read_text())
-    assert legend == {
+    assert {n: {k: one[k] for k in ("name", "colour")} for n, one in legend.items()} == {
         "2": {"name": "day", "colour": "#fffffe"},
         "7": {"name": "night", "colour": "#000001"},
     }

@@ -13,7 +13,7 @@ from iic_tf.data.gdal import create_tiff
 from iic_tf.data.georeference import place_of
 from iic_tf.data.raster import Raster
 from iic_tf.export import label_files
-from iic_tf.export.label_files import write_labels
+from iic_tf.export.label_files import place_for_labels, write_labels
 
 COLOURS = pixels(6, 3, seed=1)
 LABELS = pixels(270, 300) % 6
@@ -23,7 +23,8 @@ SIZE = LABELS.shape
 def write(folder, source=None, rows=100):
     strips = (LABELS[top : top + rows] for top in range(0, len(LABELS), rows))
     folder.mkdir(exist_ok=True)
-    return [path.name for path in write_labels(folder, "a", strips, SIZE, COLOURS, source)]
+    place = place_for_labels(source)
+    return [path.name for path in write_labels(folder, "a", strips, SIZE, COLOURS, place)]
 
 
 def test_an_image_without_a_place_has_labels_without_one(tmp_path):
@@ -36,7 +37,7 @@ def test_an_image_without_a_place_has_labels_without_one(tmp_path):
     # Read by another than its writer.
     with tifffile.TiffFile(path) as file:
         page = file.pages[0]
-        assert (page.is_tiled, page.tile) == (True, (256, 256))
+        assert (page.is_tiled, page.tile) == (True, (512, 512))
         assert (page.compression.name, page.photometric.name) == ("ADOBE_DEFLATE", "PALETTE")
         np.testing.assert_array_equal(page.asarray(), LABELS)
         np.testing.assert_array_equal(page.colormap[:, :6].T, COLOURS.astype(np.uint16) * 257)

@@ -50,6 +50,20 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
+def scratch(path: Path) -> Iterator[Path]:
+    """Give a hidden folder beside `path` for what is needed on the way there.
+
+    In the end it is deleted with all that is in it; `clear_left` does so after a kill.
+    """
+    room = _hidden(path.with_suffix(""))
+    room.mkdir()
+    try:
+        yield room
+    finally:
+        _delete(room)
+
+
+@contextlib.contextmanager
 def folders_for(path: Path) -> Iterator[None]:
     """Make the folders above, and take those away again if the body raises."""
     made = [f for f in path.parents if not f.exists()]

@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import rasterio
+import rasterio.shutil
+from rasterio._err import CPLE_BaseError
+from rasterio.errors import RasterioIOError
 from rasterio.io import DatasetReader, DatasetWriter
 from rasterio.session import DummySession
 
@@ -92,13 +95,14 @@ def open_place(path: Path, driver: str = "GTiff", prefix: str = "") -> Iterator[
 
 @contextmanager
 def create_tiff(path: Path, height: int, width: int, **options: Any) -> Iterator[Any]:
-    """A rasterio data set to write, a TIFF of one uint8 band, which is read back once it is closed.
+    """A rasterio data set to write, a TIFF of uint8, which is read back once it is closed.
 
     Args:
         path: the file.
         height: rows.
         width: columns.
-        options: the driver's own, and rasterio's `crs` and `transform`.
+        options: `count` of bands, one unless given; the driver's own, and rasterio's `crs` and
+            `transform`.
 
     Raises:
         rasterio.errors.RasterioIOError: it cannot be written.
@@ -111,13 +115,47 @@ def create_tiff(path: Path, height: int, width: int, **options: Any) -> Iterator
             driver="GTiff",
             height=height,
             width=width,
-            count=1,
             dtype="uint8",
-            **options,
+            **{"count": 1, **options},
         ) as target,
     ):
         yield target
-    # On closing GDAL writes the rest, and is silent where the disk is full.
+    _read_back(path)
+
+
+def copy_cloud_optimised(source: Path, target: Path, resampling: str) -> None:
+    """Write a tiled TIFF anew as a Cloud Optimized GeoTIFF, which is then read back.
+
+    By GDAL's driver of that name: tiles of 512 × 512, deflated, with overviews down to one tile.
+    Place, nodata value, colours and metadata go along. GDAL makes the overviews in a file beside
+    the target, and deletes it. Memory is that of GDAL's cache.
+
+    Args:
+        source: the TIFF.
+        target: where to.
+        resampling: of the overviews, GDAL's "mode" or "average".
+
+    Raises:
+        rasterio.errors.RasterioIOError: it cannot be read or written.
+    """
+    with rasterio.Env(_SESSION, **_STRICT):
+        try:
+            rasterio.shutil.copy(
+                os.path.abspath(source),
+                os.path.abspath(target),
+                driver="COG",
+                blocksize=512,
+                compress="deflate",
+                overview_resampling=resampling,
+                bigtiff="IF_SAFER",
+            )
+        except CPLE_BaseError as error:
+            raise RasterioIOError(str(error)) from error
+    _read_back(target)
+
+
+def _read_back(path: Path) -> None:
+    """On closing GDAL writes the rest, and is silent where the disk is full."""
     with open_pixels(path, "GTiff") as written:
         for _, window in written.block_windows(1):
             written.read(window=window)

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 _RUN_FILES = frozenset({"best.keras", "metrics.csv", "checkpoints"})
+_PICTURES = ("_overlay.jpg", "_confidence.png", "_confidence.tif", "_probabilities.tif")
 _TABLE_HEAD = "file,label,confidence,"
 
 
@@ -43,7 +44,7 @@ def own_files(folder: Path, names: Collection[str]) -> set[str]:
         return set()
     there = set(names)
     stems = {name.rpartition(".")[0] for name in names}
-    own = {n for n in there if n == "sheet.png" or n.endswith(("_overlay.jpg", "_confidence.png"))}
+    own = {n for n in there if n == "sheet.png" or n.endswith(_PICTURES)}
     for name in there:
         stem, found, _ = name.rpartition("_labels.")
         if found and (f"{stem}_overlay.jpg" in there or stem not in stems):
