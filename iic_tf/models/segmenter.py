@@ -83,9 +83,8 @@ class Segmenter(SelfSupervised):
     @property
     def mirror(self) -> int:
         """How many pixels of an image are mirrored at its border, for the network to see there."""
-        if not getattr(self.trunk, "mirrors", True):
-            return 0
-        radius = self.window_radius + (self.inputs != BANDS)
+        # A network that was made for its own pads needs to see little beyond the border.
+        radius = getattr(self.trunk, "border", self.window_radius + (self.inputs != BANDS))
         return -(-radius // self.window_align) * self.window_align
 
     def maps_of_images(self, x: Any, head: str = MAIN) -> list[Any]:

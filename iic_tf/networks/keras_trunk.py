@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import keras
 import numpy as np
@@ -78,9 +78,6 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         >>> trunk.stride
         2
     """
-
-    mirrors: ClassVar[bool] = False
-    """Whether images are mirrored around it by more than it pads: it was made for its own pads."""
 
     def __init__(
         self,
@@ -230,6 +227,15 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         every = self.network._flatten_layers()
         normalises = any(isinstance(one, keras.layers.BatchNormalization) for one in every)
         return normalises and not self.frozen and self.statistics == BATCH
+
+    @property
+    def border(self) -> int:
+        """How many pixels of images are mirrored around it, beyond its own pads.
+
+        Pretrained networks know the pads of their convolutions, but cells in an image's very
+        corner see little else. A network that sees all of its window gets no more than that.
+        """
+        return 0 if self.window else 2 * self.deepest
 
     @property
     def still(self) -> frozenset[int]:
