@@ -172,7 +172,7 @@ def test_names_and_dimensions_and_wrong_channels(tmp_path) -> None:
     with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with expected shape"):
         savedmodel.runner(folder)(grey)
     # A convolution made for one channel would take three for groups.
-    one = make_clustering_run(tmp_path / "one", channels=1, network="A")
+    one = make_clustering_run(tmp_path / "one", channels=1)
     folder = export(one, "savedmodel", say=lambda _: None)
     with pytest.raises(tf.errors.InvalidArgumentError, match="not compatible with expected shape"):
         savedmodel.runner(folder)(noise(2, 24, 24, 3).astype(np.float32))

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import gc
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -432,16 +430,3 @@ def test_a_resumed_run_ends_as_if_it_had_not_stopped(
     assert losses(run) == losses(whole)
     for ours, theirs in zip(weights(run), weights(whole), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-
-
-def test_two_replicas_equal_one(place: Path, whole: Path) -> None:
-    run = place / "replicas"
-    # A CPU can be split before TensorFlow starts alone.
-    command = [sys.executable, "-m", "iic_tf.cli", *command_of(place, run), "--devices", "2"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert "2 replicas" in done.stdout
-    assert "features kept" in done.stdout
-    for ours, theirs in zip(losses(run), losses(whole), strict=True):
-        for name in ("training_loss", "main_loss", "overclustering_loss"):
-            assert float(ours[name]) == pytest.approx(float(theirs[name]), abs=1e-4)
