@@ -110,6 +110,7 @@ def test_exports_compute_the_same(
     if kind == "onnx":
         again = ["export", str(run), "--format", kind, "--out", str(path)]
         path.unlink()
+        path.with_name("model.json").unlink()
         assert main(again) == 2
         assert "model.window" in capsys.readouterr().err
 

@@ -11,8 +11,9 @@ from iic_tf.errors import InputError, expected
 from iic_tf.models.adam import Adam
 from iic_tf.networks.applications import NONE
 from iic_tf.networks.hub_trunk import preset_config
-from iic_tf.networks.keras_trunk import LEARNED, KerasTrunk
+from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.named_trunks import FILE, HUB, is_named, trunk_named
+from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.model_file import check_model_file, network_estimate
 from iic_tf.training.values import Flag, Real, Text, Values, Whole, Wholes

@@ -13,13 +13,14 @@ from keras import ops
 from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
+from iic_tf.networks.covering import mirrored_to, moved_back, steps_covering
 from iic_tf.networks.hub_classes import with_classes_of
 from iic_tf.networks.levels import Level, input_side, maps_of, measured
 from iic_tf.networks.overlapping_windows import in_overlapping_windows
 from iic_tf.networks.resize import enlarge
+from iic_tf.networks.shown_bands import LEARNED, checked_bands, first_bands, of_channels
 
 KEPT, BATCH = "kept", "batch"
-LEARNED = "learned"
 FINEST = 8
 """A trunk of one level of a larger stride whose cells are moved has maps of a quarter of it."""
 
@@ -109,9 +110,9 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         self.network = network
         channels = int(network.input_shape[-1])
         self.low, self.high = (
-            _of_channels(v, channels, n) for v, n in ((low, "low"), (high, "high"))
+            of_channels(v, channels, n) for v, n in ((low, "low"), (high, "high"))
         )
-        self.bands = _checked_bands(bands, channels)
+        self.bands = checked_bands(bands, channels)
         self.frozen, self.statistics = frozen, statistics
         self.vector = vector or len(_output_shapes(network)[0]) == 2
         self.levels: list[Level] = []
@@ -130,7 +131,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
                 channels,
                 1,
                 use_bias=False,
-                kernel_initializer=_first_bands,
+                kernel_initializer=first_bands,
                 name="bands",
                 dtype=self.dtype_policy,
             )
@@ -341,7 +342,9 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         else:
             height, width = ops.shape(x)[1], ops.shape(x)[2]
             found = self._side_by_side(self._padded(x), training)
-            found = found[:, : _up(height, self.stride), : _up(width, self.stride)]
+            found = found[
+                :, : steps_covering(height, self.stride), : steps_covering(width, self.stride)
+            ]
         if self.standardised:
             found = (ops.cast(found, "float32") - self.mean) / self.deviation
         found = ops.cast(found, self.compute_dtype)
@@ -362,12 +365,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         step = math.lcm(self.deepest, self.stride)
         for axis in (1, 2):
             own = x.shape[axis] if x.shape[axis] is not None else tf.shape(x)[axis]
-            whole = _up(own, step) * step
-            if isinstance(own, int) and own == whole:
-                continue
-            period = tf.maximum(2 * (own - 1), 1)
-            place = tf.range(whole) % period
-            x = tf.gather(x, tf.minimum(place, period - place), axis=axis)
+            x = mirrored_to(x, steps_covering(own, step) * step, axis)
         return x
 
     def _side_by_side(self, x: Any, training: bool) -> Any:
@@ -383,7 +381,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         found = []
         for level, number in zip(self.levels, self._order, strict=True):
             large = enlarge(maps[number], level.stride // self.finest, height, width)
-            found.append(_moved_back(large, round(level.shift / self.finest), height, width))
+            found.append(moved_back(large, round(level.shift / self.finest), height, width))
         large = ops.concatenate(found, -1)
         factor = self.stride // self.finest
         return ops.average_pool(large, factor, padding="same") if factor > 1 else large
@@ -415,46 +413,5 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         }
 
 
-def _up(size: Any, step: int) -> Any:
-    """How many steps cover a size; not −(−a // b): tf2onnx divides negative ones towards zero."""
-    return (size + step - 1) // step
-
-
 def _output_shapes(network: Any) -> list[tuple[int | None, ...]]:
     return [tuple(one.shape) for one in maps_of(network.outputs)]
-
-
-def _of_channels(value: Any, channels: int, name: str) -> tuple[float, ...]:
-    several = isinstance(value, (list, tuple)) and all(isinstance(v, (int, float)) for v in value)
-    values = tuple(float(v) for v in value) if several else None
-    if values is None and isinstance(value, (int, float)):
-        values = (float(value),) * channels
-    if values is None or len(values) != channels or not np.isfinite(values).all():
-        raise expected(f"a number, or {channels} of them", value, name)
-    return values
-
-
-def _checked_bands(bands: Any, channels: int) -> Any:
-    if bands is None or bands == LEARNED:
-        return bands
-    known = isinstance(bands, (list, tuple)) and len(bands) == channels
-    if not known or any(isinstance(b, bool) or not isinstance(b, int) or b < 0 for b in bands):
-        raise expected(f"{LEARNED}, or {channels} numbers of bands from 0", bands, "bands")
-    return tuple(bands)
-
-
-def _first_bands(shape: Sequence[int], dtype: Any = None) -> Any:
-    """Of a 1×1 convolution that hands its first channels on, and repeats what there are."""
-    _, _, came, wanted = shape
-    return ops.cast(ops.one_hot(ops.arange(wanted) % came, came, axis=0), dtype)[None, None]
-
-
-def _moved_back(maps: Any, cells: int, height: Any, width: Any) -> Any:
-    """Maps whose cells lie so many cells too far behind, put where they belong."""
-    if cells == 0:
-        return maps
-    for axis, size in ((1, height), (2, width)):
-        # What has moved in from beyond the border is the border's.
-        place = tf.clip_by_value(tf.range(size) - cells, 0, size - 1)
-        maps = tf.gather(maps, place, axis=axis)
-    return maps

@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from iic_tf.errors import expected
+from iic_tf.networks.covering import mirrored_to, steps_covering
 
 
 def in_overlapping_windows(network: Callable[[Any], Any], x: Any, window: int, stride: int) -> Any:
@@ -35,9 +36,9 @@ def in_overlapping_windows(network: Callable[[Any], Any], x: Any, window: int, s
     half, cells = window // 2, window // (2 * stride)
     sides = [x.shape[i] if x.shape[i] is not None else tf.shape(x)[i] for i in (1, 2)]
     # Half windows that cover the image: two at least.
-    rows, columns = (_at_least_two(_up(side, half)) for side in sides)
+    rows, columns = (_at_least_two(steps_covering(side, half)) for side in sides)
     channels = x.shape[-1]
-    wide = _mirrored_to(_mirrored_to(x, rows * half, 1), columns * half, 2)
+    wide = mirrored_to(mirrored_to(x, rows * half, 1), columns * half, 2)
     blocks = tf.reshape(wide, (-1, rows, half, columns, half, channels))
     blocks = tf.concat([blocks[:, :-1], blocks[:, 1:]], axis=2)
     blocks = tf.concat([blocks[:, :, :, :-1], blocks[:, :, :, 1:]], axis=4)
@@ -51,26 +52,11 @@ def in_overlapping_windows(network: Callable[[Any], Any], x: Any, window: int, s
     found = tf.transpose(found, (0, 2, 3, 1, 4))
     found = _blended(found, cells, axis=1)
     found = tf.transpose(found, (0, 2, 1, 3))
-    return found[:, : _up(sides[0], stride), : _up(sides[1], stride)]
-
-
-def _up(size: Any, step: int) -> Any:
-    """How many steps cover a size; not −(−a // b): tf2onnx divides negative ones towards zero."""
-    return (size + step - 1) // step
+    return found[:, : steps_covering(sides[0], stride), : steps_covering(sides[1], stride)]
 
 
 def _at_least_two(count: Any) -> Any:
     return max(count, 2) if isinstance(count, int) else tf.maximum(count, 2)
-
-
-def _mirrored_to(x: Any, size: Any, axis: int) -> Any:
-    """An image as long as that along an axis, mirrored beyond its end, again and again if short."""
-    own = x.shape[axis] if x.shape[axis] is not None else tf.shape(x)[axis]
-    if isinstance(own, int) and isinstance(size, int) and own == size:
-        return x
-    period = tf.maximum(2 * (own - 1), 1)
-    place = tf.range(size) % period
-    return tf.gather(x, tf.minimum(place, period - place), axis=axis)
 
 
 def _blended(found: Any, cells: int, axis: int) -> Any:
