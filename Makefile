@@ -8,7 +8,7 @@ WHEEL_TESTS := test_wheel.py test_recipes.py test_cli.py test_folder.py
 .PHONY: help setup demo test check types wheel-test lock table speed clean
 
 help:
-	@echo "make demo        train, score, segment and export on made-up aerial scenes (6 minutes)"
+	@echo "make demo        train, score, segment and export on made-up aerial scenes (3 minutes)"
 	@echo "make test        the test suite"
 	@echo "make check       ruff and mypy"
 	@echo "make wheel-test  build the wheel and run its tests outside the checkout"
