@@ -33,7 +33,7 @@ NAIP = [
     *("--class-file", "naip-2.yaml", "--classes", "2"),
 ]
 TUNED = ("labelmefacade", "dubai-3", "s2_india_rgbir")
-"""Sets that recipes were chosen on; the others are for reporting alone, but for CamVid, see below."""
+"""Sets that recipes were chosen on; the others are for reporting, but for CamVid: see `_write`."""
 
 ROWS: dict[str, tuple[list[str], str, list[str]]] = {
     "labelmefacade": ([*FACADE, "--use-masks"], "folder", []),

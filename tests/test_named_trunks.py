@@ -133,6 +133,15 @@ def test_weights_none_are_trained_with_the_batchs_statistics(cache):
     assert [level.stride for level in trunk.levels] == [4, 8]
 
 
+def test_cells_may_be_finer(cache):
+    recipe = load_recipe("folder").replaced(trunk="keras:Tiny", trunk_weights="none")
+    strides = [
+        recipe.replaced(trunk_stride=stride).trunk_arguments(3)["trunk"].stride
+        for stride in (0, 4, 16)
+    ]
+    assert strides == [8, 4, 16]
+
+
 def test_bands_of_images_that_have_others_are_chosen_by_the_user(cache):
     recipe = load_recipe("folder").replaced(trunk="keras:Tiny", trunk_weights="none")
     with pytest.raises(InputError) as error:

@@ -46,6 +46,9 @@ class TrunkChoice(Values):
     trunk_strides: Wholes = Field(
         (), description="which of its feature maps, by stride; empty: 4, 8, 16"
     )
+    trunk_stride: Whole = Field(
+        0, ge=0, description="pixels to a cell of what it makes; 0: 8 of several maps. 4 is finer"
+    )
     trunk_bands: Text = Field(
         "",
         description="which bands a trunk of another number of channels sees: their numbers from 0 "
@@ -125,6 +128,7 @@ class TrunkChoice(Values):
             frozen=not self.fine_tune_trunk,
             window=window or None,
             vector=vector,
+            stride=self.trunk_stride or None,
         )
         if isinstance(trunk, KerasTrunk):
             _check_bands_of(trunk, channels)

@@ -30,6 +30,7 @@ def trunk_named(
     frozen: bool = True,
     window: int | None = None,
     vector: bool = False,
+    stride: int | None = None,
 ) -> str | KerasTrunk:
     """A trunk for `trunk=` of any model.
 
@@ -45,6 +46,7 @@ def trunk_named(
         frozen: whether its weights stay; those that begin from nothing are always trained.
         window: see `KerasTrunk`.
         vector: whether one vector of an image is wanted.
+        stride: pixels to a cell of what it makes, see `KerasTrunk`.
 
     Raises:
         InputError: an unknown name, weights that cannot be had, a stride that the network lacks.
@@ -55,6 +57,7 @@ def trunk_named(
     if is_named(name):
         return name.lower()
     options: dict[str, Any] = {"window": window, "vector": vector, "frozen": frozen}
+    options["stride"] = stride
     if name.startswith(KERAS):
         network, shown = application(name.removeprefix(KERAS), weights)
     elif name.startswith(HUB):
@@ -65,7 +68,7 @@ def trunk_named(
             raise expected(f"trunk weights of {KERAS} and {HUB} trunks alone", weights)
         network, shown = trunk_from_file(Path(name)), {}
         if isinstance(network, KerasTrunk):
-            return _again(network, frozen, bands, window, vector)
+            return _again(network, frozen, bands, window, vector, stride)
     else:
         raise expected(
             f"a trunk: one of {', '.join([*MAPS, *VECTORS])}, {KERAS}NAME, {HUB}PRESET or a "
@@ -82,10 +85,16 @@ def trunk_named(
 
 
 def _again(
-    trunk: KerasTrunk, frozen: bool, bands: Any, window: int | None, vector: bool
+    trunk: KerasTrunk,
+    frozen: bool,
+    bands: Any,
+    window: int | None,
+    vector: bool,
+    stride: int | None,
 ) -> KerasTrunk:
     config = trunk.get_config()
     config |= {"network": trunk.network, "frozen": frozen, "vector": vector, "name": "trunk"}
     config |= {"bands": bands} if bands is not None else {}
     config |= {"window": window} if window is not None else {}
+    config |= {"stride": stride} if stride is not None else {}
     return KerasTrunk(**config)
