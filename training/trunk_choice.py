@@ -107,7 +107,7 @@ class TrunkChoice(Values):
     def trunk_arguments(
         self, channels: int, window: int = 0, vector: bool = False
     ) -> dict[str, Any]:
-        """Of a model's constructor.
+        """The `trunk` of a model's constructor, if it is not the method's own.
 
         Args:
             channels: bands of the images.
@@ -132,7 +132,7 @@ class TrunkChoice(Values):
         )
         if isinstance(trunk, KerasTrunk):
             _check_bands_of(trunk, channels)
-        return {"trunk": trunk, "trunk_from": self.trunk_from}
+        return {"trunk": trunk}
 
     def _check_size(self) -> None:
         """Refuse what a stranger's file says of absurd sizes, before anything is built."""

@@ -103,7 +103,6 @@ class DeepClusterSegmentation(_DeepCluster, SegmentationRecipe):
 
     def build(self, channels: int) -> DeepClusterSegmenter:
         trunk = self.trunk_arguments(channels, self.crop)
-        trunk.pop("trunk_from", None)
         return DeepClusterSegmenter(**self._common(channels), **trunk)
 
     def describe_model(self) -> str:
@@ -119,7 +118,6 @@ class DeepClusterClustering(_DeepCluster, ClusteringRecipe):
 
     def build(self, channels: int) -> DeepClusterClusterer:
         trunk = self.trunk_arguments(channels, vector=True)
-        trunk.pop("trunk_from", None)
         return DeepClusterClusterer(
             size=self.x.size, network=self.network, **self._common(channels), **trunk
         )

@@ -169,6 +169,7 @@ class IICSegmentation(_IIC, SegmentationRecipe):
             cells=self.cells,
             dropout=self.dropout,
             dtype=self.precision,
+            trunk_from=self.trunk_from,
             **self.trunk_arguments(channels, self.crop),
         )
         # Here, where the stride is known, and no folder made.
@@ -247,6 +248,7 @@ class IICClustering(_IIC, ClusteringRecipe):
             overclustering_lamb=self.overclustering_lamb,
             turns=self.taken_turns,
             dtype=self.precision,
+            trunk_from=self.trunk_from,
             **self.trunk_arguments(channels, vector=True),
         )
 

@@ -88,6 +88,7 @@ class InfoSegSegmentation(SegmentationRecipe):
             lamb=self.lamb,
             collapsed=self.collapsed,
             dtype=self.precision,
+            trunk_from=self.trunk_from,
             **self.trunk_arguments(channels, self.crop),
         )
         if self.paired:

@@ -132,7 +132,6 @@ class KMeansSegmentation(_KMeans, SegmentationRecipe):
 
     def build(self, channels: int) -> KMeansSegmenter:
         trunk = self.trunk_arguments(channels, self.crop)
-        trunk.pop("trunk_from", None)
         return KMeansSegmenter(crops=self.crops, **self._common(channels), **trunk)
 
     def describe_model(self) -> str:
@@ -147,7 +146,6 @@ class KMeansClustering(_KMeans, ClusteringRecipe):
 
     def build(self, channels: int) -> KMeansClusterer:
         trunk = self.trunk_arguments(channels, vector=True)
-        trunk.pop("trunk_from", None)
         return KMeansClusterer(
             size=self.x.size, network=self.network, **self._common(channels), **trunk
         )
