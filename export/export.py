@@ -17,6 +17,7 @@ from iic_tf.export.onnx_file import export_onnx, window_path
 from iic_tf.export.savedmodel import EXTRA, WINDOW, export_savedmodel
 from iic_tf.export.servable import INPUT, LABELS, PLAIN, PROBABILITIES, Servable
 from iic_tf.export.served_run import trained_bands
+from iic_tf.export.serving import CONFIG, export_serving
 from iic_tf.training.answer import CLASSES, Answer, answer_of
 from iic_tf.training.atomic import clear_left
 from iic_tf.training.progress import progress
@@ -58,6 +59,13 @@ FORMATS = {
         "look at it: saved_model_cli show --all --dir {}",
     ),
     "onnx": Format("model.onnx", export_onnx, card_path, windows=window_path),
+    "serving": Format(
+        "serving",
+        export_serving,
+        lambda path: path / CARD,
+        CONFIG,
+        "serve it: cd {}; docker compose up; python -m client SCENE LABELS; see README.md",
+    ),
     "deepness": Format(
         "deepness.onnx",
         deepness.export_deepness,

@@ -158,12 +158,12 @@ def run_predict(given: Given) -> None:
 
 def export_options() -> list[Option]:
     """The options of `iic-tf export`."""
-    place = "RUN/export/savedmodel/1, model.onnx or deepness.onnx"
+    place = "RUN/export/, by the format"
     return [
         RUN,
         Option(
             "format",
-            Literal["savedmodel", "onnx", "deepness"],
+            Literal["savedmodel", "onnx", "serving", "deepness"],
             "of the model",
             "FORMAT",
             required=True,
