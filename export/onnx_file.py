@@ -14,7 +14,6 @@ from iic_tf.export.check import check, check_windows
 from iic_tf.export.form import Form
 from iic_tf.export.model_card import Card, card_path, card_texts
 from iic_tf.export.onnx_operations import HANDLERS
-from iic_tf.export.onnx_runner import first_line
 from iic_tf.export.onnx_runner import runner as runner
 from iic_tf.export.onnx_runner import window_path as window_path
 from iic_tf.export.onnx_runner import window_runner as window_runner
@@ -67,20 +66,25 @@ def export_onnx(
             write_json(places.enter_context(replacing(card_path(path))), card)
         temporary = places.enter_context(replacing(path))
         with progress("2/3  converting to ONNX"):
-            _save(convert(served, form), temporary, card)
+            save_model(convert(served, form), temporary, card_texts(card or {}))
         worst = check(runner(temporary), served, form)
         if served.scene_features:
             second = places.enter_context(replacing(window_path(path)))
             with progress("2/3  converting to ONNX"):
-                _save(convert_window(served, form), second, card)
+                save_model(convert_window(served, form), second, card_texts(card or {}))
             worst = max(worst, check_windows(window_runner(second), served, form))
         return worst
 
 
-def _save(model: Any, path: Path, card: Card | None) -> None:
+def save_model(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write an ONNX model with these metadata, once it is found valid.
+
+    Raises:
+        ExportError: it is not.
+    """
     import onnx
 
-    for key, value in card_texts(card or {}).items():
+    for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -95,7 +99,7 @@ def convert(served: Servable, form: Form = PLAIN) -> Any:
     Raises:
         ExportError: an operation has no counterpart in ONNX; it is named.
     """
-    model = _converted(signature(served, form), [input_spec(served, form)])
+    model = convert_graph(signature(served, form), [input_spec(served, form)])
     axes = served.axes
     _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES})
     _name_dimensions(model.graph.output, {LABELS: axes, PROBABILITIES: (*axes, None)})
@@ -104,7 +108,7 @@ def convert(served: Servable, form: Form = PLAIN) -> Any:
 
 def convert_window(served: Servable, form: Form = PLAIN) -> Any:
     """The same of the graph for windows of a scene, see `ServedSegmenter.window`."""
-    model = _converted(window_signature(served, form), window_specs(served, form))
+    model = convert_graph(window_signature(served, form), window_specs(served, form))
     axes = served.axes
     _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES, SUMS: ("scenes", None)})
     outputs = {LABELS: axes, PROBABILITIES: (*axes, None), OWN_SUMS: ("batch", None)}
@@ -112,7 +116,12 @@ def convert_window(served: Servable, form: Form = PLAIN) -> Any:
     return model
 
 
-def _converted(graph: Any, specs: list[tf.TensorSpec]) -> Any:
+def convert_graph(graph: Any, specs: list[tf.TensorSpec]) -> Any:
+    """The ONNX model of a `tf.function`.
+
+    Raises:
+        ExportError: an operation has no counterpart in ONNX; it is named.
+    """
     # Here, not above: it takes a second and a prediction does not need it.
     import tf2onnx
 

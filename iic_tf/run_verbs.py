@@ -171,10 +171,16 @@ def run_predict(given: Given) -> None:
 
 def export_options() -> list[Option]:
     """The options of `iic-tf export`."""
-    place = "RUN/export/savedmodel/1 or model.onnx"
+    place = "RUN/export/, by the format"
     return [
         RUN,
-        Option("format", Literal["savedmodel", "onnx"], "of the model", "FORMAT", required=True),
+        Option(
+            "format",
+            Literal["savedmodel", "onnx", "serving", "deepness"],
+            "of the model",
+            "FORMAT",
+            required=True,
+        ),
         Option("out", str, "where to write it", "PATH", default=place),
         *_answer_options(),
         Option("labels_only", bool, "no probabilities, and labels as int16: smaller answers"),
