@@ -40,6 +40,7 @@ def evaluate_options() -> list[Option]:
         *(RUN, *data, Option("folds", int, f"folds {folds}", "F", default=5)),
         Option("labelled", int, labelled, "N"),
         Option("classes", int, "score K groups of the finest clusters by their tree, too", "K"),
+        Option("probe", bool, "say what labels make of the features, of colours, of statistics"),
     ]
 
 
@@ -53,7 +54,9 @@ def run_evaluate(given: Given) -> None:
     if labelled is not None and "folds" in given:
         raise expected("--folds or --labelled", "both")
     evaluate(
-        Run.open(given["run"]), places, given.get("folds", 5), say, labelled, given.get("classes")
+        *(Run.open(given["run"]), places, given.get("folds", 5), say, labelled),
+        classes=given.get("classes"),
+        probe=given.get("probe", False),
     )
 
 
