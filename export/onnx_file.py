@@ -14,6 +14,7 @@ from iic_tf.export.check import check, check_windows
 from iic_tf.export.form import Form
 from iic_tf.export.model_card import Card, card_path, card_texts
 from iic_tf.export.onnx_operations import HANDLERS
+from iic_tf.export.onnx_runner import first_line
 from iic_tf.export.onnx_runner import runner as runner
 from iic_tf.export.onnx_runner import window_path as window_path
 from iic_tf.export.onnx_runner import window_runner as window_runner
