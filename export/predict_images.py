@@ -23,9 +23,10 @@ from iic_tf.export.results_folder import make_folder
 from iic_tf.export.served_run import answer_served_as
 from iic_tf.export.shares import largest_shares
 from iic_tf.models.served_clusterer import ServedClusterer
-from iic_tf.pictures import confident_sheet
+from iic_tf.pictures import confident_sheets
 from iic_tf.training.answer import Answer
 from iic_tf.training.atomic import replacing
+from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.progress import progress, track
 from iic_tf.training.run import Run
 
@@ -89,11 +90,10 @@ def predict_images(
         names = answer.names
         labels = probabilities.argmax(1)
         _write_table(folder / TABLE, read.names, probabilities, answer)
-        with replacing(folder / SHEET) as temporary:
-            confident_sheet(read.pixels, probabilities, names).save(temporary)
+        sheets = write_pages(folder / SHEET, confident_sheets(read.pixels, probabilities, names))
         counts = np.bincount(labels, minlength=len(names))
         say(f"labelled {len(labels)} images: {largest_shares(counts, names)}")
-        say(f"written: {folder / TABLE}, {folder / SHEET}")
+        say(f"written: {', '.join(map(str, (folder / TABLE, *sheets)))}")
     if read.broken:
         more = len(read.broken) - 3
         raise InputError(

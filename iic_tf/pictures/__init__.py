@@ -2,21 +2,21 @@
 
 from iic_tf.pictures.circle_projection import animation, circle_projection
 from iic_tf.pictures.colours import palette
-from iic_tf.pictures.confident_sheet import confident_sheet
+from iic_tf.pictures.confident_sheet import confident_sheets
 from iic_tf.pictures.confusion_chart import confusion_picture
 from iic_tf.pictures.curves import loss_curves, share_curves
 from iic_tf.pictures.joint_picture import joint_picture
 from iic_tf.pictures.labels import confidence_image, label_image, overlay
 from iic_tf.pictures.probability_bars import probability_bars
 from iic_tf.pictures.rgb import to_rgb
-from iic_tf.pictures.triplets import TripletRow, triplet_sheet
+from iic_tf.pictures.triplets import TripletRow, triplet_sheets
 
 __all__ = [
     "TripletRow",
     "animation",
     "circle_projection",
     "confidence_image",
-    "confident_sheet",
+    "confident_sheets",
     "confusion_picture",
     "joint_picture",
     "label_image",
@@ -26,5 +26,5 @@ __all__ = [
     "probability_bars",
     "share_curves",
     "to_rgb",
-    "triplet_sheet",
+    "triplet_sheets",
 ]
