@@ -24,22 +24,38 @@ _LEAST_DATA = 0.1
 """Share of a window that must hold data, where others do."""
 
 
-def example_rows(
-    served: object,
-    scenes: SceneSet,
-    seed: int,
-    class_of: NDArray[np.integer] | None = None,
-) -> list[TripletRow]:
-    """Rows of a sheet: windows drawn by seed from all scenes, then the least sure of them.
+def example_views(served: object, scenes: SceneSet, seed: int, masks: bool) -> list[View]:
+    """Windows drawn by seed from all scenes.
 
     Args:
         served: answers with clusters, at most 255.
         scenes: under the value range of the training.
         seed: of where windows lie.
-        class_of: the class of each cluster: labels are then those, and masks are shown beside.
-            None: clusters by their numbers, and masks are not read.
+        masks: whether masks are read, too.
     """
-    views = survey_scenes(served, scenes, seed, LOOKED, SIDE, masks=class_of is not None)
+    return survey_scenes(served, scenes, seed, LOOKED, SIDE, masks)
+
+
+def seen_in(views: Sequence[View]) -> dict[str, float | int | None]:
+    """How much of some windows holds no data, and how sure the model is of the rest."""
+    labels = np.concatenate([view.labels.ravel() for view in views])
+    sure = np.concatenate([view.confidence.ravel() for view in views])[labels != NOTHING]
+    return {
+        "windows": len(views),
+        "no_data": float((labels == NOTHING).mean()),
+        "certainty": float(sure.mean()) if sure.size else None,
+    }
+
+
+def example_rows(
+    views: Sequence[View], class_of: NDArray[np.integer] | None = None
+) -> list[TripletRow]:
+    """Rows of a sheet: windows from all over, then those of which the model is least sure.
+
+    Args:
+        views: of `example_views`.
+        class_of: the class of each cluster, which labels then are; None: clusters by number.
+    """
     spread, unsure = picked([certainty(view) for view in views])
     # The last number finds what holds no data.
     numbers = np.full(NOTHING + 1, IGNORE, np.int64)

@@ -13,7 +13,8 @@ from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import loss_curves, palette, share_curves, triplet_sheets
 from iic_tf.training.atomic import replacing
 from iic_tf.training.callbacks import Record
-from iic_tf.training.examples import example_rows
+from iic_tf.training.examples import example_rows, example_views, seen_in
+from iic_tf.training.json_files import write_json
 from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.run import Run
 
@@ -63,6 +64,7 @@ def draw_found(run: Run, served: ServedSegmenter, scenes: SceneSet) -> list[str]
     """
     classes = served.model.classes
     names = [f"cluster {i}" for i in range(classes)]
-    rows = example_rows(served, scenes, run.config()["seed"])
-    pages = triplet_sheets(rows, names, palette(classes))
+    views = example_views(served, scenes, run.config()["seed"], masks=False)
+    write_json(run.found_file, seen_in(views))
+    pages = triplet_sheets(example_rows(views), names, palette(classes))
     return [path.name for path in write_pages(run.pictures / FOUND, pages)]

@@ -19,7 +19,7 @@ from iic_tf.metrics import confusion_matrix
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import triplet_sheets
 from iic_tf.training.dim_images import misfit_note
-from iic_tf.training.examples import example_rows
+from iic_tf.training.examples import example_rows, example_views
 from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.kmeans_labeller import KMeansLabeller
 from iic_tf.training.labellers import Labeller, NetworkLabeller
@@ -129,8 +129,8 @@ class SegmentationScores:
         """Draw `examples.png`: windows from all over, under the names of classes, beside masks."""
         classes = self.scenes.classes
         assert classes is not None
-        rows = example_rows(self.served(True), self.scenes, self.config["seed"], mapping)
-        pages = triplet_sheets(rows, classes.names, classes.colours)
+        views = example_views(self.served(True), self.scenes, self.config["seed"], masks=True)
+        pages = triplet_sheets(example_rows(views, mapping), classes.names, classes.colours)
         return [path.name for path in write_pages(folder / EXAMPLES, pages)]
 
     def _labeller(self, which: str) -> Labeller:
