@@ -236,7 +236,9 @@ def _cost_section(kept: Kept) -> Html:
         rows.append(("size of the model's file", f"{kept.run.best.stat().st_size / 1e6:.1f} MB"))
     parts: list[object] = [facts("Speed and memory", rows)] if rows else []
     if "peak_memory_bytes" not in noted:
-        parts.append(missing("Memory: not recorded; this run is not finished, or of before 0.5"))
+        parts.append(
+            missing("Memory: not recorded; this run is not finished, or of an older version")
+        )
     return section("What it cost", *parts)
 
 
