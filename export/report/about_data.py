@@ -31,6 +31,8 @@ def data_section(kept: Kept) -> Html:
     if not kept.whole_images:
         scale = kept.recipe.get("downscale", 1)
         ground = "not known: the images do not say where they lie"
+        if "resolution" not in config:
+            ground = "not recorded"
         if size:
             ground = f"{size:.3g} m" + (f"; the network saw {size * scale:.3g} m" * (scale != 1))
         rows.append(("a pixel on the ground", ground))

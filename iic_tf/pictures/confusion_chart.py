@@ -72,7 +72,7 @@ def confusion_picture(matrix: NDArray[np.integer], names: Sequence[str], title: 
     heat.set_xlabel("predicted class", fontsize=10, color=INK)
     heat.set_ylabel("true class", fontsize=10, color=INK)
     _draw_shares(bars, shares, letters, step)
-    figure.suptitle(literal(shorten(title, 40 + 3 * count)), fontsize=12, color=INK)
+    figure.suptitle(literal(shorten(title, min(40 + 3 * count, 150))), fontsize=12, color=INK)
     return to_image(figure)
 
 
