@@ -20,7 +20,7 @@ from iic_tf.training.pace import Pace
 from iic_tf.training.progress import progress
 from iic_tf.training.whole_scene import CORE, shows_all
 
-RENDERING = 2000
+RENDERING = 1999
 """Longest side of a rendering."""
 
 STRIP_BYTES = 1 << 28
@@ -33,7 +33,7 @@ Taker = Callable[[Window, NDArray[np.uint8]], None]
 class Labelling:
     """One scene, labelled once from top to bottom.
 
-    Take all of `strips()`; then the rendering is complete: a reduced image of at most 2000 pixels
+    Take all of `strips()`; then the rendering is complete: a reduced image of at most 1999 pixels
     a side, so that memory stays the same for a scene of any size.
 
     Args:

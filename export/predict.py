@@ -29,8 +29,9 @@ from iic_tf.export.percent_files import percent_file
 from iic_tf.export.qgis_style import write_style
 from iic_tf.export.results_folder import make_folder
 from iic_tf.export.shares import largest_shares
-from iic_tf.export.sheet import choose, make_row, write_sheet
+from iic_tf.export.sheet import choose, make_rows, windows_each, write_sheet
 from iic_tf.pictures.labels import confidence_image, overlay
+from iic_tf.pictures.triplets import TripletRow
 from iic_tf.training.atomic import replacing
 from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.pace import Pace
@@ -63,7 +64,7 @@ def predict(
 
     In `out`: for each image `<name>_labels.png` (cluster indices with a palette; a TIFF beside or
     instead, with a style for QGIS, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most
-    2000 pixels a side) and, if asked for, `<name>_confidence.png`, `<name>_confidence.tif` at full
+    1999 pixels a side) and, if asked for, `<name>_confidence.png`, `<name>_confidence.tif` at full
     size where the labels are a TIFF, and `<name>_probabilities.tif`; for all together `sheet.png`
     with up to 8 images, `areas.csv` and `legend.json` with the areas' totals. Files of these names
     are replaced, each whole or not at all.
@@ -104,7 +105,8 @@ def predict(
     legend.write(folder / "legend.json")
     areas = AreaTable(legend)
     pace = Pace(sum(scene.height * scene.width for scene in scenes.scenes))
-    rows = {}
+    seed = int(model.config.get("seed") or 0)
+    rows: list[TripletRow] = []
     broken: list[str] = []
     for number, scene in enumerate(track(scenes.scenes, "images"), 1):
         started = time.monotonic()
@@ -119,7 +121,7 @@ def predict(
             continue
         areas.add(scene.name, labelling.counts, square_metres)
         if scene in shown:
-            rows[scene.name] = make_row(labelling)
+            rows += make_rows(labelling, seed, windows_each(len(shown)))
         seconds = time.monotonic() - started
         pace.add(scene.height * scene.width, seconds)
         say(
@@ -130,8 +132,8 @@ def predict(
         areas.write(folder / TABLE)
         legend.write(folder / "legend.json", areas.totals())
     if rows:
-        write_sheet(folder / "sheet.png", list(rows.values()), legend)
-        say(f"written to {folder}; begin with {folder / 'sheet.png'}")
+        pages = write_sheet(folder / "sheet.png", rows, legend)
+        say(f"written to {folder}; begin with {', '.join(map(str, pages))}")
     elif not known:
         (folder / "legend.json").unlink()
     if broken:

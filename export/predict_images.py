@@ -24,8 +24,9 @@ from iic_tf.export.model import ImageModel
 from iic_tf.export.open_model import open_image_model
 from iic_tf.export.results_folder import make_folder
 from iic_tf.export.shares import largest_shares
-from iic_tf.pictures.confident_sheet import confident_sheet
+from iic_tf.pictures.confident_sheet import confident_sheets
 from iic_tf.training.atomic import replacing
+from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.progress import progress, track
 
 if TYPE_CHECKING:
@@ -89,11 +90,10 @@ def predict_images(
         names = model.names
         labels = probabilities.argmax(1)
         _write_table(folder / TABLE, read.names, probabilities, model)
-        with replacing(folder / SHEET) as temporary:
-            confident_sheet(read.pixels, probabilities, names).save(temporary)
+        sheets = write_pages(folder / SHEET, confident_sheets(read.pixels, probabilities, names))
         counts = np.bincount(labels, minlength=len(names))
         say(f"labelled {len(labels)} images: {largest_shares(counts, names)}")
-        say(f"written: {folder / TABLE}, {folder / SHEET}")
+        say(f"written: {', '.join(map(str, (folder / TABLE, *sheets)))}")
     if read.broken:
         more = len(read.broken) - 3
         raise InputError(

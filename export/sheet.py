@@ -1,4 +1,4 @@
-"""The sheet of some predictions beside their images and masks."""
+"""The sheet of some predictions beside their images and masks, on as many pages as it takes."""
 
 from __future__ import annotations
 
@@ -11,13 +11,25 @@ from numpy.typing import NDArray
 from iic_tf.data.scene import IGNORE, Scene
 from iic_tf.export.labelling import Labelling
 from iic_tf.export.legend import Legend
-from iic_tf.pictures import TripletRow, triplet_sheet
-from iic_tf.training.atomic import replacing
+from iic_tf.pictures import TripletRow, triplet_sheets
+from iic_tf.training.picked import picked
+from iic_tf.training.picture_pages import write_pages
+from iic_tf.views.draws import generator
 
 ROWS = 8
 
 PANEL = 800
 """Longest side of what is kept for a panel; on the sheet it is about half of that."""
+
+WINDOW = 256
+"""Side of a window of a large scene, pixels of the scene as it is reduced for pictures."""
+
+_Place = tuple[slice, slice]
+
+
+def windows_each(scenes: int) -> int:
+    """How many windows a large scene gets where so many are shown."""
+    return max(1, ROWS // max(1, scenes) - 1)
 
 
 def choose(scenes: Sequence[Scene]) -> list[Scene]:
@@ -28,19 +40,72 @@ def choose(scenes: Sequence[Scene]) -> list[Scene]:
     return [among[round(index)] for index in picked]
 
 
-def make_row(labelling: Labelling) -> TripletRow:
-    """The row of one scene, reduced to what the sheet can show."""
-    rgb, predicted, truth = labelling.rgb, labelling.labels, labelling.truth
-    step = max(1, max(predicted.shape) // PANEL)
+def make_rows(labelling: Labelling, seed: int, windows: int) -> list[TripletRow]:
+    """The row of one scene, reduced to what the sheet can show; of a large one windows, too.
+
+    Windows are drawn by seed from cells all over the scene; the last third of them, at least one,
+    are those of which the model is least sure.
+
+    Args:
+        labelling: of the scene, done.
+        seed: of where windows lie.
+        windows: how many of a scene that a panel shows reduced.
+    """
+    step = max(1, max(labelling.labels.shape) // PANEL)
+    whole = slice(0, None, step), slice(0, None, step)
+    rows = [_row(labelling, labelling.scene.name, whole)]
+    if max(labelling.labels.shape) < 2 * WINDOW or not windows:
+        return rows
+    places = _places(labelling.labels.shape, generator(seed, 0, 0, "sheet"))
+    spread, unsure = picked(
+        [_certainty(labelling, place) for place in places],
+        windows - -(-windows // 3),
+        -(-windows // 3),
+    )
+    for index in (*spread, *unsure):
+        top, left = (part.start * labelling.factor for part in places[index])
+        told = f"{labelling.scene.name}, from row {top}, column {left}"
+        if index in unsure:
+            told += "; among the least sure, "
+            told += f"{_certainty(labelling, places[index]):.2f} on average"
+        rows.append(_row(labelling, told, places[index]))
+    return rows
+
+
+def _row(labelling: Labelling, name: str, place: _Place) -> TripletRow:
+    truth = labelling.truth
     return (
-        labelling.scene.name,
-        rgb[::step, ::step].copy(),
-        predicted[::step, ::step].astype(np.int64),
-        None if truth is None else truth[::step, ::step].astype(np.int64),
+        name,
+        labelling.rgb[place].copy(),
+        labelling.labels[place].astype(np.int64),
+        None if truth is None else truth[place].astype(np.int64),
     )
 
 
-def write_sheet(path: Path, rows: Sequence[TripletRow], legend: Legend) -> None:
+def _places(shape: tuple[int, ...], rng: np.random.Generator) -> list[_Place]:
+    """A window within each cell of a grid over a rendering of this size."""
+    cells = [max(1, size // WINDOW) for size in shape]
+    places = []
+    for row, column in np.ndindex(*cells):
+        place = []
+        for size, count, at in zip(shape, cells, (row, column), strict=True):
+            first, end = at * size // count, (at + 1) * size // count
+            side = min(WINDOW, size)
+            begin = int(rng.integers(first, max(first, end - side) + 1))
+            place.append(slice(begin, begin + side))
+        places.append((place[0], place[1]))
+    return places
+
+
+def _certainty(labelling: Labelling, place: _Place) -> float:
+    """The mean largest probability of a window; NaN where hardly anything holds data."""
+    holds = labelling.labels[place] != IGNORE
+    if holds.mean() < 0.1:
+        return float("nan")
+    return float(labelling.confidence[place][holds].mean())
+
+
+def write_sheet(path: Path, rows: Sequence[TripletRow], legend: Legend) -> list[Path]:
     """Write the sheet; predictions and masks share colours only where they share names."""
     names, colours = legend.names, legend.colours
     classes, shared = legend.classes, legend.shared
@@ -61,8 +126,7 @@ def write_sheet(path: Path, rows: Sequence[TripletRow], legend: Legend) -> None:
             (name, rgb, found, None if truth is None else _moved(truth, first))
             for name, rgb, found, truth in rows
         ]
-    with replacing(path) as temporary:
-        triplet_sheet(rows, names, colours).save(temporary)
+    return write_pages(path, triplet_sheets(rows, names, colours))
 
 
 def _moved(truth: NDArray[np.integer], first: int) -> NDArray[np.integer]:

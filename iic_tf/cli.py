@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -23,10 +24,13 @@ from iic_tf.run_verbs import (
     export_options,
     label_options,
     predict_options,
+    report_of,
+    report_options,
     run_evaluate,
     run_export,
     run_label,
     run_predict,
+    run_report,
     say,
 )
 from iic_tf.study_plan import STUDY_EXAMPLES, study_options
@@ -55,6 +59,10 @@ For example:
 """
 
 
+_typed: list[str] = []
+"""What the command was called with, which a run's report repeats."""
+
+
 class Terminated(KeyboardInterrupt):
     """SIGTERM came: as a cluster's manager or a batch system asks a process to end."""
 
@@ -65,6 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     The exit status is 0, 2 for a mistake in the input, 130 for Ctrl-C, 143 for SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    _typed[:] = words
     prepare_console()
     try:
         with _files_of_any_size():
@@ -125,6 +134,10 @@ def _train(given: Given) -> None:
         from iic_tf.training.ray_workers import train_on_ray
 
         train_on_ray(given["ray_workers"], recipe, place, seed, out, overwrite, resume, say)
+        if os.path.isfile(os.path.join(out, "config.json")):
+            from iic_tf.training.run import Run
+
+            report_of(Run.open(out), say)
         return
     from iic_tf.training.strategy import strategy_of
     from iic_tf.training.tasks.registry import task_of
@@ -134,7 +147,11 @@ def _train(given: Given) -> None:
     strategy = strategy_of(devices)
     task = task_of(recipe, place)
     with _terminable():
-        train(task, out, seed, overwrite, say, resume, strategy)
+        run = train(
+            *(task, out, seed, overwrite, say, resume, strategy),
+            command=shlex.join(["iic-tf", *_typed]),
+        )
+    report_of(run, say)
 
 
 @contextlib.contextmanager
@@ -210,6 +227,7 @@ VERBS = (
     Verb("train", "learn from images, without labels", _train, train_options, TRAIN_EXAMPLES),
     Verb("evaluate", "score a run against labels", run_evaluate, evaluate_options),
     Verb("label", "name the clusters of a run, once", run_label, label_options, LABEL_EXAMPLES),
+    Verb("report", "all of a run on one page", run_report, report_options),
     Verb("predict", "segment or label images with a run", run_predict, predict_options),
     Verb("export", "write a SavedModel or an ONNX model", run_export, export_options),
     Verb(

@@ -1,7 +1,8 @@
-"""What is done with a run: evaluate, label, predict, export; part of the command line."""
+"""What is done with a run: evaluate, report, label, predict, export; part of the command line."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
@@ -53,11 +54,36 @@ def run_evaluate(given: Given) -> None:
     labelled = given.get("labelled")
     if labelled is not None and "folds" in given:
         raise expected("--folds or --labelled", "both")
+    run = Run.open(given["run"])
     evaluate(
-        *(Run.open(given["run"]), places, given.get("folds", 5), say, labelled),
+        *(run, places, given.get("folds", 5), say, labelled),
         classes=given.get("classes"),
         probe=given.get("probe", False),
     )
+    report_of(run, say)
+
+
+def report_options() -> list[Option]:
+    """The options of `iic-tf report`."""
+    return [RUN, Option("out", str, "where to write it", "FILE", default="RUN/report.html")]
+
+
+def run_report(given: Given) -> None:
+    """Write the page of a run."""
+    from iic_tf.export.report import write_report
+    from iic_tf.training.run import Run
+
+    say(f"written: {write_report(Run.open(given['run']), given.get('out'))}")
+
+
+def report_of(run: Any, say: Callable[[str], None]) -> None:
+    """Write the page of a run that something was just done with, and name it."""
+    from iic_tf.export.report import write_report
+    from iic_tf.training.strategy import is_chief
+
+    # Of several machines the chief alone writes.
+    if is_chief():
+        say(f"report: {write_report(run)}")
 
 
 def label_options() -> list[Option]:

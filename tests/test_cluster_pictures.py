@@ -12,7 +12,7 @@ from pictured import pixels_of, sure_of
 from iic_tf.errors import InputError
 from iic_tf.pictures import (
     circle_projection,
-    confident_sheet,
+    confident_sheets,
     probability_bars,
 )
 from iic_tf.pictures.predictions import CHOSEN, OTHER, RIGHT, WRONG, thumbnail
@@ -52,7 +52,7 @@ def test_confident_sheet_shows_the_surest_first() -> None:
     images = _images(4)
     images[:, ..., 0] = np.array([10, 20, 30, 40])[:, None, None]
     p = np.array([[0.6, 0.4], [0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
-    sheet = np.asarray(confident_sheet(images, p, most=2))
+    sheet = np.asarray(confident_sheets(images, p, most=2)[0])
     # The row of images runs through the middle of the first row's thumbnails.
     line = sheet[8 + 4 + 32]
     shown = [v for v in (10, 20, 30, 40) if (line == v).all(axis=-1).sum() >= 60]
@@ -64,23 +64,23 @@ def test_confident_sheet_shows_the_surest_first() -> None:
 def test_confident_sheet_frames_right_and_wrong() -> None:
     p = sure_of([0, 0, 1], 2)
     frame = 72**2 - 64**2
-    without = confident_sheet(_images(3), p)
+    (without,) = confident_sheets(_images(3), p)
     assert pixels_of(without, CHOSEN) >= 3 * frame
     assert not pixels_of(without, RIGHT) + pixels_of(without, WRONG)
-    matched = confident_sheet(_images(3), p, ["cat", "dog"], np.array([0, 1, 1]))
+    (matched,) = confident_sheets(_images(3), p, ["cat", "dog"], np.array([0, 1, 1]))
     # The legend has a swatch of each, smaller than a frame.
     assert 2 * frame < pixels_of(matched, RIGHT) < 3 * frame
     assert frame < pixels_of(matched, WRONG) < 2 * frame
     assert not pixels_of(matched, CHOSEN)
-    partly = confident_sheet(_images(3), p, ["cat", "dog"], np.array([0, -1, -1]))
+    (partly,) = confident_sheets(_images(3), p, ["cat", "dog"], np.array([0, -1, -1]))
     assert pixels_of(partly, RIGHT) >= frame
     assert pixels_of(partly, CHOSEN) >= 2 * frame
     assert pixels_of(partly, WRONG) < frame  # the legend's swatch alone
 
 
 def test_confident_sheet_keeps_the_row_of_an_empty_cluster() -> None:
-    two = confident_sheet(_images(3), sure_of([0, 0, 0], 2))
-    three = confident_sheet(_images(3), sure_of([0, 0, 0], 3))
+    (two,) = confident_sheets(_images(3), sure_of([0, 0, 0], 2))
+    (three,) = confident_sheets(_images(3), sure_of([0, 0, 0], 3))
     assert three.width == two.width
     assert three.height > two.height
 
@@ -93,9 +93,10 @@ def test_sheets_bear_odd_numbers(k: int, channels: int) -> None:
     names = [f"class with a $rather$ long\nname, number {i} " * 3 for i in range(k)]
     truth = np.array([(i + i // 7) % k for i in range(30)], np.int32)
     for given in (None, truth):
-        sheet = confident_sheet(images, p, names, given)
-        assert sheet.width < 1200
-        assert sheet.height < 100 * k + 100
+        sheets = confident_sheets(images, p, names, given)
+        assert len(sheets) == (1 if k == 1 else 2)
+        assert all(sheet.width < 1200 for sheet in sheets)
+        assert sum(sheet.height for sheet in sheets) < 100 * k + 200
         assert probability_bars(images, p, names, given).width < 1300
         assert circle_projection(p, names, given, "a title " * 30).size == (320, 320)
 
@@ -136,7 +137,7 @@ def test_probability_bars_stand_side_by_side() -> None:
 # What all of them refuse
 
 
-@pytest.mark.parametrize("draw", [confident_sheet, probability_bars])
+@pytest.mark.parametrize("draw", [confident_sheets, probability_bars])
 def test_sheets_refuse_what_does_not_fit(draw: Any) -> None:
     p = sure_of([0, 1], 2)
     for images in (_images(3), _images(2)[..., 0], _images(2).astype(np.float32), _images(2)[:0]):
@@ -149,7 +150,7 @@ def test_sheets_refuse_what_does_not_fit(draw: Any) -> None:
     for wrong in (2, -2):
         with pytest.raises(InputError, match="a truth of 0 to 1"):
             draw(_images(2), p, None, np.array([0, wrong]))
-    with pytest.raises(InputError, match="at least"):
+    with pytest.raises(InputError, match=r"Expected [12] to"):
         draw(_images(2), p, most=0)
     for bad in (np.nan, -0.1, 0.2, np.inf):
         unfit = p.copy()
@@ -160,5 +161,5 @@ def test_sheets_refuse_what_does_not_fit(draw: Any) -> None:
             circle_projection(unfit)
     with pytest.raises(InputError, match=r"probabilities \[n, k\]"):
         draw(_images(2), p[0])
-    with pytest.raises(InputError, match="at least 1 column"):
+    with pytest.raises(InputError, match="1 to 5 columns"):
         probability_bars(_images(2), p, columns=0)

@@ -21,7 +21,7 @@ from iic_tf.pictures import (
     palette,
     share_curves,
     to_rgb,
-    triplet_sheet,
+    triplet_sheets,
 )
 from iic_tf.pictures.text import shorten
 
@@ -128,14 +128,28 @@ def test_confidence_image_has_map_and_legend(size: tuple[int, int], k: int) -> N
     shown = np.asarray(confidence_image(np.full(size, 1.0 / k, np.float32), k))
     assert shown.shape[0] > size[0]
     assert shown.shape[1] >= max(size[1], 200)
-    # The darkest colour of viridis, in the middle of the first line.
-    assert shown[0, (shown.shape[1] - 1) // 2].tolist() == [68, 1, 84]
+    if k > 1:
+        # The darkest colour of viridis, in the middle of the first line.
+        assert shown[0, (shown.shape[1] - 1) // 2].tolist() == [68, 1, 84]
 
 
 def test_confidence_image_is_bright_where_certain() -> None:
-    shown = np.asarray(confidence_image(np.array([[0.5, 1.0, np.nan, 7.0]] * 300).repeat(99, 1), 2))
-    assert shown[10, 10].tolist() == shown[10, 250].tolist() == [68, 1, 84]
+    values = np.array([[0.5, 1.0, np.nan, 7.0, 0.0]] * 300).repeat(99, 1)
+    shown = np.asarray(confidence_image(values, 2))
+    assert shown[10, 10].tolist() == [68, 1, 84]
     assert shown[10, 150].tolist() == shown[10, 390].tolist() == [253, 231, 36]
+    # No data.
+    assert shown[10, 250].tolist() == shown[10, 450].tolist() == [150, 150, 150]
+
+
+def test_the_scale_of_confidence_follows_what_is_there() -> None:
+    # Between 0.90 and 0.98 of 1/2 to 1: on a fixed scale all of it was one yellow.
+    values = np.linspace(0.90, 0.98, 500)[None].repeat(300, 0)
+    shown = np.asarray(confidence_image(values, 2)).astype(int)
+    assert np.abs(shown[10, 5] - shown[10, 494]).sum() > 300
+    # A map without differences is one colour.
+    even = np.asarray(confidence_image(np.full((300, 500), 0.9), 2))
+    assert (even[:300] == even[0, 0]).all()
 
 
 def test_confidence_image_refuses() -> None:
@@ -186,7 +200,7 @@ def test_triplet_sheet_shows_every_part() -> None:
     assert truth is not None
     truth = truth.copy()
     truth[:20] = IGNORE
-    sheet = triplet_sheet([(name, rgb, prediction, truth)], ["a", "b", "c"], colours)
+    (sheet,) = triplet_sheets([(name, rgb, prediction, truth)], ["a", "b", "c"], colours)
     assert (sheet.mode, sheet.width) == ("RGB", 1200)
     pixels = np.asarray(sheet)
     panel = (1200 - 4 * 12) // 3
@@ -202,15 +216,15 @@ def test_triplet_sheet_shows_every_part() -> None:
 
 def test_triplet_sheet_says_where_there_is_no_mask() -> None:
     names = ["a", "b", "c"]
-    mixed = triplet_sheet([_row(30, 30), _row(30, 30, masked=False)], names, palette(3))
+    (mixed,) = triplet_sheets([_row(30, 30), _row(30, 30, masked=False)], names, palette(3))
     assert _has(mixed, (205, 205, 205), 10_000)
-    assert not _has(triplet_sheet([_row(30, 30)], names, palette(3)), (205, 205, 205), 10_000)
+    assert not _has(triplet_sheets([_row(30, 30)], names, palette(3))[0], (205, 205, 205), 10_000)
 
 
 def test_triplet_sheet_leaves_the_truth_out_where_no_image_has_one() -> None:
     names = ["a", "b", "c"]
-    with_truth = triplet_sheet([_row(30, 30)], names, palette(3))
-    without = triplet_sheet([_row(30, 30, masked=False)], names, palette(3))
+    (with_truth,) = triplet_sheets([_row(30, 30)], names, palette(3))
+    (without,) = triplet_sheets([_row(30, 30, masked=False)], names, palette(3))
     assert not _has(without, (205, 205, 205), 10_000)
     assert without.width == with_truth.width
     assert without.height > with_truth.height  # two larger panels instead of three
@@ -221,21 +235,21 @@ def test_triplet_sheet_leaves_the_truth_out_where_no_image_has_one() -> None:
 def test_triplet_sheet_bears_odd_sizes(size: tuple[int, int], width: int) -> None:
     rows = [_row(*size, k=27), _row(*size, masked=False, k=27)]
     names = [f"class with a rather long name, number {index} " * 3 for index in range(27)]
-    sheet = triplet_sheet(rows, names, palette(27), width)
-    assert sheet.width == width
-    assert sheet.height < 6 * width
+    for sheet in triplet_sheets(rows, names, palette(27), width):
+        assert sheet.width == width
+        assert sheet.height < min(2000, 6 * width)
 
 
 def test_triplet_sheet_refuses() -> None:
     name, rgb, prediction, _ = _row(4, 5)
     with pytest.raises(InputError, match="at least one row"):
-        triplet_sheet([], ["a"], palette(1))
-    with pytest.raises(InputError, match="300 or more"):
-        triplet_sheet([_row(4, 5)], ["a", "b", "c"], palette(3), 299)
+        triplet_sheets([], ["a"], palette(1))
+    with pytest.raises(InputError, match="300 to 1999"):
+        triplet_sheets([_row(4, 5)], ["a", "b", "c"], palette(3), 299)
     with pytest.raises(InputError, match="colours of shape"):
-        triplet_sheet([_row(4, 5)], ["a", "b"], palette(3))
+        triplet_sheets([_row(4, 5)], ["a", "b"], palette(3))
     with pytest.raises(InputError, match="pixels of '4 by 5'"):
-        triplet_sheet([(name, rgb, prediction[:2], None)], ["a", "b", "c"], palette(3))
+        triplet_sheets([(name, rgb, prediction[:2], None)], ["a", "b", "c"], palette(3))
 
 
 def test_shorten() -> None:

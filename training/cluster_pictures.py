@@ -6,12 +6,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from iic_tf.data.image_set import ImageSet
 from iic_tf.models.clusterer import Clusterer
-from iic_tf.pictures import circle_projection, confident_sheet, joint_picture, probability_bars
+from iic_tf.pictures import circle_projection, confident_sheets, joint_picture, probability_bars
 from iic_tf.training.atomic import replacing
 from iic_tf.training.cluster_sample import cluster_sample, predictor
+from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.run import Run
 from iic_tf.turns import MAIN
 from iic_tf.views.image_pairs import ImagePairs
@@ -41,14 +43,20 @@ def draw_clusters(run: Run, model: Clusterer, images: ImageSet, view: ImageView)
     """
     sample = cluster_sample(images, SAMPLE, run.config()["seed"])
     p = predictor(model)(sample, view)[model.sub_head]
-    pictures = {
-        "confident.png": confident_sheet(sample.images, p),
-        "bars.png": probability_bars(sample.images[:BARS], p[:BARS]),
-    }
-    for name, picture in pictures.items():
-        with replacing(run.pictures / name) as temporary:
-            picture.save(temporary)
-    return list(pictures)
+    return _written(
+        run.pictures,
+        {
+            "confident.png": confident_sheets(sample.images, p),
+            "bars.png": [probability_bars(sample.images[:BARS], p[:BARS])],
+        },
+    )
+
+
+def _written(folder: Path, pictures: dict[str, list[Image.Image]]) -> list[str]:
+    """Write pictures, each of some pages; the names of the files."""
+    return [
+        path.name for name, pages in pictures.items() for path in write_pages(folder / name, pages)
+    ]
 
 
 def draw_joint(run: Run, model: Clusterer, fixed: ImagePairs) -> list[str]:
@@ -100,14 +108,13 @@ def draw_matched(
     p = found @ np.eye(len(names), dtype=found.dtype)[mapping]
     truth = sample.labels
     assert truth is not None
-    pictures = {
-        "confident_matched.png": confident_sheet(sample.images, p, names, truth),
-        "bars_matched.png": probability_bars(sample.images[:BARS], p[:BARS], names, truth[:BARS]),
-        "circle_truth.png": circle_projection(
-            p[:POINTS], names, truth[:POINTS], "colour: true class", 640
-        ),
-    }
-    for name, picture in pictures.items():
-        with replacing(folder / name) as temporary:
-            picture.save(temporary)
-    return list(pictures)
+    bars = probability_bars(sample.images[:BARS], p[:BARS], names, truth[:BARS])
+    circle = circle_projection(p[:POINTS], names, truth[:POINTS], "colour: true class", 640)
+    return _written(
+        folder,
+        {
+            "confident_matched.png": confident_sheets(sample.images, p, names, truth),
+            "bars_matched.png": [bars],
+            "circle_truth.png": [circle],
+        },
+    )

@@ -65,6 +65,16 @@ def tree_of_run(run: Run, model: Any, head: str, sub_head: int | None) -> Cluste
     return tree
 
 
+def kept_tree(run: Run) -> tuple[str, ClusterTree] | None:
+    """The head and the tree of the file, if there is one of the run's model."""
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, InputError):
+        found = json.loads(run.tree_file.read_text(encoding="utf-8"))
+        mark = {name: found[name] for name in ("head", "sub_head")}
+        tree = _read(run, {"model": model_mark(run), **mark})
+        return None if tree is None else (str(mark["head"]), tree)
+    return None
+
+
 def _read(run: Run, mark: dict[str, Any]) -> ClusterTree | None:
     try:
         found = json.loads(run.tree_file.read_text(encoding="utf-8"))

@@ -110,6 +110,9 @@ def evaluate(
     found = {which: scored.found(which) for which in ("trained", *baselines)}
     losses, over = best_losses(run), chosen_overclusters(run)
     result = summary(found["trained"], names, chosen, over, matched)
+    counts = apply_mapping(*mapped(found["trained"], MAIN, chosen, matched), len(names))
+    # Rows true, columns predicted.
+    result["confusion"] = counts.tolist()
     result["sub_heads"] = sub_heads(found["trained"], names, losses[MAIN], matched)
     result["baselines"] = {
         name: summary(found[name], names, 0, None if over is None else 0, matched)

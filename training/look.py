@@ -8,13 +8,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from iic_tf.data.scene import IGNORE, SceneSet, read_with_valid, with_nan
+from iic_tf.data.scene import SceneSet
 from iic_tf.models.served import ServedSegmenter
-from iic_tf.pictures import loss_curves, palette, share_curves, to_rgb, triplet_sheet
+from iic_tf.pictures import loss_curves, palette, share_curves, triplet_sheets
 from iic_tf.training.atomic import replacing
 from iic_tf.training.callbacks import Record
+from iic_tf.training.examples import example_rows, example_views, seen_in
+from iic_tf.training.json_files import write_json
+from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.run import Run
-from iic_tf.training.whole_scene import scene_summing
+
+FOUND = "found.png"
 
 
 class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
@@ -50,24 +54,17 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
                 share_curves(epochs, shares, title).save(temporary)
 
 
-def draw_found(run: Run, served: ServedSegmenter, scenes: SceneSet, most: int = 4) -> None:
-    """Draw `pictures/found.png`: what the main head makes of the middle of a few images.
+def draw_found(run: Run, served: ServedSegmenter, scenes: SceneSet) -> list[str]:
+    """Draw `pictures/found.png`: what the main head makes of windows from all over the scenes.
 
     Clusters have colours of their own here, no names: labels are not looked at in training.
+
+    Returns:
+        The names of its pages.
     """
-    rows = []
-    sums = scene_summing(served)
-    step = max(1, len(scenes.scenes) // most)
-    for scene in scenes.scenes[::step][:most]:
-        side = 128 * served.downscale
-        height, width = min(side, scene.height), min(side, scene.width)
-        middle = (scene.height - height) // 2, (scene.width - width) // 2
-        raw = with_nan(*read_with_valid(scene, *middle, height, width))
-        probabilities = np.asarray(served.probabilities(raw[None], sums(scene)))[0]
-        labels = np.where(np.isnan(raw).any(-1), IGNORE, probabilities.argmax(-1))
-        rgb = to_rgb(scenes.normalise(raw), scenes.rgb, stretch=True)
-        rows.append((scene.name, rgb, labels, None))
     classes = served.model.classes
     names = [f"cluster {i}" for i in range(classes)]
-    with replacing(run.pictures / "found.png") as temporary:
-        triplet_sheet(rows, names, palette(classes)).save(temporary)
+    views = example_views(served, scenes, run.config()["seed"], masks=False)
+    write_json(run.found_file, seen_in(views))
+    pages = triplet_sheets(example_rows(views), names, palette(classes))
+    return [path.name for path in write_pages(run.pictures / FOUND, pages)]

@@ -4,6 +4,9 @@ RUN/
   config.json        the recipe's values, the data set and how to load it again, seed, versions
   metrics.csv        a row an epoch: losses with their bounds, cluster shares, seconds
   log.txt            what was shown on the screen
+  training.json      what was typed, the machine, speed and memory (`training_facts.py`)
+  found.json         how much of the windows in found.png holds no data, how sure the model is
+  report.html        all of this on one page (`iic-tf report`)
   events/            the same figures for TensorBoard
   checkpoints/       the last two epochs with all that the next one needs (`checkpoints.py`)
   best.keras         the model of the epoch with the lowest unsupervised loss, or the last
@@ -56,6 +59,14 @@ class Run:
     @property
     def log_file(self) -> Path:
         return self.folder / "log.txt"
+
+    @property
+    def facts_file(self) -> Path:
+        return self.folder / "training.json"
+
+    @property
+    def found_file(self) -> Path:
+        return self.folder / "found.json"
 
     @property
     def events(self) -> Path:

@@ -17,10 +17,13 @@ from iic_tf.data.windows import windows
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics import confusion_matrix
 from iic_tf.models.served import ServedSegmenter
+from iic_tf.pictures import triplet_sheets
 from iic_tf.training.dim_images import misfit_note
+from iic_tf.training.examples import example_rows, example_views
 from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.kmeans_labeller import KMeansLabeller
 from iic_tf.training.labellers import Labeller, NetworkLabeller
+from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.pixel_values import Colours, PixelValues, Statistics, TrunkFeatures
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
@@ -28,6 +31,7 @@ from iic_tf.training.whole_scene import shows_all
 from iic_tf.turns import MAIN
 
 WINDOW = 512
+EXAMPLES = "examples.png"
 
 
 class SegmentationScores:
@@ -134,8 +138,12 @@ class SegmentationScores:
         return found.whole(MAIN, 0), len(kept)
 
     def draw(self, mapping: NDArray[np.integer], folder: Path) -> list[str]:
-        """Nothing beside the confusion pictures."""
-        return []
+        """Draw `examples.png`: windows from all over, under the names of classes, beside masks."""
+        classes = self.scenes.classes
+        assert classes is not None
+        views = example_views(self.served(True), self.scenes, self.config["seed"], masks=True)
+        pages = triplet_sheets(example_rows(views, mapping), classes.names, classes.colours)
+        return [path.name for path in write_pages(folder / EXAMPLES, pages)]
 
     def _labeller(self, which: str) -> Labeller:
         if which.startswith("kmeans"):

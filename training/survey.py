@@ -41,6 +41,7 @@ class View:
         rgb: uint8 `[h, w, 3]`.
         labels: uint8 `[h, w]`, the likeliest cluster; 255: no data.
         confidence: float32 `[h, w]`, its probability.
+        truth: `[h, w]`, classes of the scene's mask, `IGNORE` where none is known; None: not read.
     """
 
     scene: str
@@ -50,6 +51,7 @@ class View:
     rgb: NDArray[np.uint8]
     labels: NDArray[np.uint8]
     confidence: NDArray[np.float32]
+    truth: NDArray[np.int64] | None = None
 
     def place(self, row: int, column: int) -> tuple[int, int]:
         """The scene's pixel in the middle of one of the window's."""
@@ -57,7 +59,14 @@ class View:
         return self.top + row * self.factor + half, self.left + column * self.factor + half
 
 
-def survey_scenes(served: Any, scenes: SceneSet, seed: int, count: int = WINDOWS) -> list[View]:
+def survey_scenes(
+    served: Any,
+    scenes: SceneSet,
+    seed: int,
+    count: int = WINDOWS,
+    side: int = SIDE,
+    masks: bool = False,
+) -> list[View]:
     """Label windows of scenes, one of each, evenly drawn from all; more where scenes are few.
 
     Args:
@@ -65,11 +74,13 @@ def survey_scenes(served: Any, scenes: SceneSet, seed: int, count: int = WINDOWS
         scenes: under the value range of the training.
         seed: of where windows lie.
         count: how many at most.
+        side: of a window, in pixels as the network sees them.
+        masks: whether masks are read, too.
     """
     rng = generator(seed, 0, 0, "survey")
     every = scenes.scenes
     picked = np.linspace(0, len(every) - 1, count).round().astype(int)
-    side = SIDE * served.downscale
+    side = side * served.downscale
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
     def label(pixels: tf.Tensor, sums: tf.Tensor) -> Any:
@@ -99,7 +110,11 @@ def survey_scenes(served: Any, scenes: SceneSet, seed: int, count: int = WINDOWS
         rows, columns = (min(a, b) for a, b in zip(found[0].shape, small.shape[:2], strict=True))
         found = found[0][:rows, :columns], found[1][:rows, :columns]
         rgb = to_rgb(small[:rows, :columns], stretch=True)
-        views.append(View(scene.name, top, left, f, rgb, *found))
+        truth = None
+        if masks and scene.has_mask:
+            mask = scene.read_mask(top, left, height, width).astype(np.int64)
+            truth = mask[middle][:rows, :columns]
+        views.append(View(scene.name, top, left, f, rgb, *found, truth))
     return views
 
 

@@ -38,6 +38,7 @@ from iic_tf.training.run import Run
 from iic_tf.training.run_lock import only_writer
 from iic_tf.training.strategy import is_chief
 from iic_tf.training.tasks.task import Task
+from iic_tf.training.training_facts import note_begun, note_done
 from iic_tf.training.trunk_file import write_trunk
 from iic_tf.training.whole_best import require_best
 from iic_tf.views.distributed import distributed
@@ -55,6 +56,7 @@ def train(
     say: Callable[[str], None] = print,
     resume: bool = False,
     strategy: tf.distribute.Strategy | None = None,
+    command: str | None = None,
 ) -> Run:
     """Train without labels and leave a run folder (see `iic_tf.training.run`).
 
@@ -70,6 +72,7 @@ def train(
         resume: go on with the run in `out`, where there is one.
         strategy: what devices and machines it is spread over (`iic_tf.training.strategy`). Of
             several machines only the chief writes; to resume, all must see the folder.
+        command: what was typed to begin it, kept for the run's report.
 
     Raises:
         InputError: anything unfit in the arguments, or in the files that the first batch and a look
@@ -89,7 +92,8 @@ def train(
     # Of several machines the chief alone writes.
     with only_writer(Path(out)) if is_chief() else contextlib.nullcontext():
         return _in_folder(
-            task, Path(out), seed, overwrite, say, resume, strategy, config, pairs, fixed
+            *(task, Path(out), seed, overwrite, say, resume, strategy, config, pairs, fixed),
+            command=command,
         )
 
 
@@ -104,6 +108,7 @@ def _in_folder(
     config: dict[str, Any],
     pairs: NumberedBatches,
     fixed: NumberedBatches,
+    command: str | None,
 ) -> Run:
     """Train in a folder that nobody else writes to."""
     recipe = task.recipe
@@ -139,6 +144,7 @@ def _in_folder(
             say(line)
             log.write(line + "\n")
 
+        note_begun(run, command, strategy.num_replicas_in_sync)
         if recipe.foreign and checkpoint is None:
             write_trunk(model.trunk, run.trunk_file)
         tell(data)
@@ -241,6 +247,7 @@ def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
         )
         raise
     tell(f"done in {clock(time.monotonic() - started)}: {_kept(work.task.recipe, record.rows)}")
+    note_done(run, record.rows, work.task.recipe.batch, work.pairs.steps)
     found = [str(run.pictures / name) for name in work.task.draw_results(run)]
     tell(f"model {run.best}; look at {', '.join([*found, str(run.pictures / 'losses.png')])}")
 

@@ -7,10 +7,12 @@ Names alone prove nothing: `x_labels.png` in any other folder is a mask of the u
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 
 _RUN_FILES = frozenset({"best.keras", "metrics.csv", "checkpoints"})
+_SHEET = re.compile(r"sheet(-[0-9]+)?\.png")
 _PICTURES = ("_overlay.jpg", "_confidence.png", "_confidence.tif", "_probabilities.tif")
 _TABLE_HEAD = "file,label,confidence,"
 
@@ -44,7 +46,7 @@ def own_files(folder: Path, names: Collection[str]) -> set[str]:
         return set()
     there = set(names)
     stems = {name.rpartition(".")[0] for name in names}
-    own = {n for n in there if n == "sheet.png" or n.endswith(_PICTURES)}
+    own = {n for n in there if _SHEET.fullmatch(n) or n.endswith(_PICTURES)}
     for name in there:
         stem, found, _ = name.rpartition("_labels.")
         if found and (f"{stem}_overlay.jpg" in there or stem not in stems):

@@ -4,11 +4,11 @@ import contextlib
 
 from iic_tf.pictures.circle_projection import animation, circle_projection
 from iic_tf.pictures.colours import palette
-from iic_tf.pictures.confident_sheet import confident_sheet
+from iic_tf.pictures.confident_sheet import confident_sheets
 from iic_tf.pictures.labels import confidence_image, label_image, overlay
 from iic_tf.pictures.probability_bars import probability_bars
 from iic_tf.pictures.rgb import to_rgb
-from iic_tf.pictures.triplets import TripletRow, triplet_sheet
+from iic_tf.pictures.triplets import TripletRow, triplet_sheets
 
 # Charts need Matplotlib, which label maps do without, where predictions by ONNX alone are wanted.
 with contextlib.suppress(ModuleNotFoundError):
@@ -21,7 +21,7 @@ __all__ = [
     "animation",
     "circle_projection",
     "confidence_image",
-    "confident_sheet",
+    "confident_sheets",
     "confusion_picture",
     "joint_picture",
     "label_image",
@@ -31,5 +31,5 @@ __all__ = [
     "probability_bars",
     "share_curves",
     "to_rgb",
-    "triplet_sheet",
+    "triplet_sheets",
 ]

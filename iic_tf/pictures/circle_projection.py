@@ -13,6 +13,7 @@ from iic_tf.data.image_set import NO_LABEL
 from iic_tf.errors import InputError, expected
 from iic_tf.pictures.colours import cycled
 from iic_tf.pictures.predictions import Predictions
+from iic_tf.pictures.size import MOST
 from iic_tf.pictures.text import font, shorten
 
 _INK = "#222222"
@@ -43,17 +44,17 @@ def circle_projection(
         names: of the k clusters, or of the classes once matched; None numbers them from 0.
         truth: integers `[n]`, the true column of each image, or -1 where it is not known.
         title: stands at the top left, shortened where it is too long.
-        side: height and width of the picture in pixels, 160 or more.
+        side: height and width of the picture in pixels, 160 to 1999.
 
     Returns:
         An RGB image, `side` by `side`.
 
     Raises:
         InputError: shapes that do not fit, values that are no probabilities (NaN among them), a
-            truth that is no column, more than 256 clusters, or a smaller picture.
+            truth that is no column, more than 256 clusters, or another side.
     """
-    if side < 160:
-        raise expected("a side of 160 pixels or more", side, "side")
+    if not 160 <= side <= MOST:
+        raise expected(f"a side of 160 to {MOST} pixels", side, "side")
     known = Predictions(probabilities, names, truth)
     count, k = known.p.shape
     colours = [*(tuple(c) for c in cycled(k).tolist()), _UNKNOWN]

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw
 from iic_tf.data.image_set import NO_LABEL
 from iic_tf.errors import expected
 from iic_tf.pictures.predictions import CHOSEN, RIGHT, WRONG, Predictions, thumbnail
+from iic_tf.pictures.size import MOST, pages_of
 from iic_tf.pictures.text import font, shorten
 
 _INK = "#222222"
@@ -22,16 +23,20 @@ _LETTERS = 12
 _LINE = 17
 _HEADER = 132
 _CELL = _SIDE + 2 * _FRAME + _GAP
+_COLUMNS = (MOST - _HEADER - _GAP) // _CELL
+_ROW = _SIDE + 2 * _FRAME + _LINE + _GAP
 
 
-def confident_sheet(
+def confident_sheets(
     images: NDArray[np.uint8],
     probabilities: NDArray[np.floating],
     names: Sequence[str] | None = None,
     truth: NDArray[np.integer] | None = None,
     most: int = 10,
-) -> Image.Image:
+) -> list[Image.Image]:
     """Draw, a row a cluster, the images that it is the likeliest one of and the surest about.
+
+    As many pages as that takes, each with its legend and less than 2,000 pixels high.
 
     At the left stands the cluster's number, or the name of its class once matched, and of how
     many of the given images it is the likeliest; below each image its probability, the largest
@@ -45,17 +50,17 @@ def confident_sheet(
             classes, the columns are in the order of the classes.
         names: of the k clusters, or of the classes once matched; None numbers them from 0.
         truth: integers `[n]`, the true column of each image, or -1 where it is not known.
-        most: images in a row, at least 1.
+        most: images in a row, 1 to 23.
 
     Returns:
-        An RGB image.
+        RGB images of one width.
 
     Raises:
         InputError: shapes that do not fit, values that are no probabilities (NaN among them), a
-            truth that is no column, or no image a row.
+            truth that is no column, or no image or too many a row.
     """
-    if most < 1:
-        raise expected("at least 1 image in a row", most, "most")
+    if not 1 <= most <= _COLUMNS:
+        raise expected(f"1 to {_COLUMNS} images in a row", most, "most")
     known = Predictions(probabilities, names, truth)
     if names is None:
         known.names = [f"cluster {name}" for name in known.names]
@@ -67,12 +72,24 @@ def confident_sheet(
 
     # No wider than the fullest row, but with room for the words of the legend.
     columns = max(5, *(len(shown) for _, shown in rows))
-    row = _SIDE + 2 * _FRAME + _LINE + _GAP
-    size = (_HEADER + columns * _CELL + _GAP, _GAP + len(rows) * row + _LINE + _GAP)
+    numbered = list(enumerate(rows))
+    pages = pages_of([_ROW] * len(rows), MOST - _LINE - 2 * _GAP)
+    width = _HEADER + columns * _CELL + _GAP
+    return [_page(width, numbered[page], images, known) for page in pages]
+
+
+def _page(
+    width: int,
+    rows: Sequence[tuple[int, tuple[NDArray[np.integer], NDArray[np.integer]]]],
+    images: NDArray[np.uint8],
+    known: Predictions,
+) -> Image.Image:
+    """Clusters by their numbers, with all of their images and those that are shown."""
+    size = (width, _GAP + len(rows) * _ROW + _LINE + _GAP)
     sheet = Image.new("RGB", size, "white")
     draw = ImageDraw.Draw(sheet)
-    for cluster, (own, shown) in enumerate(rows):
-        top = _GAP + cluster * row
+    for place, (cluster, (own, shown)) in enumerate(rows):
+        top = _GAP + place * _ROW
         _header(draw, top, known, cluster, len(own))
         for column, index in enumerate(shown):
             at = (_HEADER + column * _CELL, top)

@@ -12,7 +12,8 @@ from PIL import Image
 
 from iic_tf.errors import expected
 from iic_tf.pictures.colours import palette
-from iic_tf.pictures.figure import GRID, INK, new_figure, tidy, to_image
+from iic_tf.pictures.figure import DPI, GRID, INK, new_figure, tidy, to_image
+from iic_tf.pictures.size import MOST
 from iic_tf.pictures.text import literal, shorten
 
 
@@ -50,6 +51,8 @@ class Panel:
 def label_curves(*panels: Panel) -> Image.Image:
     """Draw the panels side by side (Ji et al. 2019, figure 6): one accuracy scale for all.
 
+    The picture is less than 2,000 pixels wide.
+
     Raises:
         InputError: a line without values, or with another number of them than shares.
     """
@@ -57,7 +60,7 @@ def label_curves(*panels: Panel) -> Image.Image:
         if not series.shares or len(series.shares) != len(series.accuracies):
             wanted = f"an accuracy for each of {len(series.shares)} shares, at least 1"
             raise expected(wanted, len(series.accuracies), series.name)
-    figure = new_figure(5.2 * len(panels), 5.0)
+    figure = new_figure(min(5.2 * len(panels), MOST / DPI), 5.0)
     every = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
     for axes, panel in zip(every, panels, strict=True):
         _draw(axes, panel)

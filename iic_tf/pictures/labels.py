@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
 from iic_tf.data.scene import IGNORE
 from iic_tf.errors import InputError, expected
+from iic_tf.pictures.size import MOST
 from iic_tf.pictures.text import font
 
 _VIRIDIS = (
@@ -15,6 +18,10 @@ _VIRIDIS = (
     *((39, 173, 129), (92, 200, 99), (170, 220, 50), (253, 231, 37)),
 )
 """Nine even steps of the scale, for where Matplotlib is not installed."""
+_NO_DATA = (150, 150, 150)
+_LEAST_SPAN = 0.05
+_MOST_MAP = MOST - 260
+"""Pixels of a map of confidence, beside what stands below it."""
 
 
 def label_image(labels: NDArray[np.integer], colours: NDArray[np.uint8]) -> Image.Image:
@@ -61,13 +68,16 @@ def overlay(
 
 
 def confidence_image(probabilities_max: NDArray[np.floating], clusters: int) -> Image.Image:
-    """The probability of the likeliest cluster at each pixel, over a legend.
+    """The probability of the likeliest cluster at each pixel, over its scale.
 
-    Dark is undecided (1 / k), bright is certain (1). Narrow maps are centred on a canvas that
-    has room for the legend.
+    The scale runs over what the map holds: dark is its 2nd percentile, bright its 98th, and the
+    figures below say how sure that is between undecided (1 / k) and certain (1). A map whose values
+    hardly differ has a scale of at least 0.05. Grey holds no data: NaN, or less than 1 / k. Narrow
+    maps are centred on a canvas that has room for the scale, large ones reduced until the picture
+    is less than 2,000 pixels on each side.
 
     Args:
-        probabilities_max: `[h, w]`, 1 / `clusters` to 1; clipped to that range.
+        probabilities_max: `[h, w]`, 1 / `clusters` to 1; larger ones count as 1.
         clusters: k, at least 1.
 
     Raises:
@@ -78,26 +88,66 @@ def confidence_image(probabilities_max: NDArray[np.floating], clusters: int) -> 
     if clusters < 1:
         raise expected("at least 1 cluster", clusters, "clusters")
     least = 1.0 / clusters
-    span = max(1.0 - least, 1e-6)
-    known = np.nan_to_num(probabilities_max.astype(np.float64), nan=least)
-    shown = Image.fromarray(_heat(np.clip((known - least) / span, 0.0, 1.0)))
+    values = np.minimum(probabilities_max.astype(np.float64), 1.0)
+    # Means over pixels some of which hold no data are below it, too; rounding may be.
+    empty = ~(values >= least - 1e-3)
+    low, high = _scale(values[~empty], least)
+    heat = _heat(np.clip((np.where(empty, low, values) - low) / (high - low), 0.0, 1.0))
+    heat[empty] = _NO_DATA
+    shown = Image.fromarray(heat)
+    if max(shown.size) > _MOST_MAP:
+        factor = _MOST_MAP / max(shown.size)
+        size = (max(1, int(shown.width * factor)), max(1, int(shown.height * factor)))
+        shown = shown.resize(size, Image.Resampling.NEAREST)
 
     # Letters grow with the map, as wide maps are looked at reduced.
-    size = max(13, min(48, shown.width // 55))
-    low, high = f"1/{clusters} = {least:.2f}  undecided", "certain  1.00"
-    pad = size // 2
-    low_width, high_width = font(size).getlength(low), font(size).getlength(high)
-    width = max(shown.width, int(low_width + high_width) + 8 * size)
-    canvas = Image.new("RGB", (width, shown.height + size + 3 * pad), "white")
+    letters = max(13, min(32, shown.width // 55))
+    pad = letters // 2
+    draws = font(letters)
+    told = f"probability of the likeliest of {clusters}: undecided {least:.2f}, certain 1.00"
+    told += "; grey: no data" * bool(empty.any())
+    # A narrow map's words go on lines of their own.
+    width = max(shown.width, 20 * letters)
+    lines = _wrapped(told, width - 2 * pad, draws.getlength)
+    foot = pad + letters + pad + letters + pad + len(lines) * (letters + pad) + pad
+    canvas = Image.new("RGB", (width, shown.height + foot), "white")
     canvas.paste(shown, ((width - shown.width) // 2, 0))
     draw = ImageDraw.Draw(canvas)
-    middle = shown.height + (size + 3 * pad) // 2
-    draw.text((pad, middle), low, "#222222", font(size), anchor="lm")
-    draw.text((width - pad, middle), high, "#222222", font(size), anchor="rm")
-    left, right = int(2 * pad + low_width), int(width - 2 * pad - high_width)
-    bar = np.repeat(np.linspace(0.0, 1.0, right - left)[None], size, axis=0)
-    canvas.paste(Image.fromarray(_heat(bar)), (left, middle - size // 2))
+    top = shown.height + pad
+    bar = np.repeat(np.linspace(0.0, 1.0, width - 2 * pad)[None], letters, axis=0)
+    canvas.paste(Image.fromarray(_heat(bar)), (pad, top))
+    top += letters + pad
+    marks = 5 if width >= 30 * letters else 3
+    for index, value in enumerate(np.linspace(low, high, marks)):
+        at = pad + (width - 2 * pad) * index / (marks - 1)
+        anchor = "l" if index == 0 else "r" if index == marks - 1 else "m"
+        draw.text((at, top), f"{value:.2f}", "#222222", draws, anchor=f"{anchor}t")
+    for line in lines:
+        top += letters + pad
+        draw.text((pad, top), line, "#555555", draws, anchor="lt")
     return canvas
+
+
+def _scale(known: NDArray[np.float64], least: float) -> tuple[float, float]:
+    """Where a scale begins and ends that shows how these values differ."""
+    if not known.size:
+        return least, max(1.0, least + _LEAST_SPAN)
+    low, high = (float(p) for p in np.percentile(known, (2.0, 98.0)))
+    lack = max(_LEAST_SPAN - (high - low), 0.0)
+    low = max(least, min(low - lack / 2, 1.0 - _LEAST_SPAN)) if least < 1 else 1.0 - _LEAST_SPAN
+    return low, max(high, low + _LEAST_SPAN)
+
+
+def _wrapped(text: str, room: float, measure: Callable[[str], float]) -> list[str]:
+    """The words in lines that are no longer than `room`, unless a word is."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and measure(longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
 
 
 def _coloured(labels: NDArray[np.integer], colours: NDArray[np.uint8]) -> NDArray[np.uint8]:

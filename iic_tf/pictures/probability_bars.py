@@ -19,6 +19,7 @@ from iic_tf.pictures.predictions import (
     Predictions,
     thumbnail,
 )
+from iic_tf.pictures.size import MOST
 from iic_tf.pictures.text import font, shorten
 
 _INK = "#222222"
@@ -31,6 +32,7 @@ _BAR = 13
 _NAME = 84
 _LENGTH = 110
 _FIGURE = 34
+_COLUMNS = 5
 
 
 def probability_bars(
@@ -53,21 +55,22 @@ def probability_bars(
             classes, the columns are in the order of the classes.
         names: of the k clusters, or of the classes once matched; None numbers them from 0.
         truth: integers `[n]`, the true column of each image, or -1 where it is not known.
-        columns: images side by side, at least 1; fewer where there are fewer images.
-        most: bars of an image, at least 2. Of more clusters the likeliest are shown, in the
+        columns: images side by side, 1 to 5; fewer where there are fewer images.
+        most: bars of an image, 2 to 100. Of more clusters the likeliest are shown, in the
             clusters' order, and always the true one.
 
     Returns:
-        An RGB image.
+        An RGB image, less than 2,000 pixels on each side.
 
     Raises:
         InputError: shapes that do not fit, values that are no probabilities (NaN among them), a
-            truth that is no column, or `columns` or `most` too small.
+            truth that is no column, `columns` or `most` out of range, or more images than a
+            picture has room for.
     """
-    if columns < 1:
-        raise expected("at least 1 column", columns, "columns")
-    if most < 2:
-        raise expected("at least 2 bars", most, "most")
+    if not 1 <= columns <= _COLUMNS:
+        raise expected(f"1 to {_COLUMNS} columns", columns, "columns")
+    if not 2 <= most <= 100:
+        raise expected("2 to 100 bars", most, "most")
     known = Predictions(probabilities, names, truth)
     known.check_images(images)
     count, k = known.p.shape
@@ -77,6 +80,9 @@ def probability_bars(
     room = int(max(measure(name) for name in short)) + 1
     width = _SIDE + _GAP // 2 + room + 5 + _LENGTH + _FIGURE
     height = max(_SIDE, min(most, k) * _BAR) + _GAP
+    fit = (MOST - _GAP - 2 * _LETTERS) // (height + _GAP) * columns
+    if count > fit:
+        raise expected(f"at most {fit} images in {columns} columns", count, "images")
     entries = _entries(known)
     legend = sum(int(measure(text)) + 18 + 2 * _GAP for _, text in entries)
     size = (

@@ -163,9 +163,9 @@ class SegmentationTask(Task):
 
     def draw_results(self, run: Run) -> list[str]:
         model = run.load_best()
-        draw_found(run, self.served(run, model, self.recipe), self.scenes)
+        found = draw_found(run, self.served(run, model, self.recipe), self.scenes)
         own = self.recipe.draw_results(run, model, self.fixed_pairs(run.config()["seed"]))
-        return ["found.png", *own]
+        return [*found, *own]
 
     def joint_graph(self, model: Any, head: str, sub_head: int | None) -> Any:
         radius = self.recipe.reach or NEIGHBOURS
