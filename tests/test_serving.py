@@ -196,6 +196,17 @@ def test_what_goes_wrong_is_one_line(
             label_scene(grpc_model(address, kit.name), kit.card, pixels[..., :3])
         with pytest.raises(ServingError, match="INVALID_ARGUMENT"):
             grpc_model(address, kit.name)("serving_default", {"image": pixels[None]}, ["labels"])
+    asked: list[Any] = []
+
+    def broken(*_: Any) -> Any:
+        asked.append(1)
+        raise ServingError("no answer")
+
+    with pytest.raises(ServingError, match="no answer"):
+        label_scene(broken, kit.card, patchy(1000, 1000, 4), 64)
+    assert len(asked) < 20
+    with pytest.raises(ServingError, match=f"an answer of {address}; received UNAVAILABLE"):
+        label_scene(grpc_model(address, kit.name), kit.card, pixels)
     np.save(tmp_path / "s.npy", pixels)
     given = [str(tmp_path / "s.npy"), "--card", str(kit.folder / "model.json"), "--rest", url]
     assert client_main(given) == 1

@@ -30,7 +30,7 @@ def grpc_model(address: str, name: str, timeout: float = 60) -> Ask:
     def ask(signature: str, inputs: Arrays, wanted: list[str]) -> Arrays:
         message = request(name, signature, {k: tensor(v) for k, v in inputs.items()}, wanted)
         try:
-            answer = call(message, timeout=timeout, wait_for_ready=True)
+            answer = call(message, timeout=timeout)
         except grpc.RpcError as error:
             told = f"{error.code().name}: {error.details()}"
             raise ServingError(f"Expected an answer of {address}; received {told}.") from error

@@ -65,11 +65,15 @@ def label_scene(
         return np.where(holds, found["labels"][0], NO_DATA)[place.inner]
 
     labels = np.empty((height, width), np.int32)
-    with ThreadPoolExecutor(at_once) as threads:
+    threads = ThreadPoolExecutor(at_once)
+    try:
         if whole:
             sums = sum(threads.map(sums_of, places), sums)
         for place, found in zip(places, threads.map(labels_of, places), strict=True):
             labels[place.kept] = found
+    finally:
+        # Where one fails, the rest is not asked for.
+        threads.shutdown(cancel_futures=True)
     return labels
 
 
