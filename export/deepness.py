@@ -17,7 +17,8 @@ from iic_tf.errors import InputError
 from iic_tf.export.check import Outputs, check
 from iic_tf.export.form import Form
 from iic_tf.export.model_card import Card, card_path, card_texts
-from iic_tf.export.onnx_file import convert_graph, run_file, save_model
+from iic_tf.export.onnx_file import convert_graph, save_model
+from iic_tf.export.onnx_runner import run_file
 from iic_tf.export.servable import LABELS, PLAIN, PROBABILITIES, ExportError, Servable
 from iic_tf.models.served import NO_LABEL, numbered
 from iic_tf.training.atomic import replacing

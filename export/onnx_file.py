@@ -8,16 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from iic_tf.export.check import check, check_windows
 from iic_tf.export.form import Form
 from iic_tf.export.model_card import Card, card_path, card_texts
 from iic_tf.export.onnx_operations import HANDLERS
+from iic_tf.export.onnx_runner import first_line
+from iic_tf.export.onnx_runner import runner as runner
+from iic_tf.export.onnx_runner import window_path as window_path
+from iic_tf.export.onnx_runner import window_runner as window_runner
 from iic_tf.export.servable import (
-    CORE,
     INPUT,
     LABELS,
     OWN_SUMS,
@@ -76,11 +77,6 @@ def export_onnx(
         return worst
 
 
-def window_path(path: Path) -> Path:
-    """Where the graph for windows of a scene goes: `model.window.onnx` beside `model.onnx`."""
-    return path.with_name(f"{path.stem}.window{path.suffix}")
-
-
 def save_model(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
     """Write an ONNX model with these metadata, once it is found valid.
 
@@ -94,7 +90,7 @@ def save_model(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"Expected a valid ONNX model; received: {_line(error)}.") from error
+        raise ExportError(f"Expected a valid ONNX model; received: {first_line(error)}.") from error
     onnx.save(model, str(path))
 
 
@@ -138,7 +134,7 @@ def convert_graph(graph: Any, specs: list[tf.TensorSpec]) -> Any:
         except Exception as error:
             # tf2onnx raises whatever its parts do (ValueError, KeyError, AssertionError).
             raise ExportError(
-                f"Expected a model that tf2onnx converts; received: {_line(error)}."
+                f"Expected a model that tf2onnx converts; received: {first_line(error)}."
             ) from error
     # It does not raise on an operation it doesn't know: it writes it down as it is.
     unknown = _unknown_operations(model)
@@ -149,57 +145,6 @@ def convert_graph(graph: Any, specs: list[tf.TensorSpec]) -> Any:
             "Nothing was written."
         )
     return model
-
-
-def runner(path: Path) -> Any:
-    """Run an ONNX model on the CPU: pixels in, arrays by name out.
-
-    Raises:
-        ExportError: ONNX Runtime refuses the model.
-    """
-    run = run_file(path)
-    return lambda pixels: run({INPUT: pixels})
-
-
-def window_runner(path: Path) -> Any:
-    """The same of the graph for windows: pixels, sums and core in, arrays by name out."""
-    run = run_file(path)
-    return lambda pixels, sums, core: run({INPUT: pixels, SUMS: sums, CORE: core})
-
-
-def run_file(path: Path) -> Any:
-    """Run an ONNX model on the CPU: arrays by name in and out.
-
-    Raises:
-        ExportError: ONNX Runtime refuses the model.
-    """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        # Its exceptions have no common class of their own.
-        raise ExportError(
-            f"Expected a model that ONNX Runtime loads; received: {_line(error)}."
-        ) from error
-    names = [output.name for output in session.get_outputs()]
-
-    def run(inputs: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-        try:
-            found = session.run(names, inputs)
-        except Exception as error:
-            first = next(iter(inputs.values()))
-            raise ExportError(
-                f"Expected a model that ONNX Runtime runs on pixels {first.shape}; "
-                f"received: {_line(error)}."
-            ) from error
-        return dict(zip(names, found, strict=True))
-
-    return run
 
 
 def _unknown_operations(model: Any) -> list[str]:
@@ -253,7 +198,3 @@ def _quiet() -> Iterator[list[str]]:
         converter.removeHandler(handler)
         converter.propagate = before[0]
         tensorflow.setLevel(before[1])
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__
