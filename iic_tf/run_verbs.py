@@ -159,9 +159,10 @@ def run_predict(given: Given) -> None:
 def export_options() -> list[Option]:
     """The options of `iic-tf export`."""
     place = "RUN/export/savedmodel/1, model.onnx or web"
+    formats = Literal["savedmodel", "onnx", "web"]
     return [
         RUN,
-        Option("format", Literal["savedmodel", "onnx", "web"], "of the model", "FORMAT", required=True),
+        Option("format", formats, "of the model", "FORMAT", required=True),
         Option("out", str, "where to write it", "PATH", default=place),
         *_answer_options(),
         Option("labels_only", bool, "no probabilities, and labels as int16: smaller answers"),

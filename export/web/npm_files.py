@@ -1,4 +1,4 @@
-"""What the page takes from npm: pinned files, copied in by npm or named at a CDN, by their hashes."""
+"""What the page takes from npm: pinned files, copied in by npm, or found at a CDN."""
 
 from __future__ import annotations
 

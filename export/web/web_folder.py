@@ -12,7 +12,7 @@ from typing import Any
 
 from iic_tf.errors import InputError
 from iic_tf.export.form import Form
-from iic_tf.export.model_card import CARD, Card
+from iic_tf.export.model_card import Card
 from iic_tf.export.onnx_file import export_onnx
 from iic_tf.export.page.style import base_style
 from iic_tf.export.servable import PLAIN, Servable

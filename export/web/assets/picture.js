@@ -19,7 +19,8 @@ function pictureHeader(bytes) {
   return { kind: "JPEG", type: "image/jpeg", depth: 8, inks: 3 };
 }
 
-// A source of rows: { width, height, rows(top, count) → Float32Array [count, width, bands], notes }.
+// A source of rows: { width, height, rows(top, count) → Float32Array [count, width, bands], NaN where
+// there is no data, notes: lines for the user, place: where it lies, stretch: whether it may be dark }.
 async function openPicture(file, header, bands) {
   if (bands !== 1 && bands !== 3) {
     throw new Error(`Expected a GeoTIFF of ${bands} bands, as the model was trained on; received a ${header.kind}, which has 3.`);
@@ -43,7 +44,7 @@ async function openPicture(file, header, bands) {
   if (width * height > LARGEST) {
     throw new Error(`Expected at most ${LARGEST / 1e6} megapixels of a ${header.kind}; received ${height} × ${width}. Save it as a tiled TIFF.`);
   }
-  const source = { width, height, notes: new Set(), place: null, close: () => bitmap.close() };
+  const source = { width, height, notes: new Set(), place: null, stretch: false, close: () => bitmap.close() };
   source.rows = async (top, count) => {
     const canvas = new OffscreenCanvas(width, count);
     const context = canvas.getContext("2d", { willReadFrequently: true, colorSpace: "srgb" });

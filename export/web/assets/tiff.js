@@ -21,7 +21,7 @@ async function openTiff(file, bands, chosen) {
   }
   const samples = chosen ? chosen.map((number) => number - 1) : [...Array(colours).keys()];
   const nodata = nodataTest(image, (await tag("SampleFormat"))?.[0] ?? 1);
-  const source = { width, height, notes: new Set(), place: await placeOf(image, tag), close() {} };
+  const source = { width, height, notes: new Set(), stretch: true, place: await placeOf(image, tag), close() {} };
   source.rows = async (top, count) => {
     const window = [0, top, width, top + count];
     const read = (from, wanted) => from.readRasters({ window, samples: [...wanted], interleave: true });

@@ -7,9 +7,9 @@ function rgbOf(colour) {
 }
 
 // The image as bytes: what most of its values use becomes black to white; no data is transparent.
-function imageBytes({ image, width, height }) {
+function imageBytes({ image, width, height, stretch }) {
   const out = new Uint8ClampedArray(4 * width * height);
-  const [low, high] = usedRange(image);
+  const [low, high] = stretch ? usedRange(image) : [0, 1];
   for (let i = 0; i < width * height; i++) {
     for (let band = 0; band < 3; band++) out[4 * i + band] = (255 * (image[3 * i + band] - low)) / (high - low);
     out[4 * i + 3] = Number.isNaN(image[3 * i]) ? 0 : 255;

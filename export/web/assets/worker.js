@@ -99,7 +99,7 @@ async function label({ file }) {
   progress(0);
   const sums = card.whole_scene ? await sumsOf(source, mine, progress) : null;
   if (mine !== job) return;
-  const result = makeResult(width, height);
+  const result = makeResult(width, height, source.stretch);
   const take = (found, row, column, pixels) => result.add(found, row, column, pixels);
   const whole = await goOver(source, sums, mine, progress, take);
   source.close();
@@ -112,7 +112,7 @@ async function label({ file }) {
 }
 
 // Labels at full size, and all else at the size that is shown.
-function makeResult(width, height) {
+function makeResult(width, height, stretch) {
   const bands = card.bands.length, classes = card.classes.length;
   const factor = Math.max(1, Math.ceil(Math.max(width, height) / PREVIEW));
   const wide = Math.ceil(width / factor), high = Math.ceil(height / factor);
@@ -120,8 +120,8 @@ function makeResult(width, height) {
   const counts = new Float64Array(256);
   const preview = {
     factor, width: wide, height: high, labels: new Uint8Array(wide * high), sure: new Uint8Array(wide * high),
-    // Up to three bands, in 0 to 1.
-    image: new Float32Array(3 * wide * high),
+    // Up to three bands, in 0 to 1, and whether they may be made brighter to be seen.
+    image: new Float32Array(3 * wide * high), stretch,
   };
   let beyond = 0, values = 0;
 
