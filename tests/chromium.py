@@ -30,10 +30,12 @@ def open_browser(downloads: Path) -> Iterator[Any]:
     options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    driver.set_window_size(1400, 1000)
-    driver.downloads = downloads
-    yield driver
-    driver.quit()
+    try:
+        driver.set_window_size(1400, 1000)
+        driver.downloads = downloads
+        yield driver
+    finally:
+        driver.quit()
 
 
 def until(met: Callable[[], Any], seconds: float = 10) -> None:
