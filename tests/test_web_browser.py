@@ -84,9 +84,15 @@ class Page(OpenPage):
 
     def look_at(self, path: Path) -> None:
         """Choose an image, and wait until all is shown of it or of what is wrong with it."""
-        self.browser.execute_script("document.getElementById('status').textContent = ''")
+        self.browser.execute_script(
+            "document.getElementById('downloads').hidden = true;"
+            "document.getElementById('status').className = '';"
+        )
         self.give(path)
-        until(lambda: "pixels in" in self.text("status") or "Expected" in self.text("status"), 60)
+        until(lambda: self.find("downloads").is_displayed() or self.warned(), 60)
+
+    def warned(self) -> bool:
+        return "warning" in (self.find("status").get_attribute("class") or "")
 
     def rows(self) -> list[Any]:
         """Of the legend."""
@@ -158,9 +164,8 @@ class Remainder:
             "five": np.float32(5),
             "nothing": np.float32(0),
             "no_data": np.int32(-1),
-            "depth": np.int64(5),
             "last": np.array([3], np.int64),
-            "off_and_on": np.array([0, 1], np.float32),
+            "numbers": np.arange(5, dtype=np.float32),
         }
         nodes = [
             node("MatMul", ["pixels", "weights"], ["kept"]),
@@ -170,7 +175,9 @@ class Remainder:
             node("Where", ["empty", "nothing", "left"], ["known"]),
             node("Cast", ["known"], ["number"], to=onnx.TensorProto.INT32),
             node("Where", ["empty", "no_data", "number"], ["labels"]),
-            node("OneHot", ["number", "depth", "off_and_on"], ["probabilities"], axis=-1),
+            node("Unsqueeze", ["known", "last"], ["each"]),
+            node("Equal", ["each", "numbers"], ["same"]),
+            node("Cast", ["same"], ["probabilities"], to=onnx.TensorProto.FLOAT),
         ]
         axes = [1, "height", "width"]
         graph = onnx.helper.make_graph(
