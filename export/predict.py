@@ -1,4 +1,4 @@
-"""Predicting: a run and images become label maps and pictures of them."""
+"""Predicting: a run, or an export, and images become label maps and pictures of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,22 +19,25 @@ from iic_tf.data.registry import absolute, check_options, source_from_dict
 from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
 from iic_tf.export.areas import TABLE, AreaSum, AreaTable
+from iic_tf.export.exported_model import Exported
 from iic_tf.export.label_files import fits_png, place_for_labels, write_labels
-from iic_tf.export.labelling import Labelling, Predictor, Taker
+from iic_tf.export.labelling import Labelling, Taker
 from iic_tf.export.legend import Legend
+from iic_tf.export.model import SceneModel
+from iic_tf.export.open_model import open_scene_model
 from iic_tf.export.percent_files import percent_file
 from iic_tf.export.qgis_style import write_style
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.served_run import answer_served_as, trained_bands
 from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import choose, make_row, write_sheet
-from iic_tf.models.served import ServedSegmenter
-from iic_tf.pictures import confidence_image, overlay
+from iic_tf.pictures.labels import confidence_image, overlay
 from iic_tf.training.atomic import replacing
 from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.pace import Pace
 from iic_tf.training.progress import track
-from iic_tf.training.run import Run
+
+if TYPE_CHECKING:
+    from iic_tf.training.run import Run
 
 _PARTS = (
     *("labels.png", "labels.tif", "labels.qml", "overlay.jpg"),
@@ -42,7 +46,7 @@ _PARTS = (
 
 
 def predict(
-    run: Run,
+    run: Run | str | Path | Exported,
     images: str | Path,
     out: str | Path,
     confidence: bool = False,
@@ -55,7 +59,7 @@ def predict(
     mask_glob: str | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Segment images with the best model of a run.
+    """Segment images with the best model of a run, or with an export.
 
     In `out`: for each image `<name>_labels.png` (cluster indices with a palette; a TIFF beside or
     instead, with a style for QGIS, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most
@@ -65,14 +69,15 @@ def predict(
     are replaced, each whole or not at all.
 
     Args:
-        run: a trained run.
-        images: an image, or a folder of them, see `iic_tf.data.folder`; or the name of the run's
-            own data set, such as `scenes`, for what it was trained on.
+        run: a trained run; or the path of an export, a SavedModel's folder or an ONNX file.
+        images: an image, a folder of them or a list, see `iic_tf.data.folder`; or the name of the
+            run's own data set, such as `scenes`, for what it was trained on.
         out: a folder.
         confidence: also write maps of the largest probability.
         probabilities: also write those of all labels, a band for each.
         head: what to label with, see `iic_tf.training.answer.answer_of`: named classes
-            where there are any, else the main head's clusters, which keep their numbers.
+            where there are any, else the main head's clusters, which keep their numbers. An
+            export has one answer.
         classes: or groups of clusters, likewise.
         masks: masks to be shown beside the predictions; they change nothing.
         class_file: what the masks mean.
@@ -81,18 +86,19 @@ def predict(
         say: gets each line shown to the user.
 
     Raises:
-        InputError: no images, other channels than the run's, or no trained model, before anything
-            is written; or damaged images, after all others are done.
+        InputError: no images, other channels than the run's, no trained model, or an export that
+            lacks what is asked for, before anything is written; or damaged images, after all
+            others are done.
     """
-    answer = answer_served_as(run, ServedSegmenter, head, classes)
-    served = answer.served
-    scenes = _load(run, served, images, masks, class_file, image_glob, mask_glob, say)
+    model = open_scene_model(run, head, classes, confidence, probabilities)
+    for note in model.notes:
+        say(f"note: {note}")
+    scenes = _load(model, images, masks, class_file, image_glob, mask_glob, say)
     written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS}
     written |= {"sheet.png", TABLE}
     folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
-    predictor = Predictor(served, probabilities)
     shown = choose(scenes.scenes)
-    legend = Legend.of(answer, scenes.classes)
+    legend = dataclasses.replace(model.legend, classes=scenes.classes)
     # First of all: by it the folder is known as one of predictions, should this be killed.
     known = (folder / "legend.json").exists()
     legend.write(folder / "legend.json")
@@ -103,7 +109,7 @@ def predict(
     for number, scene in enumerate(track(scenes.scenes, "images"), 1):
         started = time.monotonic()
         try:
-            labelling = Labelling(predictor, scenes, scene, with_mask=scene in shown)
+            labelling = Labelling(model.predictor, scenes, scene, with_mask=scene in shown)
             square_metres = _write(folder, labelling, legend, confidence, probabilities)
         except InputError as error:
             # The others are still worth having.
@@ -135,8 +141,7 @@ def predict(
 
 
 def _load(
-    run: Run,
-    served: ServedSegmenter,
+    model: SceneModel,
     images: str | Path,
     masks: str | Path | None,
     class_file: str | Path | None,
@@ -144,7 +149,7 @@ def _load(
     mask_glob: str | None,
     say: Callable[[str], None],
 ) -> SceneSet:
-    source, channels = run.config().get("source", {}), served.model.channels
+    source, channels = model.config.get("source", {}), model.channels
     given = {
         name: value
         for name, value in (
@@ -159,7 +164,7 @@ def _load(
         # What the run was trained on, with the masks and patterns that go with it.
         check_options(source.get("dataset", "folder"), given)
         scenes: SceneSet = source_from_dict({**source, **given}).load()
-        for line in said(run.config(), scenes, source.get("data")):
+        for line in said(model.config, scenes, source.get("data")):
             say(f"note: {line}")
         known = ("masks", "class_file", "image_glob", "mask_glob")
         used = [name for name in known if source.get(name) and name not in given]
@@ -174,16 +179,16 @@ def _load(
             image_glob=image_glob,
             mask_glob=mask_glob,
             convert={1: "1", 3: "3"}.get(channels, "auto"),  # type: ignore[arg-type]
-            bands=trained_bands(run),
+            bands=model.bands,
         )
     for note in scenes.notes:
         say(f"note: {note}")
     if scenes.channels != channels:
         raise InputError(
-            f"Expected images of {channels} channels, as run {run.folder} was trained on; "
+            f"Expected images of {channels} channels, as {model.what} was trained on; "
             f"received {scenes.channels} in '{images}'."
         )
-    as_seen = dataclasses.replace(scenes, low=served.low, high=served.high, fill=served.fill)
+    as_seen = dataclasses.replace(scenes, low=model.low, high=model.high, fill=model.fill)
     if not own:
         for line in misfit_note(as_seen):
             say(line)
