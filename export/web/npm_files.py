@@ -89,7 +89,8 @@ def copy_in(folder: Path) -> None:
 def _packed(npm: str, package: Package, folder: Path) -> Path:
     asked = f"{package.name}@{package.version}"
     # Without scripts: nothing of a package is run here.
-    command = [npm, "pack", asked, "--ignore-scripts", "--silent", "--pack-destination", folder]
+    # "." is the scratch folder, where it runs.
+    command = [npm, "pack", asked, "--ignore-scripts", "--silent", "--pack-destination", "."]
     try:
         subprocess.run(command, check=True, capture_output=True, cwd=folder, timeout=SECONDS)
     except subprocess.TimeoutExpired as error:
