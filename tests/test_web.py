@@ -66,7 +66,7 @@ def npm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
         copy = f'cp "{archive}" "$6/some-1.0.0.tgz"'
         command = place / "npm"
         command.write_text(
-            f"#!/bin/sh\n{copy if files else 'echo npm error: no way >&2; exit 1'}\n"
+            f"#!/bin/sh\n{copy if files else 'echo no way >&2; exit 1'}\n"
         )
         command.chmod(0o755)
         monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
