@@ -65,9 +65,7 @@ def npm(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
                 packed.addfile(entry, io.BytesIO(content))
         copy = f'cp "{archive}" "$6/some-1.0.0.tgz"'
         command = place / "npm"
-        command.write_text(
-            f"#!/bin/sh\n{copy if files else 'echo no way >&2; exit 1'}\n"
-        )
+        command.write_text(f"#!/bin/sh\n{copy if files else 'echo no way >&2; exit 1'}\n")
         command.chmod(0o755)
         monkeypatch.setenv("PATH", f"{place}{os.pathsep}{os.environ['PATH']}")
         digest = integrity(archive.read_bytes() if pinned else b"another", "sha512")
