@@ -18,6 +18,7 @@ from iic_tf.export.savedmodel import EXTRA, WINDOW, export_savedmodel
 from iic_tf.export.servable import INPUT, LABELS, PLAIN, PROBABILITIES, Servable
 from iic_tf.export.served_run import trained_bands
 from iic_tf.export.serving import CONFIG, export_serving
+from iic_tf.export.web import MARK, export_web, web_notes
 from iic_tf.training.answer import CLASSES, Answer, answer_of
 from iic_tf.training.atomic import clear_left
 from iic_tf.training.progress import progress
@@ -36,6 +37,7 @@ class Format:
         mark: the file by which an export of this kind is known within its folder; None where the
             export is one file.
         hint: what the user may do next; `{}` becomes the path.
+        notes: more lines for the user, by the path of the export, at the very end.
         windows: where the graph for windows of a scene is, by the path of the export.
         card: where its `model.json` goes, likewise.
         describe: lines for the user on its input and outputs; None: those of most.
@@ -47,6 +49,7 @@ class Format:
     mark: str | None = None
     hint: str | None = None
     windows: Callable[[Path], Path] = lambda path: path
+    notes: Callable[[Path], list[str]] = lambda path: []
     describe: Callable[[Servable, Form], list[str]] | None = None
 
 
@@ -59,6 +62,7 @@ FORMATS = {
         "look at it: saved_model_cli show --all --dir {}",
     ),
     "onnx": Format("model.onnx", export_onnx, card_path, windows=window_path),
+    "web": Format("web", export_web, lambda path: path / CARD, MARK, notes=web_notes),
     "serving": Format(
         "serving",
         export_serving,
@@ -153,6 +157,8 @@ def export(
         say(f"largest difference from the Keras model: {difference:.1e}")
     if kind.hint:
         say(kind.hint.format(path))
+    for line in kind.notes(path):
+        say(line)
     return path
 
 

@@ -73,8 +73,12 @@ def _bands(served: Servable, chosen: str | None) -> list[dict[str, Any]]:
     names = [] if chosen is None else [name.strip() for name in chosen.split(",")]
     if len(names) != count:
         names = [str(number) for number in range(1, count + 1)]
+        chosen = None
     ranges = zip(names, served.low.tolist(), served.high.tolist(), strict=True)
-    return [{"name": name, "low": low, "high": high} for name, low, high in ranges]
+    bands = [{"name": name, "low": low, "high": high} for name, low, high in ranges]
+    if chosen is not None and all(name.isdecimal() for name in names):
+        return [{**band, "number": int(band["name"])} for band in bands]
+    return bands
 
 
 def _tiles(served: Any, form: Form, config: Mapping[str, Any]) -> dict[str, Any]:

@@ -205,7 +205,7 @@ def export_options() -> list[Option]:
         RUN,
         Option(
             "format",
-            Literal["savedmodel", "onnx", "serving", "deepness"],
+            Literal["savedmodel", "onnx", "serving", "deepness", "web"],
             "of the model",
             "FORMAT",
             required=True,

@@ -1,45 +1,26 @@
 """The naming page in a browser: what people do on it, and the file that comes of it."""
 
-import shutil
-import time
 from dataclasses import replace
 
 import pytest
 import yaml
+from chromium import OpenPage, needs_chromium, open_browser, until
 from page_content import NamedClass, image_content, page_content
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
 from iic_tf.export.page import naming_page
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs selenium")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-DRIVER = shutil.which("chromedriver")
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None or DRIVER is None, reason="needs Chromium and its chromedriver"
-)
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("downloads")
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.add_experimental_option("prefs", {"download.default_directory": str(folder)})
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    driver.set_window_size(1400, 1000)
-    driver.downloads = folder
-    yield driver
-    driver.quit()
+    yield from open_browser(tmp_path_factory.mktemp("downloads"))
 
 
-class Page:
+class Page(OpenPage):
     """A page that is open, by what people see of it."""
 
     def __init__(self, browser, folder, content):
@@ -50,26 +31,7 @@ class Page:
         self.reload()
 
     def reload(self):
-        self.browser.get(self.path.as_uri())
-        until(lambda: self.browser.find_elements(By.CSS_SELECTOR, "body[data-ready]"))
-
-    def find(self, id):
-        return self.browser.find_element(By.ID, id)
-
-    def text(self, id):
-        return self.find(id).text
-
-    def press(self, id):
-        self.find(id).click()
-
-    def set(self, element, value):
-        self.browser.execute_script(
-            "arguments[0].value = arguments[1];"
-            "for (const kind of ['input', 'change'])"
-            "  arguments[0].dispatchEvent(new Event(kind, { bubbles: true }));",
-            element,
-            value,
-        )
+        self.open(self.path.as_uri())
 
     def keys(self, *keys):
         ActionChains(self.browser, duration=0).send_keys(*keys).perform()
@@ -89,13 +51,6 @@ class Page:
         )
         move.click().perform()
 
-    def pixel(self, row, column):
-        script = (
-            "return Array.from(document.getElementById('canvas').getContext('2d')"
-            ".getImageData(arguments[0], arguments[1], 1, 1).data)"
-        )
-        return self.browser.execute_script(script, column, row)[:3]
-
     def groups(self):
         """Title and colour of each card."""
         script = (
@@ -113,22 +68,7 @@ class Page:
         field.send_keys(words, Keys.ENTER)
 
     def download(self):
-        path = self.browser.downloads / "classes.yaml"
-        path.unlink(missing_ok=True)
-        self.press("download")
-        until(path.exists)
-        return path
-
-    def faults(self):
-        log = self.browser.get_log("browser")
-        return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
-
-
-def until(met, seconds=10):
-    end = time.monotonic() + seconds
-    while not met():
-        assert time.monotonic() < end
-        time.sleep(0.02)
+        return super().download("download", "classes.yaml")
 
 
 def test_from_clusters_to_a_file(browser, tmp_path):
@@ -228,8 +168,7 @@ def test_any_name_comes_back_from_the_file(browser, tmp_path):
 
         # Loaded again, after all was taken away.
         page.press("unname")
-        page.browser.execute_script("document.getElementById('file').hidden = false")
-        page.find("file").send_keys(str(path))
+        page.give(path)
         until(lambda: "Loaded 2 classes" in page.text("status"))
         assert page.titles() == [name, "1", "1"]
         page.browser.execute_script("document.getElementById('status').textContent = ''")

@@ -14,6 +14,7 @@ import numpy as np
 from iic_tf.export.page.checks import check_content
 from iic_tf.export.page.content import Example, PageCluster, PageContent, Suggestion
 from iic_tf.export.page.encode import deflated, jpeg, strip, veil
+from iic_tf.export.page.style import base_style
 
 GROUPS = 12
 """A page begins with at most so many groups of clusters."""
@@ -50,7 +51,7 @@ def naming_page(content: PageContent) -> str:
     check_content(content)
     parts = {
         "title": html.escape(f"{content.run}: name the clusters"),
-        "style": _asset("page.css"),
+        "style": f"{base_style()}\n{_asset('page.css')}",
         "content": _json_for_html(_described(content)),
         "script": "\n".join(_asset(f"{name}.js") for name in _SCRIPTS),
     }
