@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from iic_tf.data.windows import Window
 from iic_tf.export.cloud_optimised import cloud_optimised
-from iic_tf.export.labelling import NO_DATA, Taker
+from iic_tf.export.labelling import Taker
+from iic_tf.export.window_maps import NO_DATA
 
 
 @contextmanager
