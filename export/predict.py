@@ -145,7 +145,7 @@ def predict(
     if rows:
         write_sheet(folder / "sheet.png", rows, legend)
         say(f"written to {folder}; begin with {folder / 'sheet.png'}")
-    elif not known:
+    elif not (known or well):
         (folder / "legend.json").unlink()
     if not (well and resume):
         # Who asks for no more is left no file for it.
@@ -179,13 +179,12 @@ def _followed(
             pace.skip(pixels)
             say(f"{line}  {scene.height}×{scene.width}  {_shares(outcome, legend)}  kept")
         else:
-            now = time.monotonic()
-            pace.add(pixels, now - before)
-            before = now
+            pace.add(pixels, time.monotonic() - before)
             say(
                 f"{line}  {scene.height}×{scene.width}  {_shares(outcome, legend)}  "
                 f"{outcome.seconds:.1f} s, {pace}{outcome.note}"
             )
+        before = time.monotonic()
     return [found[number] for number in sorted(found)]
 
 
