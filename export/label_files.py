@@ -13,7 +13,7 @@ from rasterio.windows import Window
 
 from iic_tf.data.georeference import place_of
 from iic_tf.export.cloud_optimised import TILE, cloud_optimised
-from iic_tf.export.window_maps import NO_DATA
+from iic_tf.export.predictor import NO_DATA
 from iic_tf.training.atomic import replacing
 
 LARGEST_PNG = 100_000_000

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import itertools
-import math
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.data.crops import box_mean, box_mean_of_valid
-from iic_tf.data.scene import IGNORE, Scene, SceneSet, Valid, has_nodata, read_with_valid
-from iic_tf.data.windows import Window, windows
-from iic_tf.errors import InputError
-from iic_tf.export.window_maps import NO_DATA as NO_DATA
+from iic_tf.data.scene import IGNORE, Scene, SceneSet, Valid, read_with_valid
+from iic_tf.data.windows import Window
+from iic_tf.export.predictor import NO_DATA as NO_DATA
+from iic_tf.export.predictor import Predictor
 from iic_tf.export.window_maps import ByModel, WindowMaps
-from iic_tf.models.served import ServedSegmenter, holds_data
-from iic_tf.pictures import to_rgb
+from iic_tf.pictures.rgb import to_rgb
 from iic_tf.training.pace import Pace
 from iic_tf.training.progress import progress
-from iic_tf.training.whole_scene import CORE, scene_summing, shows_all
+from iic_tf.training.whole_scene import CORE, shows_all
 
 RENDERING = 2000
 """Longest side of a rendering."""
@@ -32,97 +29,6 @@ STRIP_BYTES = 1 << 28
 
 Taker = Callable[[Window, NDArray[np.uint8]], None]
 """Gets each window of a scene, and values of its core, `[height, width, bands]`."""
-
-
-class Predictor:
-    """Labels and confidence of a segmenter; labels go from 0 on, whatever numbers classes have.
-
-    Args:
-        served: the segmenter.
-        probabilities: whether `maps` is to tell all probabilities.
-    """
-
-    def __init__(self, served: ServedSegmenter, probabilities: bool = False):
-        self.served = served
-        self.clusters: int = served.model.classes
-
-        def segment(pixels: tf.Tensor, sums: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            one = served.probabilities(pixels, sums)[0]
-            holds = holds_data(pixels)[0, ..., 0]
-            labels = tf.where(holds, tf.argmax(one, -1, tf.int32), NO_DATA)
-            best = tf.reduce_max(one, -1) * tf.cast(holds, one.dtype)
-            found = (tf.cast(labels, tf.uint8), best)
-            if not probabilities:
-                return found
-            percent = tf.where(holds[..., None], tf.round(100 * one), NO_DATA)
-            return (*found, tf.cast(percent, tf.uint8))
-
-        spec = tf.TensorSpec((1, None, None, served.model.channels), tf.float32)
-        sums = tf.TensorSpec((1, served.scene_features), tf.float32)
-        self._segment = tf.function(segment, input_signature=[spec, sums])
-        self.sums = scene_summing(served)
-
-    def __call__(
-        self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-        """Raw `[height, width, channels]` → labels uint8 and largest probability, at that size.
-
-        Where a pixel has NaN the label is `NO_DATA` and the probability 0.
-
-        Args:
-            pixels: raw values of a window.
-            sums: of the scene that it is a window of, by the attribute `sums`; None: it is all.
-        """
-        labels, confidence, _ = self.maps(pixels, sums)
-        return labels, confidence
-
-    def maps(
-        self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8] | None]:
-        """Labels and largest probability, as from a call, and the probabilities of all labels.
-
-        These are in percent, `[height, width, clusters]`, `NO_DATA` where a pixel has NaN; None
-        unless they were asked for when this was made.
-        """
-        if sums is None:
-            sums = np.zeros((1, self.served.scene_features), np.float32)
-        seen = tf.constant(pixels[None].astype(np.float32))
-        labels, confidence, *more = self._segment(seen, tf.constant(sums))
-        return np.asarray(labels), np.asarray(confidence), np.asarray(more[0]) if more else None
-
-    def percent(
-        self, labels: NDArray[np.uint8], confidence: NDArray[np.float32]
-    ) -> NDArray[np.uint8]:
-        """The largest probability in percent, `NO_DATA` where there is none."""
-        percent = np.rint(100 * confidence).astype(np.uint8)
-        if self.clusters <= NO_DATA:
-            percent[labels == NO_DATA] = NO_DATA
-        return percent
-
-    def windows(self, scene: Scene, factor: int = 1) -> Iterator[Window]:
-        """Windows whose labels are those of the whole scene, given its sums.
-
-        Args:
-            scene: what is gone over.
-            factor: cores begin at multiples of it, besides those that pooling asks for.
-        """
-        align = self.served.align
-        step = math.lcm(align, factor)
-        core = -(-CORE // step) * step
-        return windows(scene.height, scene.width, core, self.served.margin, align)
-
-    def require(self, scene: Scene) -> None:
-        """Refuse what cannot be labelled.
-
-        Raises:
-            InputError: an image that may hold no data in parts, where all numbers of label files
-                are taken.
-        """
-        if self.clusters > NO_DATA and has_nodata(scene):
-            raise InputError(
-                f"Expected at most {NO_DATA} clusters for images with pixels of no data, whose "
-                f"label is {NO_DATA}; received {self.clusters} and '{scene.name}'."
-            )
 
 
 class Labelling:
@@ -189,7 +95,7 @@ class Labelling:
             InputError: the image or the mask is damaged.
         """
         scene = self.scene
-        steps = list(self.predictor.windows(scene, self.factor))
+        steps = list(self.predictor.windows(scene, self.factor, CORE))
         sums = None if shows_all(steps[0], scene) else self._maps.sums(scene)
         pace = Pace(scene.height * scene.width)
         with progress(scene.name, len(steps)) as bar:

@@ -7,13 +7,16 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.data.scene import ClassTable
-from iic_tf.training.answer import Answer
 from iic_tf.training.json_files import write_json
+
+if TYPE_CHECKING:
+    from iic_tf.training.answer import Answer
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import iic_tf
 from iic_tf.errors import InputError
 from iic_tf.export.form import Form
 from iic_tf.export.servable import INPUT, LABELS, Servable, outputs
-from iic_tf.export.served_run import trained_bands
+from iic_tf.export.served_run import background_of, trained_bands
 from iic_tf.models.served import NO_LABEL
 from iic_tf.training.answer import Answer
 from iic_tf.training.meaning import FINE_TUNED, start_of_hash
@@ -45,9 +45,10 @@ def card_of(run: Run, answer: Answer, head: str, form: Form) -> dict[str, Any]:
         "answers": head,
         "classes": _classes(answer),
         "bands": _bands(served, trained_bands(run)),
+        "chosen_bands": trained_bands(run),
         "input": {INPUT: form.pixels},
         "outputs": {name: form.labels if name == LABELS else "float32" for name in outputs(form)},
-        **(_tiles(served, form, config) if "height" in served.axes else _size(served)),
+        **(_tiles(served, form, config) if "height" in served.axes else _whole(served, run)),
         "recipe": recipe.name,
         "method": recipe.method,
         "seed": config.get("seed"),
@@ -83,11 +84,12 @@ def _tiles(served: Any, form: Form, config: Mapping[str, Any]) -> dict[str, Any]
         "margin": served.margin,
         "align": served.align,
         "whole_scene": bool(served.scene_features),
+        "scene_features": served.scene_features or None,
     }
 
 
-def _size(served: Any) -> dict[str, Any]:
-    return {"size": served.side}
+def _whole(served: Any, run: Run) -> dict[str, Any]:
+    return {"size": served.side, "background": background_of(run)}
 
 
 def _data_set(config: Mapping[str, Any]) -> str | None:

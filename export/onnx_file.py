@@ -8,16 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from iic_tf.export.check import check, check_windows
 from iic_tf.export.form import Form
 from iic_tf.export.model_card import Card, card_path, card_texts
 from iic_tf.export.onnx_operations import HANDLERS
+from iic_tf.export.onnx_runner import first_line
+from iic_tf.export.onnx_runner import runner as runner
+from iic_tf.export.onnx_runner import window_path as window_path
+from iic_tf.export.onnx_runner import window_runner as window_runner
 from iic_tf.export.servable import (
-    CORE,
     INPUT,
     LABELS,
     OWN_SUMS,
@@ -66,30 +67,30 @@ def export_onnx(
             write_json(places.enter_context(replacing(card_path(path))), card)
         temporary = places.enter_context(replacing(path))
         with progress("2/3  converting to ONNX"):
-            _save(convert(served, form), temporary, card)
+            save_model(convert(served, form), temporary, card_texts(card or {}))
         worst = check(runner(temporary), served, form)
         if served.scene_features:
             second = places.enter_context(replacing(window_path(path)))
             with progress("2/3  converting to ONNX"):
-                _save(convert_window(served, form), second, card)
+                save_model(convert_window(served, form), second, card_texts(card or {}))
             worst = max(worst, check_windows(window_runner(second), served, form))
         return worst
 
 
-def window_path(path: Path) -> Path:
-    """Where the graph for windows of a scene goes: `model.window.onnx` beside `model.onnx`."""
-    return path.with_name(f"{path.stem}.window{path.suffix}")
+def save_model(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write an ONNX model with these metadata, once it is found valid.
 
-
-def _save(model: Any, path: Path, card: Card | None) -> None:
+    Raises:
+        ExportError: it is not.
+    """
     import onnx
 
-    for key, value in card_texts(card or {}).items():
+    for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
     try:
         onnx.checker.check_model(model, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"Expected a valid ONNX model; received: {_line(error)}.") from error
+        raise ExportError(f"Expected a valid ONNX model; received: {first_line(error)}.") from error
     onnx.save(model, str(path))
 
 
@@ -99,7 +100,7 @@ def convert(served: Servable, form: Form = PLAIN) -> Any:
     Raises:
         ExportError: an operation has no counterpart in ONNX; it is named.
     """
-    model = _converted(signature(served, form), [input_spec(served, form)])
+    model = convert_graph(signature(served, form), [input_spec(served, form)])
     axes = served.axes
     _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES})
     _name_dimensions(model.graph.output, {LABELS: axes, PROBABILITIES: (*axes, None)})
@@ -108,7 +109,7 @@ def convert(served: Servable, form: Form = PLAIN) -> Any:
 
 def convert_window(served: Servable, form: Form = PLAIN) -> Any:
     """The same of the graph for windows of a scene, see `ServedSegmenter.window`."""
-    model = _converted(window_signature(served, form), window_specs(served, form))
+    model = convert_graph(window_signature(served, form), window_specs(served, form))
     axes = served.axes
     _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES, SUMS: ("scenes", None)})
     outputs = {LABELS: axes, PROBABILITIES: (*axes, None), OWN_SUMS: ("batch", None)}
@@ -116,7 +117,12 @@ def convert_window(served: Servable, form: Form = PLAIN) -> Any:
     return model
 
 
-def _converted(graph: Any, specs: list[tf.TensorSpec]) -> Any:
+def convert_graph(graph: Any, specs: list[tf.TensorSpec]) -> Any:
+    """The ONNX model of a `tf.function`.
+
+    Raises:
+        ExportError: an operation has no counterpart in ONNX; it is named.
+    """
     # Here, not above: it takes a second and a prediction does not need it.
     import tf2onnx
 
@@ -128,7 +134,7 @@ def _converted(graph: Any, specs: list[tf.TensorSpec]) -> Any:
         except Exception as error:
             # tf2onnx raises whatever its parts do (ValueError, KeyError, AssertionError).
             raise ExportError(
-                f"Expected a model that tf2onnx converts; received: {_line(error)}."
+                f"Expected a model that tf2onnx converts; received: {first_line(error)}."
             ) from error
     # It does not raise on an operation it doesn't know: it writes it down as it is.
     unknown = _unknown_operations(model)
@@ -139,51 +145,6 @@ def _converted(graph: Any, specs: list[tf.TensorSpec]) -> Any:
             "Nothing was written."
         )
     return model
-
-
-def runner(path: Path) -> Any:
-    """Run an ONNX model on the CPU: pixels in, arrays by name out.
-
-    Raises:
-        ExportError: ONNX Runtime refuses the model.
-    """
-    run = _runner(path)
-    return lambda pixels: run({INPUT: pixels})
-
-
-def window_runner(path: Path) -> Any:
-    """The same of the graph for windows: pixels, sums and core in, arrays by name out."""
-    run = _runner(path)
-    return lambda pixels, sums, core: run({INPUT: pixels, SUMS: sums, CORE: core})
-
-
-def _runner(path: Path) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:
-        # Its exceptions have no common class of their own.
-        raise ExportError(
-            f"Expected a model that ONNX Runtime loads; received: {_line(error)}."
-        ) from error
-    names = [output.name for output in session.get_outputs()]
-
-    def run(inputs: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:
-        try:
-            found = session.run(names, inputs)
-        except Exception as error:
-            raise ExportError(
-                f"Expected a model that ONNX Runtime runs on pixels {inputs[INPUT].shape}; "
-                f"received: {_line(error)}."
-            ) from error
-        return dict(zip(names, found, strict=True))
-
-    return run
 
 
 def _unknown_operations(model: Any) -> list[str]:
@@ -237,7 +198,3 @@ def _quiet() -> Iterator[list[str]]:
         converter.removeHandler(handler)
         converter.propagate = before[0]
         tensorflow.setLevel(before[1])
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300] or type(error).__name__

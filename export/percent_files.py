@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from iic_tf.data.windows import Window
 from iic_tf.export.cloud_optimised import cloud_optimised
 from iic_tf.export.labelling import Taker
-from iic_tf.export.window_maps import NO_DATA
+from iic_tf.export.predictor import NO_DATA
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from iic_tf.data.grid import applied
 from iic_tf.errors import InputError
 from iic_tf.export.areas import HECTARE, enclosed, enclosed_ground
 from iic_tf.export.legend import Legend
-from iic_tf.export.window_maps import NO_DATA
+from iic_tf.export.predictor import NO_DATA
 from iic_tf.training.atomic import replacing
 from iic_tf.training.progress import progress
 

@@ -1,4 +1,4 @@
-"""Predicting: a run and images become label maps and pictures of them."""
+"""Predicting: a run, or an export, and images become label maps and pictures of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,29 +19,29 @@ from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError, expected
 from iic_tf.export.areas import TABLE, AreaTable
 from iic_tf.export.clip import Inside, clip_scenes
-from iic_tf.export.labelling import Predictor
+from iic_tf.export.exported_model import Exported
 from iic_tf.export.legend import Legend
+from iic_tf.export.model import SceneModel
+from iic_tf.export.open_model import open_scene_model
 from iic_tf.export.polygons import require_writer
-from iic_tf.export.ray_scenes import label_on_ray
+from iic_tf.export.predictor import NO_DATA, Predictor
 from iic_tf.export.records import Outcome, Records, digest_of
 from iic_tf.export.results_folder import make_folder
 from iic_tf.export.scene_files import PARTS, Wanted
 from iic_tf.export.scene_job import SceneJob
-from iic_tf.export.served_run import answer_served_as, trained_bands, weights_digest
 from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import choose, write_sheet
-from iic_tf.export.window_maps import NO_DATA
-from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.pace import Pace
 from iic_tf.training.progress import track
-from iic_tf.training.ray_workers import require_ray
-from iic_tf.training.run import Run
 from iic_tf.version import __version__
+
+if TYPE_CHECKING:
+    from iic_tf.training.run import Run
 
 
 def predict(
-    run: Run,
+    run: Run | str | Path | Exported,
     images: str | Path,
     out: str | Path,
     confidence: bool = False,
@@ -58,7 +59,7 @@ def predict(
     ray_workers: int | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
-    """Segment images with the best model of a run.
+    """Segment images with the best model of a run, or with an export.
 
     In `out`: for each image `<name>_labels.png` (cluster indices with a palette; a TIFF beside or
     instead, with a style for QGIS, see `iic_tf.export.label_files`), `<name>_overlay.jpg` (at most
@@ -68,14 +69,15 @@ def predict(
     are replaced, each whole or not at all.
 
     Args:
-        run: a trained run.
-        images: an image, or a folder of them, see `iic_tf.data.folder`; or the name of the run's
-            own data set, such as `scenes`, for what it was trained on.
+        run: a trained run; or the path of an export, a SavedModel's folder or an ONNX file.
+        images: an image, a folder of them or a list, see `iic_tf.data.folder`; or the name of the
+            run's own data set, such as `scenes`, for what it was trained on.
         out: a folder.
         confidence: also write maps of the largest probability.
         probabilities: also write those of all labels, a band for each.
         head: what to label with, see `iic_tf.training.answer.answer_of`: named classes
-            where there are any, else the main head's clusters, which keep their numbers.
+            where there are any, else the main head's clusters, which keep their numbers. An
+            export has one answer.
         classes: or groups of clusters, likewise.
         masks: masks to be shown beside the predictions; they change nothing.
         class_file: what the masks mean.
@@ -89,9 +91,10 @@ def predict(
         say: gets each line shown to the user.
 
     Raises:
-        InputError: no images, other channels than the run's, no trained model, or an earlier call
-            of other options to go on with, before anything is written; damaged images, after all
-            others are done; or nowhere to write, what is done being kept for `resume`.
+        InputError: no images, other channels than the run's, no trained model, an export that lacks
+            what is asked for, or an earlier call of other options to go on with, before anything
+            is written; damaged images, after all others are done; or nowhere to write, what is
+            done being kept for `resume`.
     """
     wanted = Wanted(confidence, probabilities, polygons, smallest_area)
     if polygons:
@@ -101,22 +104,25 @@ def predict(
     if not 0 <= smallest_area < np.inf:
         raise expected("an area of 0 or more", smallest_area, "smallest-area")
     if ray_workers is not None:
+        # Here, not above: it loads TensorFlow.
+        from iic_tf.training.ray_workers import require_ray
+
         require_ray(ray_workers)
-    answer = answer_served_as(run, ServedSegmenter, head, classes)
-    served = answer.served
-    scenes = _load(run, served, images, masks, class_file, image_glob, mask_glob, say)
+    model = open_scene_model(run, head, classes, confidence, probabilities)
+    for note in model.notes:
+        say(f"note: {note}")
+    scenes = _load(model, images, masks, class_file, image_glob, mask_glob, say)
     inside: dict[str, Inside] | None = None
     if clip is not None:
-        scenes, inside = _clipped(scenes, clip, served.model.classes, say)
+        scenes, inside = _clipped(scenes, clip, model.predictor.clusters, say)
     written = {f"{s.name}_{part}" for s in scenes.scenes for part in PARTS}
     written |= {"sheet.png", TABLE}
     folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
-    predictor = Predictor(served, probabilities)
-    legend = Legend.of(answer, scenes.classes)
+    legend = dataclasses.replace(model.legend, classes=scenes.classes)
     asked = {"--head": head, "--classes": classes, "--clip": clip and digest_of(Path(clip))}
     call = {
         "version of iic_tf": __version__,
-        "model": weights_digest(served),
+        "model": model.digest,
         "names, colours or numbers": legend.digest,
         **asked,
         **{f"--{name.replace('_', '-')}": v for name, v in dataclasses.asdict(wanted).items()},
@@ -127,11 +133,14 @@ def predict(
     legend.write(folder / "legend.json")
     shown = frozenset(scene.name for scene in choose(scenes.scenes))
     job = SceneJob(folder, scenes, legend, wanted, shown, inside, call)
-    if ray_workers is None:
-        done = job.outcomes(predictor, records)
-    else:
-        model = partial(_predictor, run.folder, head, classes, probabilities)
-        done = job.outcomes(predictor, records, partial(label_on_ray, ray_workers, model, job, say))
+    elsewhere = None
+    if ray_workers is not None:
+        from iic_tf.export.ray_scenes import label_on_ray
+
+        source = run.path if isinstance(run, Exported) else run
+        again = partial(_predictor, source, head, classes, confidence, probabilities)
+        elsewhere = partial(label_on_ray, ray_workers, again, job, say)
+    done = job.outcomes(model.predictor, records, elsewhere)
     found = _followed(done, scenes.scenes, legend, say)
     broken = [outcome.error for outcome in found if outcome.error is not None]
     well = [outcome for outcome in found if outcome.error is None]
@@ -188,13 +197,9 @@ def _followed(
     return [found[number] for number in sorted(found)]
 
 
-def _predictor(
-    folder: Path, head: str | None, classes: int | None, probabilities: bool
-) -> Predictor:
-    """That of a run, in another process."""
-    return Predictor(
-        answer_served_as(Run.open(folder), ServedSegmenter, head, classes).served, probabilities
-    )
+def _predictor(source: Run | str | Path, *asked: Any) -> Predictor:
+    """That of a model, in another process."""
+    return open_scene_model(source, *asked).predictor
 
 
 def _clipped(
@@ -211,8 +216,7 @@ def _clipped(
 
 
 def _load(
-    run: Run,
-    served: ServedSegmenter,
+    model: SceneModel,
     images: str | Path,
     masks: str | Path | None,
     class_file: str | Path | None,
@@ -220,7 +224,7 @@ def _load(
     mask_glob: str | None,
     say: Callable[[str], None],
 ) -> SceneSet:
-    source, channels = run.config().get("source", {}), served.model.channels
+    source, channels = model.config.get("source", {}), model.channels
     given = {
         name: value
         for name, value in (
@@ -235,7 +239,7 @@ def _load(
         # What the run was trained on, with the masks and patterns that go with it.
         check_options(source.get("dataset", "folder"), given)
         scenes: SceneSet = source_from_dict({**source, **given}).load()
-        for line in said(run.config(), scenes, source.get("data")):
+        for line in said(model.config, scenes, source.get("data")):
             say(f"note: {line}")
         known = ("masks", "class_file", "image_glob", "mask_glob")
         used = [name for name in known if source.get(name) and name not in given]
@@ -250,16 +254,16 @@ def _load(
             image_glob=image_glob,
             mask_glob=mask_glob,
             convert={1: "1", 3: "3"}.get(channels, "auto"),  # type: ignore[arg-type]
-            bands=trained_bands(run),
+            bands=model.bands,
         )
     for note in scenes.notes:
         say(f"note: {note}")
     if scenes.channels != channels:
         raise InputError(
-            f"Expected images of {channels} channels, as run {run.folder} was trained on; "
+            f"Expected images of {channels} channels, as {model.what} was trained on; "
             f"received {scenes.channels} in '{images}'."
         )
-    as_seen = dataclasses.replace(scenes, low=served.low, high=served.high, fill=served.fill)
+    as_seen = dataclasses.replace(scenes, low=model.low, high=model.high, fill=model.fill)
     if not own:
         for line in misfit_note(as_seen):
             say(line)

@@ -1,4 +1,4 @@
-"""Predicting whole images: a clustering run and images become a table and a sheet."""
+"""Predicting whole images: by a clustering run or its export they get a table and a sheet."""
 
 from __future__ import annotations
 
@@ -7,27 +7,29 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.data.converted import Converted
-from iic_tf.data.image_folder import FETCH, Background, find_images, read_square
+from iic_tf.data.image_folder import FETCH, find_images, read_square
+from iic_tf.data.list_file import is_list
 from iic_tf.data.original_files import inside
 from iic_tf.data.raster import Raster
 from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import DataMissingError, InputError
+from iic_tf.export.exported_model import Exported
+from iic_tf.export.model import ImageModel
+from iic_tf.export.open_model import open_image_model
 from iic_tf.export.results_folder import make_folder
-from iic_tf.export.served_run import answer_served_as
 from iic_tf.export.shares import largest_shares
-from iic_tf.models.served_clusterer import ServedClusterer
-from iic_tf.pictures import confident_sheet
-from iic_tf.training.answer import Answer
+from iic_tf.pictures.confident_sheet import confident_sheet
 from iic_tf.training.atomic import replacing
 from iic_tf.training.progress import progress, track
-from iic_tf.training.run import Run
+
+if TYPE_CHECKING:
+    from iic_tf.training.run import Run
 
 BATCH = 256
 TABLE = "predictions.csv"
@@ -44,14 +46,14 @@ class _Images:
 
 
 def predict_images(
-    run: Run,
+    run: Run | str | Path | Exported,
     images: str | Path,
     out: str | Path,
     head: str | None = None,
     say: Callable[[str], None] = print,
     classes: int | None = None,
 ) -> None:
-    """Label whole images with the best model of a clustering run.
+    """Label whole images with the best model of a clustering run, or with an export of one.
 
     In `out`: `predictions.csv` with a row an image (its file, the number of its likeliest cluster
     or class, that one's probability, those of all, and, where classes were named, its name), and
@@ -62,9 +64,9 @@ def predict_images(
     the training, and all held in memory.
 
     Args:
-        run: a trained clustering run.
-        images: an image, or a folder of them and of folders within it; or the name of the run's
-            own data set, such as `mnist`, for what it was trained on.
+        run: a trained clustering run; or the path of its export.
+        images: an image, a folder of them and of folders within it, or a list; or the name of
+            the run's own data set, such as `mnist`, for what it was trained on.
         out: a folder; where it lies within that of the images, what is in it is not looked at.
         head: what to label with, see `iic_tf.training.answer.answer_of`.
         classes: or groups of clusters, likewise.
@@ -74,21 +76,19 @@ def predict_images(
         InputError: no images, none with the run's channels, or no trained model, before anything
             is written; or damaged images, after all others are done.
     """
-    answer = answer_served_as(run, ServedClusterer, head, classes)
-    served = answer.served
-    dataset = run.config().get("source", {}).get("dataset")
+    model = open_image_model(run, head, classes)
+    source = model.config.get("source", {})
     place, folder = Path(images).expanduser(), Path(out).expanduser()
-    own = images == dataset and not place.exists()
+    own = images == source.get("dataset") and not place.exists()
     files = {} if own else _files(place, folder, say)
-    _require_channels(run, files, served.model.channels)
+    _require_channels(model, files)
     make_folder(folder, place, files.values(), {TABLE, SHEET})
-    background = run.config().get("source", {}).get("background", "stored")
-    read = _own(run, say) if own else _read(files, served, background, say)
+    read = _own(source, say) if own else _read(files, model, say)
     if read.names:
-        probabilities = _probabilities(served, read.pixels)
-        names = answer.names
+        probabilities = _probabilities(model, read.pixels)
+        names = model.names
         labels = probabilities.argmax(1)
-        _write_table(folder / TABLE, read.names, probabilities, answer)
+        _write_table(folder / TABLE, read.names, probabilities, model)
         with replacing(folder / SHEET) as temporary:
             confident_sheet(read.pixels, probabilities, names).save(temporary)
         counts = np.bincount(labels, minlength=len(names))
@@ -105,16 +105,16 @@ def predict_images(
 
 def _files(images: Path, out: Path, say: Callable[[str], None]) -> dict[str, Path]:
     """The images by the names they get in the table."""
-    if images.is_file():
+    if images.is_file() and not is_list(images):
         return {images.name: images}
-    if not images.is_dir():
+    if not images.exists():
         raise DataMissingError(
-            f"Expected an image or a folder of images at '{images}'; received nothing."
+            f"Expected an image, a folder or a list of images at '{images}'; received nothing."
         )
     there = find_images(images)
     for note in there.notes:
         say(f"note: {note}")
-    found = {file.relative_to(images).as_posix(): file for file in there.files}
+    found = {file.relative_to(there.root).as_posix(): file for file in there.files}
     results = out.resolve()
     if images.resolve() in results.parents:
         # The sheet of an earlier prediction is none of the images.
@@ -124,9 +124,9 @@ def _files(images: Path, out: Path, say: Callable[[str], None]) -> dict[str, Pat
     return found
 
 
-def _require_channels(run: Run, files: dict[str, Path], channels: int) -> None:
+def _require_channels(model: ImageModel, files: dict[str, Path]) -> None:
     """Refuse at once where no file fits; single ones that do not are left out later."""
-    others = set()
+    channels, others = model.channels, set()
     for file in files.values():
         # A damaged file is reported when its turn comes.
         with contextlib.suppress(InputError):
@@ -136,13 +136,12 @@ def _require_channels(run: Run, files: dict[str, Path], channels: int) -> None:
             others.add(found)
     if others:
         raise InputError(
-            f"Expected images of {channels} channels, as run {run.folder} was trained on; "
+            f"Expected images of {channels} channels, as {model.what} was trained on; "
             f"received {' and '.join(map(str, sorted(others)))}."
         )
 
 
-def _own(run: Run, say: Callable[[str], None]) -> _Images:
-    source = run.config()["source"]
+def _own(source: dict[str, Any], say: Callable[[str], None]) -> _Images:
     found = source_from_dict(_as_then(source)).load()
     for note in found.notes:
         say(f"note: {note}")
@@ -157,12 +156,11 @@ def _as_then(source: dict[str, Any]) -> dict[str, Any]:
 
 def _read(
     files: dict[str, Path],
-    served: ServedClusterer,
-    background: Background,
+    model: ImageModel,
     say: Callable[[str], None],
 ) -> _Images:
-    channels = served.model.channels
-    pixels = np.empty((len(files), served.side, served.side, channels), np.uint8)
+    channels, side = model.channels, model.side
+    pixels = np.empty((len(files), side, side, channels), np.uint8)
     names: list[str] = []
     broken: list[str] = []
     converted: list[str] = []
@@ -177,7 +175,7 @@ def _read(
                 raise InputError(
                     f"Expected {channels} channels; received {raster.channels} in '{file}'."
                 )
-            pixels[len(names)] = read_square(raster, served.side, background)
+            pixels[len(names)] = read_square(raster, side, model.background)
         except InputError as error:
             # The others are still worth having.
             broken.append(str(error))
@@ -192,21 +190,19 @@ def _read(
     return _Images(names, pixels[: len(names)], broken)
 
 
-def _probabilities(served: ServedClusterer, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+def _probabilities(model: ImageModel, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Probabilities `[n, k]`."""
-    spec = tf.TensorSpec((None, served.side, served.side, served.model.channels), tf.float32)
-    graph = tf.function(served.probabilities, input_signature=[spec])
     parts = []
     with progress("labelling", len(pixels)) as bar:
         for first in range(0, len(pixels), BATCH):
-            raw = pixels[first : first + BATCH].astype(np.float32)
-            parts.append(np.asarray(graph(tf.constant(raw))))
-            bar.advance(len(raw))
+            some = pixels[first : first + BATCH]
+            parts.append(model.probabilities(some))
+            bar.advance(len(some))
     return np.concatenate(parts)
 
 
 def _write_table(
-    path: Path, files: Sequence[str], probabilities: NDArray[np.float32], answer: Answer
+    path: Path, files: Sequence[str], probabilities: NDArray[np.float32], model: ImageModel
 ) -> None:
     # A file's name may hold bytes that are no text: they are written as they are.
     with (
@@ -214,12 +210,12 @@ def _write_table(
         temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
     ):
         writer = csv.writer(file)
-        named = answer.meaning is not None
+        named = model.named
         kind = "class" if named else "cluster"
-        columns = [f"{kind}_{number}" for number in answer.numbers]
+        columns = [f"{kind}_{number}" for number in model.numbers]
         writer.writerow(["file", "label", "confidence", *columns, *(["name"] * named)])
         for name, row in zip(files, probabilities, strict=True):
             best = int(row.argmax())
-            own = [answer.names[best]] * named
+            own = [model.names[best]] * named
             shares = (f"{p:.6f}" for p in row)
-            writer.writerow([name, answer.numbers[best], f"{row[best]:.6f}", *shares, *own])
+            writer.writerow([name, model.numbers[best], f"{row[best]:.6f}", *shares, *own])

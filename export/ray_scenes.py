@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from iic_tf.export.labelling import Predictor
+from iic_tf.export.predictor import Predictor
 from iic_tf.export.records import Outcome
 from iic_tf.export.scene_job import SceneJob
 from iic_tf.training.ray_workers import ray_cluster

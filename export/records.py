@@ -18,7 +18,7 @@ from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
 from iic_tf.export.kept_windows import clear_kept
 from iic_tf.export.scene_files import files_of
-from iic_tf.pictures import TripletRow
+from iic_tf.pictures.triplets import TripletRow
 from iic_tf.training.atomic import replacing
 
 RECORDS = ".scenes.jsonl"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import tensorflow as tf
 from keras.export import ExportArchive
 from numpy.typing import NDArray
 
+from iic_tf.errors import InputError
 from iic_tf.export.check import check, check_windows
 from iic_tf.export.form import Form
 from iic_tf.export.model_card import CARD, Card
@@ -22,6 +24,7 @@ from iic_tf.export.servable import (
     signature,
     window_signature,
 )
+from iic_tf.export.warm_up import WARM_UP, write_warm_up
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
@@ -32,6 +35,9 @@ WINDOW = "window"
 
 EXTRA = "assets.extra"
 """Where TensorFlow Serving leaves a SavedModel's own files alone."""
+
+CARD_PLACE = f"{EXTRA}/{CARD}"
+"""What the model says of itself."""
 
 
 def export_savedmodel(
@@ -44,7 +50,8 @@ def export_savedmodel(
         folder: the SavedModel itself. TensorFlow Serving wants its name to be a number, the
             version, inside a folder of the model's name.
         form: what its input and outputs are.
-        card: what is to be known of it, kept in `assets.extra/model.json`.
+        card: what is to be known of it, kept in `assets.extra/model.json`. Beside it goes the
+            file by which TensorFlow Serving warms a model up.
 
     Returns:
         How far it is from the Keras model, see `iic_tf.export.check`.
@@ -61,8 +68,11 @@ def export_savedmodel(
             if served.scene_features:
                 archive.add_endpoint(WINDOW, window_signature(served, form))
             archive.write_out(temporary, verbose=False)
+        extra = Path(temporary) / EXTRA
+        extra.mkdir()
         if card is not None:
-            write_json(Path(temporary) / EXTRA / CARD, card)
+            write_json(extra / CARD, card)
+        write_warm_up(extra / WARM_UP, served, form, SIGNATURE, WINDOW)
         worst = check(runner(temporary), served, form)
         if served.scene_features:
             worst = max(worst, check_windows(window_runner(temporary), served, form))
@@ -71,19 +81,54 @@ def export_savedmodel(
 
 def runner(folder: Path) -> Any:
     """Run the signature of a SavedModel: pixels in, arrays by name out."""
-    run = _runner(folder, SIGNATURE)
-    return lambda pixels: run(**{INPUT: pixels})
+    return _pixels_in(tf.saved_model.load(folder))
 
 
 def window_runner(folder: Path) -> Any:
     """Run the signature for windows: pixels, sums and core in, arrays by name out."""
-    run = _runner(folder, WINDOW)
+    return _windows_in(tf.saved_model.load(folder))
+
+
+def load_runners(folder: Path) -> tuple[Any, Callable[[], tuple[Any, int]]]:
+    """What `runner` gives, and what gives that of windows and how many numbers sum up a scene.
+
+    Raises:
+        InputError: TensorFlow refuses the model, or it has no such signatures.
+    """
+    try:
+        loaded = tf.saved_model.load(folder)
+    except (OSError, ValueError, tf.errors.OpError) as error:
+        said = " ".join(str(error).split())[:300]
+        raise InputError(
+            f"Expected a SavedModel that TensorFlow loads; received {folder}: {said}."
+        ) from error
+    _require(loaded, SIGNATURE, folder)
+
+    def windows() -> tuple[Any, int]:
+        _require(loaded, WINDOW, folder)
+        sums = loaded.signatures[WINDOW].structured_input_signature[1][SUMS]
+        return _windows_in(loaded), int(sums.shape[-1])
+
+    return _pixels_in(loaded), windows
+
+
+def _require(loaded: Any, name: str, folder: Path) -> None:
+    if name not in loaded.signatures:
+        found = ", ".join(loaded.signatures) or "none"
+        raise InputError(f"Expected signature {name} in {folder}; received {found}.")
+
+
+def _pixels_in(loaded: Any) -> Any:
+    run = _running(loaded, SIGNATURE)
+    return lambda pixels: run(**{INPUT: pixels})
+
+
+def _windows_in(loaded: Any) -> Any:
+    run = _running(loaded, WINDOW)
     return lambda pixels, sums, core: run(**{INPUT: pixels, SUMS: sums, CORE: core})
 
 
-def _runner(folder: Path, name: str) -> Any:
-    loaded = tf.saved_model.load(folder)
-
+def _running(loaded: Any, name: str) -> Any:
     def run(**inputs: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
         # `loaded` is named so that it lives as long as this function: a signature alone does not
         # keep its variables.

@@ -19,7 +19,7 @@ from iic_tf.export.labelling import Labelling, Taker
 from iic_tf.export.legend import Legend
 from iic_tf.export.percent_files import percent_file
 from iic_tf.export.qgis_style import write_style
-from iic_tf.pictures import confidence_image, overlay
+from iic_tf.pictures.labels import confidence_image, overlay
 from iic_tf.training.atomic import replacing
 
 PARTS = (

@@ -21,13 +21,14 @@ from iic_tf.data.windows import Window
 from iic_tf.errors import InputError
 from iic_tf.export.clip import Inside
 from iic_tf.export.kept_windows import KeptMaps, kept_path
-from iic_tf.export.labelling import Labelling, Predictor
+from iic_tf.export.labelling import Labelling
 from iic_tf.export.legend import Legend
+from iic_tf.export.predictor import NO_DATA, Predictor
 from iic_tf.export.records import Outcome, Records, image_of
 from iic_tf.export.scene_files import Wanted, write_scene
 from iic_tf.export.sheet import make_row
-from iic_tf.export.window_maps import NO_DATA, ByModel, Clipped, Maps, WindowMaps
-from iic_tf.pictures import TripletRow
+from iic_tf.export.window_maps import ByModel, Clipped, Maps, WindowMaps
+from iic_tf.pictures.triplets import TripletRow
 
 _FULL = 1 << 22
 """Bytes: a disk with less room is full, whatever a library makes of it."""

@@ -8,22 +8,17 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.errors import InputError
 from iic_tf.export.form import Form
-
-INPUT = "pixels"
-LABELS = "labels"
-PROBABILITIES = "probabilities"
-SUMS = "sums"
-OWN_SUMS = "own_sums"
-CORE = "core"
+from iic_tf.export.signature import CORE as CORE
+from iic_tf.export.signature import INPUT as INPUT
+from iic_tf.export.signature import LABELS as LABELS
+from iic_tf.export.signature import OWN_SUMS as OWN_SUMS
+from iic_tf.export.signature import PROBABILITIES as PROBABILITIES
+from iic_tf.export.signature import SUMS as SUMS
+from iic_tf.export.signature import ExportError as ExportError
 
 PLAIN = Form()
 """Floats in, labels and probabilities out."""
-
-
-class ExportError(InputError):
-    """A model could not be exported, or the exported one does not compute the same."""
 
 
 class Servable(Protocol):

@@ -67,3 +67,10 @@ def trained_bands(run: Run) -> str | None:
         return None
     bands: str | None = getattr(source_from_dict(source), "bands", None)
     return bands
+
+
+def background_of(run: Run) -> str:
+    """What shows where whole images are transparent, as in the training of a run."""
+    # Before 0.2 alpha was passed over.
+    background: str = run.config().get("source", {}).get("background", "stored")
+    return background

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from iic_tf.data.scene import Scene, Valid, with_nan
 from iic_tf.data.windows import Window
 from iic_tf.export.clip import Inside
-
-NO_DATA = 255
-"""The label, in files, of pixels that hold no data."""
+from iic_tf.export.predictor import NO_DATA, Predictor
 
 
 class Maps(NamedTuple):
@@ -55,19 +53,10 @@ class WindowMaps(Protocol):
         ...
 
 
-class Segmenting(Protocol):
-    """What a model does with pixels; see `iic_tf.export.labelling.Predictor`."""
-
-    def sums(self, scene: Scene) -> NDArray[np.float32]: ...
-    def maps(
-        self, pixels: NDArray[np.generic], sums: NDArray[np.float32] | None = None
-    ) -> tuple[NDArray[np.uint8], NDArray[np.float32], NDArray[np.uint8] | None]: ...
-
-
 class ByModel:
     """Maps as a model makes them."""
 
-    def __init__(self, predictor: Segmenting):
+    def __init__(self, predictor: Predictor):
         self._predictor = predictor
 
     def sums(self, scene: Scene) -> NDArray[np.float32]:

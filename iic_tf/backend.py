@@ -6,6 +6,7 @@ it is told what is needed, for this process alone; where it is, it cannot be cha
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -20,6 +21,23 @@ FLOAT, FORMAT = "float32", "channels_last"
 
 LIMITS = ("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH")
 """Variables by which Keras cuts short every training."""
+
+WITHOUT = "iic_tf.onnx_predict"
+"""The one command that works, and starts, without TensorFlow."""
+
+
+def is_needed() -> bool:
+    """Whether `import iic_tf` is to load TensorFlow and Keras.
+
+    Not where they are not installed, nor for the command that does without: both predict by ONNX
+    alone.
+    """
+    if sys.orig_argv[1:3] == ["-m", WITHOUT]:
+        return False
+    try:
+        return all(importlib.util.find_spec(name) is not None for name in ("tensorflow", "keras"))
+    except ImportError:
+        return False
 
 
 def load_keras() -> None:

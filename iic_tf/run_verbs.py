@@ -40,6 +40,7 @@ def evaluate_options() -> list[Option]:
         *(RUN, *data, Option("folds", int, f"folds {folds}", "F", default=5)),
         Option("labelled", int, labelled, "N"),
         Option("classes", int, "score K groups of the finest clusters by their tree, too", "K"),
+        Option("probe", bool, "say what labels make of the features, of colours, of statistics"),
     ]
 
 
@@ -53,7 +54,9 @@ def run_evaluate(given: Given) -> None:
     if labelled is not None and "folds" in given:
         raise expected("--folds or --labelled", "both")
     evaluate(
-        Run.open(given["run"]), places, given.get("folds", 5), say, labelled, given.get("classes")
+        *(Run.open(given["run"]), places, given.get("folds", 5), say, labelled),
+        classes=given.get("classes"),
+        probe=given.get("probe", False),
     )
 
 
@@ -116,10 +119,12 @@ def _answer(rest: dict[str, Any]) -> dict[str, Any]:
 
 def predict_options() -> list[Option]:
     """The options of `iic-tf predict`."""
-    images = replace(RUN, name="images", help="an image, or a folder of them", metavar="IMAGES")
+    images = "an image, a folder of them, or a .txt file with a path a line"
+    model = "a run folder, a SavedModel's folder or an ONNX file"
     units = "in square metres where known, else pixels"
     return [
-        *(RUN, images),
+        replace(RUN, help=model),
+        replace(RUN, name="images", help=images, metavar="IMAGES"),
         Option("out", str, "folder for the results", "DIR", required=True),
         Option("confidence", bool, "also write maps of the largest probability (segmentation)"),
         Option("probabilities", bool, "also write a TIFF of all probabilities (segmentation)"),
@@ -142,16 +147,27 @@ def _of_predictions(help: str) -> str:
 
 def run_predict(given: Given) -> None:
     """Segment or label images."""
-    from iic_tf.training.recipe_files import run_recipe
-    from iic_tf.training.run import Run
+    from iic_tf.export.exported_model import find_export, load_export, refuse_other_answers
 
     rest = dict(given)
-    run, images, out = Run.open(rest.pop("run")), rest.pop("images"), rest.pop("out")
+    source, images, out = rest.pop("run"), rest.pop("images"), rest.pop("out")
     asked = _answer(rest)
-    if run_recipe(run).task == "segmentation":
+    export = find_export(source)
+    model: Any
+    if export is not None:
+        refuse_other_answers(export, **asked)
+        model = load_export(export)
+        task = model.card.task
+    else:
+        from iic_tf.training.recipe_files import run_recipe
+        from iic_tf.training.run import Run
+
+        model = Run.open(source)
+        task = run_recipe(model).task
+    if task == "segmentation":
         from iic_tf.export.predict import predict
 
-        predict(run, images, out, **asked, **rest, say=say)
+        predict(model, images, out, **asked, **rest, say=say)
         return
     from iic_tf.export.predict_images import predict_images
 
@@ -161,15 +177,21 @@ def run_predict(given: Given) -> None:
             "Expected of these options only --head, --classes and --overclusters for a clustering "
             f"run, which labels whole images; received {unfit}."
         )
-    predict_images(run, images, out, **asked, say=say)
+    predict_images(model, images, out, **asked, say=say)
 
 
 def export_options() -> list[Option]:
     """The options of `iic-tf export`."""
-    place = "RUN/export/savedmodel/1 or model.onnx"
+    place = "RUN/export/, by the format"
     return [
         RUN,
-        Option("format", Literal["savedmodel", "onnx"], "of the model", "FORMAT", required=True),
+        Option(
+            "format",
+            Literal["savedmodel", "onnx", "serving", "deepness"],
+            "of the model",
+            "FORMAT",
+            required=True,
+        ),
         Option("out", str, "where to write it", "PATH", default=place),
         *_answer_options(),
         Option("labels_only", bool, "no probabilities, and labels as int16: smaller answers"),

@@ -18,7 +18,7 @@ from tiny_run import make_run
 
 from iic_tf.errors import DataMissingError, InputError
 from iic_tf.export import labelling
-from iic_tf.export.labelling import Predictor
+from iic_tf.export.keras_predictor import KerasPredictor
 from iic_tf.export.predict import predict
 
 SIDE = 90
@@ -128,8 +128,8 @@ def test_windows_outside_are_not_computed(clipped, monkeypatch):
     folder, run = clipped
     monkeypatch.setattr(labelling, "CORE", 20)
     asked = []
-    maps = Predictor.maps
-    monkeypatch.setattr(Predictor, "maps", lambda *args: asked.append(1) or maps(*args))
+    maps = KerasPredictor.maps
+    monkeypatch.setattr(KerasPredictor, "maps", lambda *args: asked.append(1) or maps(*args))
     file = geojson(folder / "one.geojson", SQUARE)
     predict(run, folder / "in/a.tif", folder / "few", clip=file, say=str)
     # Cores begin at multiples of 20: the square from 60 to 70 lies in one of 25.

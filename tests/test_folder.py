@@ -181,9 +181,9 @@ def test_missing_and_wrong_paths(tmp_path):
         load_folder(tmp_path / "nowhere")
     with pytest.raises(InputError, match=r"Expected images .*received none"):
         load_folder(tmp_path)
-    (tmp_path / "notes.txt").write_text("")
-    with pytest.raises(InputError, match=r"folder or an image file.*notes\.txt"):
-        load_folder(tmp_path / "notes.txt")
+    (tmp_path / "notes.md").write_text("")
+    with pytest.raises(InputError, match=r"an image file or a list.*notes\.md"):
+        load_folder(tmp_path / "notes.md")
     rgb(tmp_path / "a.png"), rgb(tmp_path / "b.png"), index(tmp_path / "m.png")
     with pytest.raises(DataMissingError, match="no masks"):
         load_folder(tmp_path, tmp_path / "no masks")

@@ -16,7 +16,8 @@ from iic_tf.data.array_scene import from_arrays
 from iic_tf.data.scenes import THREE_CLASSES
 from iic_tf.data.windows import windows
 from iic_tf.export import onnx_file, savedmodel
-from iic_tf.export.labelling import Labelling, Predictor
+from iic_tf.export.keras_predictor import KerasPredictor
+from iic_tf.export.labelling import Labelling
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.networks.mirror import mirrored
 from iic_tf.training.labellers import NetworkLabeller
@@ -86,7 +87,7 @@ def test_labels_are_those_of_the_whole_however_it_is_cut(
         for module in ("training.whole_scene.CORE", "export.labelling.CORE"):
             monkeypatch.setattr(f"iic_tf.{module}", core)
         monkeypatch.setattr("iic_tf.training.segmentation_scores.WINDOW", core)
-        labelling = Labelling(Predictor(served), scenes, scenes.scenes[0])
+        labelling = Labelling(KerasPredictor(served), scenes, scenes.scenes[0])
         labels = np.concatenate(list(labelling.strips()))
         assert (labels != whole).mean() < 0.001
         # Scores go over the same windows.
@@ -151,7 +152,7 @@ def test_cells_count_by_the_share_of_their_pixels_that_holds_data() -> None:
 def test_a_scene_that_one_window_shows_is_not_gone_over_twice() -> None:
     served, pixels = served_infoseg(), photograph()
     scenes = from_arrays([pixels])
-    predictor = Predictor(served)
+    predictor = KerasPredictor(served)
     predictor.sums = None  # type: ignore[assignment]
     labels = np.concatenate(list(Labelling(predictor, scenes, scenes.scenes[0]).strips()))
     whole = np.asarray(served(pixels[None].astype(np.float32))["labels"])[0]

@@ -18,7 +18,8 @@ from iic_tf.data.folder import load_folder
 from iic_tf.data.raster import Raster
 from iic_tf.data.scene import IGNORE, read_with_valid, with_nan
 from iic_tf.errors import InputError
-from iic_tf.export.labelling import NO_DATA, Predictor
+from iic_tf.export.keras_predictor import KerasPredictor
+from iic_tf.export.labelling import NO_DATA
 from iic_tf.export.predict import predict
 from iic_tf.export.served_run import load_served
 from iic_tf.models.served import ServedSegmenter
@@ -293,7 +294,7 @@ def test_windows_and_wholes_agree_in_spite_of_it(tmp_path):
     scenes = load_folder(path)
     served = load_served(run)
     pixels = with_nan(*read_with_valid(scenes.scenes[0], 0, 0, 90, 90))
-    labels, confidence = Predictor(served)(pixels)
+    labels, confidence = KerasPredictor(served)(pixels)
     assert (labels[:, :30] == NO_DATA).all()
     assert (confidence[:, :30] == 0).all()
     np.testing.assert_array_equal(

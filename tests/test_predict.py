@@ -12,7 +12,8 @@ from iic_tf.data.raster import Raster
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import DataMissingError, InputError
 from iic_tf.export import label_files, labelling
-from iic_tf.export.labelling import Labelling, Predictor
+from iic_tf.export.keras_predictor import KerasPredictor
+from iic_tf.export.labelling import Labelling
 from iic_tf.export.predict import predict
 from iic_tf.export.served_run import load_served
 from iic_tf.turns import OVERCLUSTERING
@@ -70,7 +71,7 @@ class ArrayScene:
 @pytest.mark.parametrize("head", ["main", "overclusters"])
 def test_windows_do_not_show(tmp_path, monkeypatch, values, size, head):
     served = load_served(make_run(tmp_path, **values), head)
-    predictor = Predictor(served)
+    predictor = KerasPredictor(served)
     pixels = picture(*size)
     labels, confidence = predictor(pixels)
     assert labels.shape == size
@@ -107,7 +108,7 @@ def test_windows_do_not_show(tmp_path, monkeypatch, values, size, head):
 def test_what_lies_beyond_the_margin_has_no_say(tmp_path):
     """The margin that windows get is enough, and a good deal less is not."""
     served = load_served(make_run(tmp_path, inputs="bands+sobel", downscale=2))
-    segment = Predictor(served)
+    segment = KerasPredictor(served)
     pixels = picture(90, 180)
     aligned = -(-served.margin // 4) * 4
     core = 100

@@ -22,9 +22,9 @@ from iic_tf.data.folder import load_folder
 from iic_tf.export import labelling
 from iic_tf.export.areas import AreaSum, AreaTable
 from iic_tf.export.label_files import write_labels
-from iic_tf.export.labelling import NO_DATA
 from iic_tf.export.legend import Legend
 from iic_tf.export.predict import predict
+from iic_tf.export.predictor import NO_DATA
 from iic_tf.export.qgis_style import write_style
 from iic_tf.export.served_run import load_served
 from iic_tf.training.atomic import clear_left, scratch

@@ -18,7 +18,7 @@ from iic_tf.data.windows import Window
 from iic_tf.errors import InputError
 from iic_tf.export import labelling, scene_job
 from iic_tf.export.kept_windows import KeptMaps, clear_kept, kept_path
-from iic_tf.export.labelling import Predictor
+from iic_tf.export.keras_predictor import KerasPredictor
 from iic_tf.export.predict import predict
 from iic_tf.export.records import RECORDS
 from iic_tf.export.window_maps import Maps
@@ -65,7 +65,7 @@ def contents(folder):
 
 def stop_after(monkeypatch, windows, error=Stopped):
     """The model answers for so many windows more, and then no more."""
-    maps, left = Predictor.maps, [windows]
+    maps, left = KerasPredictor.maps, [windows]
 
     def some(*args):
         if not left[0]:
@@ -73,7 +73,7 @@ def stop_after(monkeypatch, windows, error=Stopped):
         left[0] -= 1
         return maps(*args)
 
-    monkeypatch.setattr(Predictor, "maps", some)
+    monkeypatch.setattr(KerasPredictor, "maps", some)
     return left
 
 

@@ -66,8 +66,8 @@ def test_scenes_labelled_elsewhere_and_in_another_order_give_the_same(
         for number in reversed(numbers):
             yield number, pickle.loads(pickle.dumps(job.run(predictor, number)))
 
-    monkeypatch.setattr("iic_tf.export.predict.label_on_ray", elsewhere)
-    monkeypatch.setattr("iic_tf.export.predict.require_ray", lambda workers: None)
+    monkeypatch.setattr("iic_tf.export.ray_scenes.label_on_ray", elsewhere)
+    monkeypatch.setattr("iic_tf.training.ray_workers.require_ray", lambda workers: None)
     with pytest.raises(InputError, match="1 of 4 images were left out"):
         predict(run, scenes, tmp_path / "two", confidence=True, ray_workers=2, say=str)
     assert contents(tmp_path / "two") == contents(tmp_path / "one")

@@ -9,16 +9,13 @@ from __future__ import annotations
 import contextlib
 import sys
 from collections.abc import Iterable, Iterator, Sized
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from rich import progress as rich_progress
-from rich.console import Console
-from rich.text import Text
+if TYPE_CHECKING:
+    from rich import progress as rich_progress
+    from rich.console import Console
 
 T = TypeVar("T")
-
-_SPEED_SECONDS = 3600.0
-"""The time left goes by the speed of so long: one image, or one epoch's step, may take minutes."""
 
 
 class Bar:
@@ -94,20 +91,14 @@ def terminal() -> Console | None:
     """Standard error, where it is a terminal on which something can be shown and taken away."""
     if not sys.stderr.isatty():
         return None
+    try:
+        from rich.console import Console
+    except ImportError:
+        # Bars are a convenience: predictions by ONNX alone go without.
+        return None
     # Lines printed meanwhile are left as they are: the terminal breaks them, and not at words.
     console = Console(stderr=True, soft_wrap=True)
     return console if console.is_terminal and not console.is_dumb_terminal else None
-
-
-class _Figures(rich_progress.ProgressColumn):
-    """`12/100  0:07, 0:52 left  loss 1.2`, as far as it is known."""
-
-    def render(self, task: rich_progress.Task) -> Text:
-        counted = "" if task.total is None else f"{task.completed:.0f}/{task.total:.0f}  "
-        # Unknown until two steps are done: the first, in which TensorFlow compiles, does not count.
-        left = None if task.finished else task.time_remaining
-        time_left = "" if left is None else f", {clock(left)} left"
-        return Text(f"{counted}{clock(task.elapsed or 0)}{time_left}  {task.fields['note']}")
 
 
 _shown: rich_progress.Progress | None = None
@@ -124,18 +115,9 @@ def _display() -> Iterator[rich_progress.Progress | None]:
     if console is None:
         yield None
         return
-    display = rich_progress.Progress(
-        # No markup: a file's name may have brackets.
-        rich_progress.TextColumn("{task.description}", markup=False),
-        rich_progress.BarColumn(bar_width=24),
-        _Figures(),
-        console=console,
-        transient=True,
-        refresh_per_second=4,
-        speed_estimate_period=_SPEED_SECONDS,
-        # Lines that go to a file or a pipe still do.
-        redirect_stdout=sys.stdout.isatty(),
-    )
+    from iic_tf.training.bars import bars
+
+    display = bars(console)
     try:
         with display:
             _shown = display

@@ -35,7 +35,6 @@ from pathlib import Path
 from typing import Any
 
 from iic_tf.data.mask_code import ClassCode, Colour, MaskCode, make_mask_code
-from iic_tf.data.yaml_file import read_yaml
 from iic_tf.errors import InputError
 
 __all__ = ["MaskCode", "load_classes"]
@@ -54,6 +53,9 @@ def load_classes(path: str | Path) -> MaskCode:
         InputError: the file is no YAML or has a mistake; the message names file and key.
     """
     path = Path(path)
+    # Here, not above: whoever reads images alone does without YAML.
+    from iic_tf.data.yaml_file import read_yaml
+
     document = read_yaml(path, "a classes file (YAML)", _EXAMPLE)
     where = f"'{path}'"
     top = _mapping(document, where, {"classes", "ignore"})

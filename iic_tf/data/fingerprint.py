@@ -12,7 +12,9 @@ import numpy as np
 
 from iic_tf.data.finding import composed
 from iic_tf.data.image_set import ImageSet
+from iic_tf.data.list_file import is_list, read_list
 from iic_tf.data.raster import Raster
+from iic_tf.data.reading import SUFFIXES
 from iic_tf.data.scene import SceneSet
 from iic_tf.data.source import absolute
 
@@ -39,6 +41,8 @@ def fingerprint(data: SceneSet | ImageSet, folder: str | Path | None = None) -> 
         has a digest of a sample of its values in place of bytes, and no time.
     """
     root = None if folder is None else Path(os.path.abspath(Path(folder).expanduser()))
+    if root is not None and is_list(root):
+        root = read_list(root, SUFFIXES).root
     if isinstance(data, ImageSet):
         return {IMAGES: _kept(dict(_of_images(data, root)))}
     images: dict[str, str] = {}

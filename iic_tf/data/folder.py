@@ -12,6 +12,7 @@ from iic_tf.data.classes import load_classes
 from iic_tf.data.converted import Channels, alike
 from iic_tf.data.file_scene import FileScene, build_set
 from iic_tf.data.layout import find_layout, named_apart, pair_files, pair_notes, pair_unasked
+from iic_tf.data.list_file import is_list
 from iic_tf.data.mask_code import MaskCode
 from iic_tf.data.mask_sample import check_listed
 from iic_tf.data.mask_survey import check_classes, infer_classes
@@ -51,7 +52,8 @@ def load_folder(
     as masks all the same, for scores only, or left out where their classes cannot be told.
 
     Args:
-        images: a folder, or one image file.
+        images: a folder, one image file, or a list of images, see `iic_tf.data.list_file`; what is
+            listed is taken as images, whatever it looks like.
         masks: the folder of the masks (may be the same, or within `images`), or one mask file for
             one image file. None with `mask_glob`: the same as `images`. None else: no masks but
             those that look like it and have an image each.
@@ -73,6 +75,8 @@ def load_folder(
             have no image.
     """
     image_root = _existing(images)
+    if is_list(image_root) and masks is None and mask_glob:
+        raise InputError(f"Expected the folder of the masks beside the list '{images}'.")
     mask_root = image_root if masks is None and mask_glob else _existing(masks) if masks else None
     files = find_layout(image_root, mask_root, image_glob, mask_glob, SUFFIXES)
     if not files.images:
@@ -84,7 +88,7 @@ def load_folder(
         )
     if not files.masks and mask_root is None and classes is not None:
         raise InputError("Expected masks along with a classes file; received classes alone.")
-    base = image_root if image_root.is_dir() else image_root.parent
+    base = files.root
     by_file, told_of_bands = _rasters(base, files.images, bands)
     by_file, told_of_doubles = _once(by_file)
     files = replace(files, images=list(by_file))
@@ -160,8 +164,10 @@ def _existing(path: str | Path) -> Path:
     path = Path(path)
     if not path.exists():
         raise DataMissingError(f"Expected a folder or an image file at '{path}'; received nothing.")
-    if path.is_file() and path.suffix.lower() not in SUFFIXES:
-        raise InputError(f"Expected a folder or an image file; received the file '{path}'.")
+    if path.is_file() and path.suffix.lower() not in SUFFIXES and not is_list(path):
+        raise InputError(
+            f"Expected a folder, an image file or a list of images (.txt); received '{path}'."
+        )
     return path
 
 

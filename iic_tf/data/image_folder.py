@@ -15,6 +15,7 @@ from PIL import Image
 from iic_tf.data.converted import Channels, alike
 from iic_tf.data.finding import Found, composed, find
 from iic_tf.data.image_set import NO_LABEL, ImageSet
+from iic_tf.data.list_file import is_list, read_list
 from iic_tf.data.original_files import existing_folder, inside
 from iic_tf.data.raster import Raster
 from iic_tf.data.reading import SUFFIXES
@@ -52,7 +53,7 @@ def load_image_folder(
     All images together are held in memory, n · side² · channels bytes.
 
     Args:
-        folder: the folder.
+        folder: the folder, or a list of images, see `iic_tf.data.list_file`.
         side: of the images, in pixels; at least 2.
         convert: how many bands grey and colour images become, see `iic_tf.data.converted`.
         background: what shows behind transparent pixels.
@@ -63,8 +64,10 @@ def load_image_folder(
     """
     if side < 2:
         raise expected("images of at least 2 pixels a side", side, "side")
-    folder = existing_folder(folder, FETCH)
-    found = find_images(folder)
+    named = Path(folder).expanduser()
+    place = named if is_list(named) else existing_folder(folder, FETCH)
+    found = find_images(place)
+    folder = found.root
     files = [file.relative_to(folder) for file in found.files]
     if not files:
         raise InputError(
@@ -84,7 +87,8 @@ def load_image_folder(
         images[number] = read_square(raster, side, background)
     labels, names = _classes(files)
     # A folder given as "." has a name, too.
-    name = Path(os.path.abspath(folder)).name
+    whole = Path(os.path.abspath(place))
+    name = whole.stem if is_list(place) else whole.name
     paths = tuple(file.as_posix() for file in files)
     notes = (*found.notes, *converted, *_empty_notes(rasters, background))
     return ImageSet(name, images, labels, names, files=paths, notes=notes)
@@ -103,9 +107,12 @@ def _empty_notes(rasters: Sequence[Raster], background: Background) -> list[str]
     ]
 
 
-def find_images(folder: Path) -> Found:
-    """The images in a folder and the folders within it, sorted, and what was left out."""
-    return find(folder, SUFFIXES)
+def find_images(place: Path) -> Found:
+    """The images in a folder and the folders within it, sorted, or those of a list.
+
+    Beside them: the folder by which they are named, and what was left out.
+    """
+    return read_list(place, SUFFIXES) if is_list(place) else find(place, SUFFIXES)
 
 
 def _classes(files: list[Path]) -> tuple[NDArray[np.int32] | None, tuple[str, ...] | None]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from iic_tf.data.finding import Found, composed, find
+from iic_tf.data.list_file import is_list, read_list
 from iic_tf.data.pairing import looks_like_mask, pair
 from iic_tf.errors import InputError
 
@@ -17,11 +18,13 @@ class Layout:
     """Images and masks that were found, and what the user has to know of others.
 
     Attributes:
+        root: the folder by which they are named, which holds them all.
         images: their files.
         masks: theirs; if nobody asked for masks, those of the files that look like it.
         notes: a line each.
     """
 
+    root: Path
     images: list[Path]
     masks: list[Path]
     notes: tuple[str, ...]
@@ -37,41 +40,42 @@ def find_layout(
     """Tell images and masks apart, as `iic_tf.data.folder.load_folder` describes it.
 
     Args:
-        image_root: the folder of the images, or one image.
+        image_root: the folder of the images, a list of them, or one image.
         mask_root: the folder of the masks, or one mask; None where nobody asked for masks.
         image_glob: pattern of the images.
         mask_glob: pattern of the masks.
         suffixes: of the files that are read.
 
     Raises:
-        InputError: a pattern that leads out of a folder.
+        InputError: a pattern that leads out of a folder, or a list of something else.
     """
     found = _files(image_root, image_glob, suffixes)
-    images, notes = found.files, found.notes
+    base, images, notes = found.root, found.files, found.notes
     if mask_root is None:
         if image_glob or image_root.is_file():
-            return Layout(images, [], notes)
+            return Layout(base, images, [], notes)
         return _told_apart(image_root, images, notes)
     found = _files(mask_root, mask_glob, suffixes)
     masks, notes = found.files, (*notes, *(n for n in found.notes if n not in notes))
     if mask_root.is_file():
-        return Layout(images, masks, notes)
-    image_folder = image_root if image_root.is_dir() else image_root.parent
-    image_top, mask_top = Path(os.path.abspath(image_folder)), Path(os.path.abspath(mask_root))
+        return Layout(base, images, masks, notes)
+    image_top, mask_top = Path(os.path.abspath(base)), Path(os.path.abspath(mask_root))
     if image_top != mask_top and mask_top.is_relative_to(image_top):
         images = [i for i in images if not Path(os.path.abspath(i)).is_relative_to(mask_top)]
     elif mask_glob is None and image_top == mask_top and image_glob is None:
         masks = [m for m in masks if looks_like_mask(m.relative_to(mask_root))]
     elif mask_glob is None:
         masks = _without(masks, images)
-    return Layout(_without(images, masks), masks, notes)
+    return Layout(base, _without(images, masks), masks, notes)
 
 
 def _told_apart(root: Path, files: list[Path], notes: tuple[str, ...]) -> Layout:
     """Images and masks of which nobody said which is which."""
     masks = [file for file in files if looks_like_mask(file.relative_to(root))]
     images = _without(files, masks)
-    return Layout(images, masks, notes) if masks and images else Layout(files, [], notes)
+    if masks and images:
+        return Layout(root, images, masks, notes)
+    return Layout(root, files, [], notes)
 
 
 def pair_unasked(root: Path, files: Layout) -> tuple[dict[Path, Path], str]:
@@ -110,9 +114,11 @@ def _without(files: Sequence[Path], others: Sequence[Path]) -> list[Path]:
 
 
 def _files(root: Path, glob: str | None, suffixes: Collection[str]) -> Found:
-    """Image files under a folder; a file stands for itself."""
+    """Image files under a folder, or of a list; a file stands for itself."""
+    if is_list(root):
+        return read_list(root, suffixes)
     if root.is_file():
-        return Found(root, [root])
+        return Found(root.parent, [root])
     return find(root, suffixes, glob)
 
 

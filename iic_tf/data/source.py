@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
-
 from iic_tf.errors import InputError, expected
 
 T = TypeVar("T")
@@ -83,6 +81,9 @@ class Source:
     about: ClassVar[str]
 
     def __post_init__(self) -> None:
+        # Here, not above: whoever reads images alone does without.
+        from pydantic import TypeAdapter, ValidationError
+
         hints = typing.get_type_hints(type(self))
         for name in field_names(type(self)):
             value = given = getattr(self, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import matplotlib
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
@@ -10,6 +9,12 @@ from PIL import Image, ImageDraw
 from iic_tf.data.scene import IGNORE
 from iic_tf.errors import InputError, expected
 from iic_tf.pictures.text import font
+
+_VIRIDIS = (
+    *((68, 1, 84), (71, 44, 122), (59, 81, 139), (44, 113, 142), (33, 144, 141)),
+    *((39, 173, 129), (92, 200, 99), (170, 220, 50), (253, 231, 37)),
+)
+"""Nine even steps of the scale, for where Matplotlib is not installed."""
 
 
 def label_image(labels: NDArray[np.integer], colours: NDArray[np.uint8]) -> Image.Image:
@@ -125,4 +130,11 @@ def _borders(labels: NDArray[np.integer]) -> NDArray[np.bool_]:
 
 def _heat(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     """Values 0 to 1 in viridis, whose brightness rises evenly: uint8 `[h, w, 3]`."""
-    return np.asarray(matplotlib.colormaps["viridis"](values, bytes=True)[..., :3].copy())
+    try:
+        import matplotlib
+    except ImportError:
+        steps = np.linspace(0.0, 1.0, len(_VIRIDIS))
+        bands = [np.interp(values, steps, band) for band in zip(*_VIRIDIS, strict=True)]
+        return np.rint(np.stack(bands, -1)).astype(np.uint8)
+    heat: NDArray[np.uint8] = matplotlib.colormaps["viridis"](values, bytes=True)[..., :3].copy()
+    return heat

@@ -6,13 +6,20 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-import matplotlib
 from PIL import ImageFont
 
 
 @cache
 def font(size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """DejaVu Sans, as Matplotlib carries it, in pixels."""
+    """DejaVu Sans, as Matplotlib carries it, in pixels; Pillow's own where that is missing."""
+    try:
+        import matplotlib
+    except ImportError:
+        own = ImageFont.load_default(size)
+        # Pillow without FreeType has one small font of pixels.
+        if not isinstance(own, ImageFont.FreeTypeFont):
+            raise
+        return own
     name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
     return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size)
 
