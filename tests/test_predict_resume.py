@@ -260,13 +260,15 @@ def test_killed_and_resumed_by_the_command_line(tmp_path, capfd):
     killed = tmp_path / "killed"
     process = subprocess.Popen([sys.executable, "-m", "iic_tf.cli", *words, str(killed)])
     kept = kept_path(killed, "a")
-    until = time.monotonic() + 120
-    while not kept.exists() or kept.stat().st_size < 50_000:
-        assert process.poll() is None
-        assert time.monotonic() < until
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    until = time.monotonic() + 500
+    try:
+        while not kept.exists() or kept.stat().st_size < 50_000:
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
     assert not (killed / "a_labels.tif").exists()
     assert main([*words, str(killed), "--resume"]) == 0
     assert "windows kept" in capfd.readouterr().out
