@@ -13,6 +13,7 @@ from rasterio import warp
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from iic_tf.data.grid import applied
 from iic_tf.export.legend import Legend
 from iic_tf.training.atomic import replacing
 
@@ -89,6 +90,52 @@ class AreaSum:
         unit = float(self._system.units_factor[1])  # type: ignore[union-attr]
         low, high = edges * unit
         return float(across * unit) * (_to_equator(high) - _to_equator(low))
+
+
+def enclosed(points: NDArray[np.float64], ring: NDArray[np.int64]) -> NDArray[np.float64]:
+    """What closed rings enclose of the plane, `[rings]`.
+
+    Args:
+        points: x and y of all rings, one ring after another, the last point of each its first,
+            `[n, 2]`.
+        ring: the number of each point's, from 0, `[n]`.
+    """
+    if not len(points):
+        return np.zeros(0)
+    # Near the origin: differences of large products would lose digits.
+    x, y = (points - points.min(0)).T
+    same = ring[1:] == ring[:-1]
+    strips = np.where(same, np.diff(x) * (y[1:] + y[:-1]) / 2, 0)
+    return np.abs(np.bincount(ring[1:], strips, int(ring[-1]) + 1))
+
+
+def enclosed_ground(
+    place: Mapping[str, Any], points: NDArray[np.float64], ring: NDArray[np.int64]
+) -> NDArray[np.float64] | None:
+    """Square metres that closed rings enclose, as `AreaSum` measures them; None where it does not.
+
+    Args:
+        place: what `iic_tf.data.georeference.place_of` gives.
+        points: of all rings, in pixels, x to the right and y down, `[n, 2]`.
+        ring: as of `enclosed`.
+    """
+    system, matrix = place.get("crs"), place.get("transform")
+    if system is None or matrix is None or (kind := _kind(system)) is None:
+        return None
+    a, b, _, d, e, _ = matrix[:6]
+    if kind == "plane":
+        unit = float(system.linear_units_factor[1])
+        return enclosed(points, ring) * float(abs(a * e - b * d) * unit**2)
+    x, y = applied(matrix, points).T
+    if kind == "mercator":
+        # From here on by longitude, to which x is proportional.
+        (west, east), _ = warp.transform(system, "EPSG:4326", [0, 1000], [0, 0])
+        x = x * np.radians(east - west) / 1000
+        _, latitudes = warp.transform(system, "EPSG:4326", np.zeros(len(y)), y)
+        y = np.radians(latitudes)
+    else:
+        x, y = x * system.units_factor[1], y * system.units_factor[1]
+    return enclosed(np.stack([x, _to_equator(y)], axis=1), ring)
 
 
 def _kind(system: CRS | None) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,7 +136,22 @@ def scene_model_of_export(export: Exported, confidence: bool, probabilities: boo
         card.high,
         bands=card.bands,
         notes=tuple(notes),
+        digest=_digest(export.path),
     )
+
+
+def _digest(path: Path) -> str:
+    """Of all files of an export, that for windows of an ONNX file among them."""
+    second = window_path(path)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+    else:
+        files = [path, *[second] * second.is_file()]
+    found = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as opened:
+            found.update(hashlib.file_digest(opened, "sha256").digest())
+    return found.hexdigest()
 
 
 def image_model_of_export(export: Exported) -> ImageModel:

@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.data.crops import box_mean, box_mean_of_valid
-from iic_tf.data.scene import IGNORE, Scene, SceneSet, Valid, read_with_valid, with_nan
+from iic_tf.data.scene import IGNORE, Scene, SceneSet, Valid, read_with_valid
 from iic_tf.data.windows import Window
 from iic_tf.export.predictor import NO_DATA as NO_DATA
 from iic_tf.export.predictor import Predictor
+from iic_tf.export.window_maps import ByModel, WindowMaps
 from iic_tf.pictures.rgb import to_rgb
 from iic_tf.training.pace import Pace
 from iic_tf.training.progress import progress
@@ -41,6 +42,7 @@ class Labelling:
         scenes: the set, under the value range of the run.
         scene: one of it.
         with_mask: whether the mask is rendered too.
+        maps: where labels come from; None: from the model.
 
     Attributes:
         factor: each pixel of the rendering stands for factor × factor.
@@ -52,10 +54,16 @@ class Labelling:
     """
 
     def __init__(
-        self, predictor: Predictor, scenes: SceneSet, scene: Scene, with_mask: bool = False
+        self,
+        predictor: Predictor,
+        scenes: SceneSet,
+        scene: Scene,
+        with_mask: bool = False,
+        maps: WindowMaps | None = None,
     ):
         predictor.require(scene)
         self.predictor = predictor
+        self._maps = ByModel(predictor) if maps is None else maps
         self.scenes = scenes
         self.scene = scene
         self.factor = max(1, -(-max(scene.height, scene.width) // RENDERING))
@@ -88,7 +96,7 @@ class Labelling:
         """
         scene = self.scene
         steps = list(self.predictor.windows(scene, self.factor, CORE))
-        sums = None if shows_all(steps[0], scene) else self.predictor.sums(scene)
+        sums = None if shows_all(steps[0], scene) else self._maps.sums(scene)
         pace = Pace(scene.height * scene.width)
         with progress(scene.name, len(steps)) as bar:
             before = time.monotonic()
@@ -96,16 +104,16 @@ class Labelling:
                 row = list(group)
                 strip = np.empty((row[0].height, scene.width), np.uint8)
                 for window, (pixels, valid) in zip(row, _read(scene, row), strict=True):
-                    labels, best, every = self.predictor.maps(with_nan(pixels, valid), sums)
+                    labels, best, every = self._maps.core(window, pixels, valid, sums)
                     inner = window.inner
-                    strip[:, window.left : window.left + window.width] = labels[inner]
+                    strip[:, window.left : window.left + window.width] = labels
                     valid = None if valid is None else valid[inner]
-                    self._render(window, pixels[inner], valid, labels[inner], best[inner])
+                    self._render(window, pixels[inner], valid, labels, best)
                     if confidence is not None:
-                        percent = self.predictor.percent(labels[inner], best[inner])
+                        percent = self.predictor.percent(labels, best)
                         confidence(window, percent[..., None])
                     if probabilities is not None and every is not None:
-                        probabilities(window, every[inner])
+                        probabilities(window, every)
                     bar.advance()
                     now = time.monotonic()
                     pace.add(window.height * window.width, now - before)
@@ -134,9 +142,10 @@ class Labelling:
         if valid is not None and f == 1:
             shown[~valid] = nothing
         self._bands[place], _ = box_mean_of_valid(shown, valid, f, nothing)
-        found = _middles(labels, f).astype(np.int16)
-        if valid is not None:
-            found[~_middles(valid, f)] = IGNORE
+        middle = _middles(labels, f)
+        found = middle.astype(np.int16)
+        if self.predictor.clusters <= NO_DATA:
+            found[middle == NO_DATA] = IGNORE
         self.labels[place] = found
         self.confidence[place] = box_mean(confidence, f)
         if self.truth is not None:

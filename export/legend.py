@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,6 +75,12 @@ class Legend:
     def bands(self) -> dict[str, int]:
         """Names as of bands of a file, in the order of the numbers in files, and their indices."""
         return {f"{self.numbers[index]} {self.names[index]}": index for index in self.order}
+
+    @property
+    def digest(self) -> str:
+        """By which it is told from others."""
+        said = json.dumps([self.names, self.colours.tolist(), self.numbers.tolist()])
+        return hashlib.sha256(said.encode()).hexdigest()
 
     @property
     def order(self) -> list[int]:

@@ -26,6 +26,7 @@ class SceneModel:
         bands: which bands of files it was trained on, as `--bands` gave them; None: all.
         config: of the run, where it comes from one.
         notes: what the user has to know of it, a line each.
+        digest: by which it is told from others.
     """
 
     what: str
@@ -37,6 +38,7 @@ class SceneModel:
     bands: str | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    digest: str = ""
 
     @property
     def channels(self) -> int:

@@ -2,48 +2,42 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iic_tf.data.file_scene import FileScene
 from iic_tf.data.fingerprint import said
 from iic_tf.data.folder import load_folder
 from iic_tf.data.registry import absolute, check_options, source_from_dict
 from iic_tf.data.scene import Scene, SceneSet
-from iic_tf.errors import InputError
-from iic_tf.export.areas import TABLE, AreaSum, AreaTable
+from iic_tf.errors import InputError, expected
+from iic_tf.export.areas import TABLE, AreaTable
+from iic_tf.export.clip import Inside, clip_scenes
 from iic_tf.export.exported_model import Exported
-from iic_tf.export.label_files import fits_png, place_for_labels, write_labels
-from iic_tf.export.labelling import Labelling, Taker
 from iic_tf.export.legend import Legend
 from iic_tf.export.model import SceneModel
 from iic_tf.export.open_model import open_scene_model
-from iic_tf.export.percent_files import percent_file
-from iic_tf.export.qgis_style import write_style
+from iic_tf.export.polygons import require_writer
+from iic_tf.export.predictor import NO_DATA, Predictor
+from iic_tf.export.records import Outcome, Records, digest_of
 from iic_tf.export.results_folder import make_folder
+from iic_tf.export.scene_files import PARTS, Wanted
+from iic_tf.export.scene_job import SceneJob
 from iic_tf.export.shares import largest_shares
-from iic_tf.export.sheet import choose, make_rows, windows_each, write_sheet
-from iic_tf.pictures.labels import confidence_image, overlay
-from iic_tf.pictures.triplets import TripletRow
-from iic_tf.training.atomic import replacing
+from iic_tf.export.sheet import Panels, choose, windows_each, write_sheet
 from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.pace import Pace
 from iic_tf.training.progress import track
+from iic_tf.version import __version__
 
 if TYPE_CHECKING:
     from iic_tf.training.run import Run
-
-_PARTS = (
-    *("labels.png", "labels.tif", "labels.qml", "overlay.jpg"),
-    *("confidence.png", "confidence.tif", "probabilities.tif"),
-)
 
 
 def predict(
@@ -58,6 +52,11 @@ def predict(
     class_file: str | Path | None = None,
     image_glob: str | None = None,
     mask_glob: str | None = None,
+    polygons: bool = False,
+    smallest_area: float = 0.0,
+    clip: str | Path | None = None,
+    resume: bool = False,
+    ray_workers: int | None = None,
     say: Callable[[str], None] = print,
 ) -> None:
     """Segment images with the best model of a run, or with an export.
@@ -84,62 +83,138 @@ def predict(
         class_file: what the masks mean.
         image_glob: pattern of the images in the folder.
         mask_glob: pattern of the masks.
+        polygons: also write the regions of each scene, see `iic_tf.export.polygons`.
+        smallest_area: of these.
+        clip: a file of polygons, outside of which is no data; see `iic_tf.export.clip`.
+        resume: go on with an earlier call that did not end: what it did is kept.
+        ray_workers: label scenes in so many Ray workers; None: in this process.
         say: gets each line shown to the user.
 
     Raises:
-        InputError: no images, other channels than the run's, no trained model, or an export that
-            lacks what is asked for, before anything is written; or damaged images, after all
-            others are done.
+        InputError: no images, other channels than the run's, no trained model, an export that lacks
+            what is asked for, or an earlier call of other options to go on with, before anything
+            is written; damaged images, after all others are done; or nowhere to write, what is
+            done being kept for `resume`.
     """
+    wanted = Wanted(confidence, probabilities, polygons, smallest_area)
+    if polygons:
+        require_writer()
+    elif smallest_area:
+        raise expected("--smallest-area beside --polygons", "it alone")
+    if not 0 <= smallest_area < np.inf:
+        raise expected("an area of 0 or more", smallest_area, "smallest-area")
+    if ray_workers is not None:
+        # Here, not above: it loads TensorFlow.
+        from iic_tf.training.ray_workers import require_ray
+
+        require_ray(ray_workers)
     model = open_scene_model(run, head, classes, confidence, probabilities)
     for note in model.notes:
         say(f"note: {note}")
     scenes = _load(model, images, masks, class_file, image_glob, mask_glob, say)
-    written = {f"{s.name}_{part}" for s in scenes.scenes for part in _PARTS}
+    inside: dict[str, Inside] | None = None
+    if clip is not None:
+        scenes, inside = _clipped(scenes, clip, model.predictor.clusters, say)
+    written = {f"{s.name}_{part}" for s in scenes.scenes for part in PARTS}
     written |= {"sheet.png", TABLE}
     folder = make_folder(Path(out), Path(images), _inputs(scenes.scenes), written)
-    shown = choose(scenes.scenes)
     legend = dataclasses.replace(model.legend, classes=scenes.classes)
+    asked = {"--head": head, "--classes": classes, "--clip": clip and digest_of(Path(clip))}
+    call = {
+        "version of iic_tf": __version__,
+        "model": model.digest,
+        "names, colours or numbers": legend.digest,
+        **asked,
+        **{f"--{name.replace('_', '-')}": v for name, v in dataclasses.asdict(wanted).items()},
+    }
+    records = Records(folder, call, resume)
     # First of all: by it the folder is known as one of predictions, should this be killed.
     known = (folder / "legend.json").exists()
     legend.write(folder / "legend.json")
-    areas = AreaTable(legend)
-    pace = Pace(sum(scene.height * scene.width for scene in scenes.scenes))
+    shown = frozenset(scene.name for scene in choose(scenes.scenes))
     seed = int(model.config.get("seed") or 0)
-    rows: list[TripletRow] = []
-    broken: list[str] = []
-    for number, scene in enumerate(track(scenes.scenes, "images"), 1):
-        started = time.monotonic()
-        try:
-            labelling = Labelling(model.predictor, scenes, scene, with_mask=scene in shown)
-            square_metres = _write(folder, labelling, legend, confidence, probabilities)
-        except InputError as error:
-            # The others are still worth having.
-            broken.append(str(error))
-            pace.skip(scene.height * scene.width)
-            say(f"{number}/{len(scenes.scenes)}  {scene.name}: left out. {error}")
-            continue
-        areas.add(scene.name, labelling.counts, square_metres)
-        if scene in shown:
-            rows += make_rows(labelling, seed, windows_each(len(shown)))
-        seconds = time.monotonic() - started
-        pace.add(scene.height * scene.width, seconds)
-        say(
-            f"{number}/{len(scenes.scenes)}  {scene.name}  {scene.height}×{scene.width}  "
-            f"{_shares(labelling, legend)}  {seconds:.1f} s, {pace}"
-        )
-    if len(broken) < len(scenes.scenes):
+    panels = Panels(seed, windows_each(len(shown)))
+    job = SceneJob(folder, scenes, legend, wanted, shown, panels, inside, call)
+    elsewhere = None
+    if ray_workers is not None:
+        from iic_tf.export.ray_scenes import label_on_ray
+
+        source = run.path if isinstance(run, Exported) else run
+        again = partial(_predictor, source, head, classes, confidence, probabilities)
+        elsewhere = partial(label_on_ray, ray_workers, again, job, say)
+    done = job.outcomes(model.predictor, records, elsewhere)
+    found = _followed(done, scenes.scenes, legend, say)
+    broken = [outcome.error for outcome in found if outcome.error is not None]
+    well = [outcome for outcome in found if outcome.error is None]
+    if well:
+        areas = AreaTable(legend)
+        for outcome in well:
+            areas.add(outcome.name, outcome.counts, outcome.square_metres)
         areas.write(folder / TABLE)
         legend.write(folder / "legend.json", areas.totals())
+    rows = [row for outcome in well for row in outcome.rows]
     if rows:
         pages = write_sheet(folder / "sheet.png", rows, legend)
         say(f"written to {folder}; begin with {', '.join(map(str, pages))}")
-    elif not known:
+    elif not (known or well):
         (folder / "legend.json").unlink()
+    if not (well and resume):
+        # Who asks for no more is left no file for it.
+        records.remove()
     if broken:
         raise InputError(
             f"{len(broken)} of {len(scenes.scenes)} images were left out. {' '.join(broken)}"
         )
+
+
+def _followed(
+    done: Iterator[tuple[int, Outcome]],
+    scenes: Sequence[Scene],
+    legend: Legend,
+    say: Callable[[str], None],
+) -> list[Outcome]:
+    """What came of all scenes, in their order; a line is said of each once it is done."""
+    pace = Pace(sum(scene.height * scene.width for scene in scenes))
+    found: dict[int, Outcome] = {}
+    before = time.monotonic()
+    for number, outcome in track(done, "images", len(scenes)):
+        found[number] = outcome
+        scene = scenes[number]
+        pixels = scene.height * scene.width
+        line = f"{len(found)}/{len(scenes)}  {scene.name}"
+        if outcome.error is not None:
+            # The others are still worth having.
+            pace.skip(pixels)
+            say(f"{line}: left out. {outcome.error}")
+        elif outcome.kept:
+            pace.skip(pixels)
+            say(f"{line}  {scene.height}×{scene.width}  {_shares(outcome, legend)}  kept")
+        else:
+            pace.add(pixels, time.monotonic() - before)
+            say(
+                f"{line}  {scene.height}×{scene.width}  {_shares(outcome, legend)}  "
+                f"{outcome.seconds:.1f} s, {pace}{outcome.note}"
+            )
+        before = time.monotonic()
+    return [found[number] for number in sorted(found)]
+
+
+def _predictor(source: Run | str | Path, *asked: Any) -> Predictor:
+    """That of a model, in another process."""
+    return open_scene_model(source, *asked).predictor
+
+
+def _clipped(
+    scenes: SceneSet, file: str | Path, labels: int, say: Callable[[str], None]
+) -> tuple[SceneSet, dict[str, Inside]]:
+    """The scenes on which the polygons of a file lie, and what of each."""
+    if labels > NO_DATA:
+        raise expected(f"at most {NO_DATA} clusters with --clip, for no data is one more", labels)
+    kept, inside, notes = clip_scenes(scenes.scenes, file)
+    for note in notes:
+        say(f"note: {note}")
+    names = [scene.name for scene in kept]
+    return dataclasses.replace(scenes, scenes=tuple(kept)), dict(zip(names, inside, strict=True))
 
 
 def _load(
@@ -197,12 +272,12 @@ def _load(
     return as_seen
 
 
-def _shares(labelling: Labelling, legend: Legend) -> str:
+def _shares(outcome: Outcome, legend: Legend) -> str:
     """The largest clusters, and the share of pixels that hold no data, where there are any."""
-    known = labelling.counts.sum()
-    parts = [largest_shares(labelling.counts, legend.names)] if known else []
-    if labelling.empty:
-        share = labelling.empty / (labelling.empty + known)
+    known = outcome.counts.sum()
+    parts = [largest_shares(outcome.counts, legend.names)] if known else []
+    if outcome.empty:
+        share = outcome.empty / (outcome.empty + known)
         parts.append(f"no data {share:.0%}" if share >= 0.01 else "no data <1%")
     return "; ".join(parts)
 
@@ -213,48 +288,3 @@ def _inputs(scenes: Sequence[Scene]) -> Iterator[Path]:
             yield from scene.image.paths
             if scene.mask is not None:
                 yield scene.mask.path
-
-
-def _write(
-    folder: Path, labelling: Labelling, legend: Legend, confidence: bool, probabilities: bool
-) -> NDArray[np.float64] | None:
-    """Write all of a scene; square metres of each label, where they are known."""
-    scene = labelling.scene
-    place = place_for_labels(scene.image.path if isinstance(scene, FileScene) else None)
-    areas = AreaSum(place or {}, len(legend.names))
-    size = (scene.height, scene.width)
-    # Numbers of classes in files; whatever is more stands for no data and stays.
-    numbers = np.arange(256, dtype=np.uint8)
-    numbers[: len(legend.numbers)] = legend.numbers
-
-    takers: dict[str, Taker] = {}
-
-    def strips() -> Iterator[NDArray[np.uint8]]:
-        for strip in labelling.strips(**takers):
-            areas.add(strip)
-            yield numbers[strip]
-
-    names = dict(zip(legend.numbers.tolist(), legend.names, strict=True))
-    with contextlib.ExitStack() as stack:
-        if confidence and (place is not None or not fits_png(size)):
-            path = folder / f"{scene.name}_confidence.tif"
-            file = percent_file(path, size, place or {}, {"largest probability": 0})
-            takers["confidence"] = stack.enter_context(file)
-        if probabilities:
-            path = folder / f"{scene.name}_probabilities.tif"
-            file = percent_file(path, size, place or {}, legend.bands())
-            takers["probabilities"] = stack.enter_context(file)
-        written = write_labels(
-            folder, scene.name, strips(), size, legend.file_colours(), place, names
-        )
-    for path in written:
-        if path.suffix == ".tif":
-            write_style(path.with_suffix(".qml"), legend)
-    with replacing(folder / f"{scene.name}_overlay.jpg") as temporary:
-        picture = overlay(labelling.rgb, labelling.labels.astype(np.int64), legend.colours)
-        picture.save(temporary, quality=90)
-    if confidence:
-        with replacing(folder / f"{scene.name}_confidence.png") as temporary:
-            clusters = labelling.predictor.clusters
-            confidence_image(labelling.confidence, clusters).save(temporary)
-    return areas.square_metres

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from iic_tf.export.keras_predictor import KerasPredictor
 from iic_tf.export.legend import Legend
 from iic_tf.export.model import ImageModel, SceneModel
-from iic_tf.export.served_run import answer_served_as, background_of, trained_bands
+from iic_tf.export.served_run import answer_served_as, background_of, trained_bands, weights_digest
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.training.run import Run
@@ -40,6 +40,7 @@ def scene_model_of(
         served.fill,
         trained_bands(run),
         run.config(),
+        digest=weights_digest(served),
     )
 
 

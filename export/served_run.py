@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any
+
+import numpy as np
 
 from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import InputError
 from iic_tf.export.servable import Servable
+from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.answer import Answer, answer_of
 from iic_tf.training.run import Run
 
@@ -38,6 +42,19 @@ def answer_served_as(
             f"{type(answer.served).__name__}."
         )
     return answer
+
+
+def weights_digest(served: ServedSegmenter) -> str:
+    """By which a model is told from others: of all weights, and of how they are used."""
+    model = served.model
+    ways = [getattr(model, name, None) for name in ("head", "sub_head", "numbers")]
+    found = hashlib.sha256(f"{type(model).__name__} {served.downscale} {ways}".encode())
+    values = [served.low, served.high, served.fill, getattr(model, "table", ())]
+    for part in getattr(model, "tracked", [model]):
+        values += part.variables
+    for value in values:
+        found.update(np.ascontiguousarray(value).tobytes())
+    return found.hexdigest()
 
 
 def trained_bands(run: Run) -> str | None:

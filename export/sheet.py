@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -40,36 +41,67 @@ def choose(scenes: Sequence[Scene]) -> list[Scene]:
     return [among[round(index)] for index in picked]
 
 
-def make_rows(labelling: Labelling, seed: int, windows: int) -> list[TripletRow]:
-    """The row of one scene, reduced to what the sheet can show; of a large one windows, too.
+@dataclass(frozen=True)
+class Panel:
+    """A square of a scene's rendering, in its pixels, and what is said of it."""
 
-    Windows are drawn by seed from cells all over the scene; the last third of them, at least one,
-    are those of which the model is least sure.
+    top: int
+    left: int
+    height: int
+    width: int
+    told: str
+
+
+@dataclass(frozen=True)
+class Panels:
+    """Which windows of a large scene are shown beside all of it.
+
+    Attributes:
+        seed: of where windows lie.
+        windows: how many.
+    """
+
+    seed: int
+    windows: int
+
+    def of(self, labelling: Labelling) -> tuple[Panel, ...]:
+        """Those of a scene that is done; none of one that a panel shows as it is.
+
+        Windows are drawn by seed from cells all over the scene; the last third of them, at least
+        one, are those of which the model is least sure.
+        """
+        if max(labelling.labels.shape) < 2 * WINDOW or not self.windows:
+            return ()
+        places = _places(labelling.labels.shape, generator(self.seed, 0, 0, "sheet"))
+        sure = [_certainty(labelling, place) for place in places]
+        few = -(-self.windows // 3)
+        spread, unsure = picked(sure, self.windows - few, few)
+        panels = []
+        for index in (*spread, *unsure):
+            rows, columns = places[index]
+            top, left = rows.start * labelling.factor, columns.start * labelling.factor
+            told = f"{labelling.scene.name}, from row {top}, column {left}"
+            if index in unsure:
+                told += f"; among the least sure, {sure[index]:.2f} on average"
+            sides = rows.stop - rows.start, columns.stop - columns.start
+            panels.append(Panel(rows.start, columns.start, *sides, told))
+        return tuple(panels)
+
+
+def make_rows(labelling: Labelling, panels: Sequence[Panel]) -> tuple[TripletRow, ...]:
+    """The row of one scene, reduced to what the sheet can show, and those of its panels.
 
     Args:
         labelling: of the scene, done.
-        seed: of where windows lie.
-        windows: how many of a scene that a panel shows reduced.
+        panels: what `Panels.of` gave.
     """
     step = max(1, max(labelling.labels.shape) // PANEL)
     whole = slice(0, None, step), slice(0, None, step)
     rows = [_row(labelling, labelling.scene.name, whole)]
-    if max(labelling.labels.shape) < 2 * WINDOW or not windows:
-        return rows
-    places = _places(labelling.labels.shape, generator(seed, 0, 0, "sheet"))
-    spread, unsure = picked(
-        [_certainty(labelling, place) for place in places],
-        windows - -(-windows // 3),
-        -(-windows // 3),
-    )
-    for index in (*spread, *unsure):
-        top, left = (part.start * labelling.factor for part in places[index])
-        told = f"{labelling.scene.name}, from row {top}, column {left}"
-        if index in unsure:
-            told += "; among the least sure, "
-            told += f"{_certainty(labelling, places[index]):.2f} on average"
-        rows.append(_row(labelling, told, places[index]))
-    return rows
+    for one in panels:
+        place = slice(one.top, one.top + one.height), slice(one.left, one.left + one.width)
+        rows.append(_row(labelling, one.told, place))
+    return tuple(rows)
 
 
 def _row(labelling: Labelling, name: str, place: _Place) -> TripletRow:

@@ -147,12 +147,20 @@ def predict_options() -> list[Option]:
     """The options of `iic-tf predict`."""
     images = "an image, a folder of them, or a .txt file with a path a line"
     model = "a run folder, a SavedModel's folder or an ONNX file"
+    units = "in square metres where known, else pixels"
     return [
         replace(RUN, help=model),
         replace(RUN, name="images", help=images, metavar="IMAGES"),
         Option("out", str, "folder for the results", "DIR", required=True),
         Option("confidence", bool, "also write maps of the largest probability (segmentation)"),
         Option("probabilities", bool, "also write a TIFF of all probabilities (segmentation)"),
+        Option("polygons", bool, "also write regions as a GeoPackage (segmentation)"),
+        Option("smallest_area", float, f"polygons of less go to a neighbour, {units}", "A"),
+        Option(
+            "clip", str, "a file of polygons, outside of which is no data (segmentation)", "FILE"
+        ),
+        Option("resume", bool, "go on with a call that did not end (segmentation)"),
+        Option("ray_workers", int, "label images in N Ray workers (segmentation)", "N"),
         *_answer_options(),
         *(replace(o, help=_of_predictions(o.help)) for o in _data_options(*MASK_OPTIONS)),
     ]

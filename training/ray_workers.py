@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,17 +47,13 @@ def train_on_ray(
         InputError: Ray is not installed, anything unfit in the arguments or files, or a worker
             failed.
     """
-    if workers < 1:
-        raise expected("at least 1 Ray worker", workers, "ray-workers")
+    require_ray(workers)
     try:
-        import ray
         from ray.train import RunConfig, ScalingConfig
         from ray.train.base_trainer import TrainingFailedError
         from ray.train.tensorflow import TensorflowTrainer
     except ImportError as error:
-        raise InputError(
-            f"Expected Ray to be installed, pip install 'iic_tf[ray]'; received {error}."
-        ) from error
+        raise _missing(error) from error
     # What can be wrong is met here, before anything is started.
     task_of(recipe, place)
     values = {
@@ -67,11 +64,11 @@ def train_on_ray(
         "overwrite": overwrite,
         "resume": resume,
     }
-    ray.init(address=os.environ.get("RAY_ADDRESS"), ignore_reinit_error=True)
     try:
-        gpus = ray.cluster_resources().get("GPU", 0) >= workers
-        say(f"{workers} Ray workers, {'a GPU each' if gpus else 'on CPUs'}")
-        with tempfile.TemporaryDirectory(prefix="iic-tf-ray-") as storage:
+        with (
+            ray_cluster(workers, say) as (_, gpus),
+            tempfile.TemporaryDirectory(prefix="iic-tf-ray-") as storage,
+        ):
             TensorflowTrainer(
                 _train_here,
                 train_loop_config=values,
@@ -83,9 +80,47 @@ def train_on_ray(
         lines = [line for line in str(error).splitlines() if "InputError: " in line]
         said = lines[-1].partition("InputError: ")[2] if lines else str(error)
         raise InputError(said) from error
+    return Run.open(out)
+
+
+def require_ray(workers: int) -> None:
+    """Refuse a number of workers that is none, or any without Ray.
+
+    Raises:
+        InputError: either.
+    """
+    if workers < 1:
+        raise expected("at least 1 Ray worker", workers, "ray-workers")
+    try:
+        import ray  # noqa: F401
+    except ImportError as error:
+        raise _missing(error) from error
+
+
+def _missing(error: ImportError) -> InputError:
+    return InputError(f"Expected Ray to be installed, pip install 'iic_tf[ray]'; received {error}.")
+
+
+@contextlib.contextmanager
+def ray_cluster(workers: int, say: Callable[[str], None]) -> Iterator[tuple[Any, bool]]:
+    """Join the cluster at RAY_ADDRESS, or start one on this machine, while the body runs.
+
+    Args:
+        workers: how many there will be.
+        say: gets a line on them.
+
+    Yields:
+        The module `ray`, and whether there is a GPU for each worker.
+    """
+    import ray
+
+    ray.init(address=os.environ.get("RAY_ADDRESS"), ignore_reinit_error=True)
+    try:
+        gpus = ray.cluster_resources().get("GPU", 0) >= workers
+        say(f"{workers} Ray workers, {'a GPU each' if gpus else 'on CPUs'}")
+        yield ray, gpus
     finally:
         ray.shutdown()
-    return Run.open(out)
 
 
 def _train_here(values: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ class Grid:
 
     def pixels(self, points: Points) -> Points:
         """Coordinates `[n, 2]` of `crs` in pixels."""
-        return _applied(~self.to_map, points)
+        return applied(~self.to_map, points)
 
     def outline(self, crs: CRS, steps: int = 21) -> Points:
         """Points along the image's edges, `[4 · steps, 2]`, in any coordinate system.
@@ -50,10 +50,11 @@ class Grid:
         zeros, ones = np.zeros(steps), np.ones(steps)
         x = np.concatenate([along, ones, along, zeros]) * self.width
         y = np.concatenate([zeros, along, ones, along]) * self.height
-        return reprojected(_applied(self.to_map, np.stack([x, y], axis=1)), self.crs, crs)
+        return reprojected(applied(self.to_map, np.stack([x, y], axis=1)), self.crs, crs)
 
 
-def _applied(map_: Affine, points: Points) -> Points:
+def applied(map_: Affine, points: Points) -> Points:
+    """Coordinates `[n, 2]` under an affine map."""
     x, y = points[:, 0], points[:, 1]
     a, b, c, d, e, f = map_[:6]
     return np.stack([a * x + b * y + c, d * x + e * y + f], axis=1)
@@ -118,7 +119,7 @@ def _through(path: Path, points: Sequence[Any]) -> Affine:
     if np.linalg.matrix_rank(found[:, :2] - found[:1, :2]) < 2:
         raise _bent(path, "ground control points on one line")
     map_ = from_gcps(points)
-    off = np.linalg.norm(_applied(~map_, found[:, 2:]) - found[:, :2], axis=1).max()
+    off = np.linalg.norm(applied(~map_, found[:, 2:]) - found[:, :2], axis=1).max()
     if not off <= FARTHEST:
         raise _bent(path, f"ground control points up to {off:.3g} pixels off one")
     return map_

@@ -1,7 +1,7 @@
-"""Files of geographic shapes with attributes: GeoJSON and GeoPackage.
+"""Files of geographic shapes with attributes: GeoJSON, GeoPackage and shapefiles.
 
 GeoJSON is in longitude and latitude of WGS 84 (RFC 7946, section 4), unless it has the older `crs`
-member, which GDAL and QGIS still write. GeoPackage is read by GDAL, through pyogrio.
+member, which GDAL and QGIS still write. The others are read by GDAL, through pyogrio.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from iic_tf.errors import DataMissingError, InputError
 
 GEOJSON = (".geojson", ".json")
 GEOPACKAGE = (".gpkg",)
+SHAPEFILE = (".shp",)
 
 _NAMED = 12
 
@@ -37,6 +38,16 @@ class Layer:
 
     crs: CRS
     features: list[tuple[list[Shape], dict[str, Any]]]
+
+
+def read_vector(file: Path) -> list[Layer]:
+    """Read a file by its suffix: GeoJSON, else what GDAL makes of it.
+
+    Raises:
+        DataMissingError: there is no such file.
+        InputError: it cannot be read, see `read_geojson` and `read_layers`.
+    """
+    return [read_geojson(file)] if file.suffix.lower() in GEOJSON else read_layers(file)
 
 
 def read_geojson(file: Path) -> Layer:
@@ -94,8 +105,8 @@ def _crs(file: Path, name: str) -> CRS:
         ) from error
 
 
-def read_geopackage(file: Path) -> list[Layer]:
-    """Read all layers that have geometries; one without features is left out.
+def read_layers(file: Path) -> list[Layer]:
+    """Read all layers of a GeoPackage or shapefile that have geometries, but for empty ones.
 
     Raises:
         DataMissingError: there is no such file.
@@ -112,7 +123,7 @@ def read_geopackage(file: Path) -> list[Layer]:
             f"{error.name}. Install them (pip install 'iic_tf[vector]'), or save it as GeoJSON."
         ) from error
     try:
-        named = [name for name, kind in pyogrio.list_layers(file) if kind is not None]
+        named = [name for name, type_ in pyogrio.list_layers(file) if type_ is not None]
         read = [pyogrio.raw.read(file, layer=name, force_2d=True) for name in named]
         layers = [
             (meta, [shapely.from_wkb(g) if g is not None else None for g in geometry], fields)
@@ -120,8 +131,9 @@ def read_geopackage(file: Path) -> list[Layer]:
         ]
     except Exception as error:
         # GDAL's errors through pyogrio, and shapely's of geometries that it does not know.
+        kind = "shapefile" if file.suffix.lower() in SHAPEFILE else "GeoPackage"
         raise InputError(
-            f"Expected a GeoPackage in '{file}'; received {' '.join(str(error).split())[:120]}."
+            f"Expected a {kind} in '{file}'; received {' '.join(str(error).split())[:120]}."
         ) from error
     found = []
     for name, (meta, geometries, fields) in zip(named, layers, strict=True):
@@ -203,7 +215,7 @@ def require_attribute(file: Path, layers: Sequence[Layer], attribute: str) -> No
 
 def _require(file: Path) -> None:
     if not file.is_file():
-        raise DataMissingError(f"Expected a file of labels at '{file}'; received no file.")
+        raise DataMissingError(f"Expected a file of shapes at '{file}'; received no file.")
 
 
 def _unfit(file: Path, came: str) -> InputError:

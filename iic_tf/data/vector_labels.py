@@ -24,11 +24,9 @@ from iic_tf.data.raster import Raster
 from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.data.shapes import Shape, mapped
 from iic_tf.data.vector_files import (
-    GEOJSON,
     Layer,
     class_name,
-    read_geojson,
-    read_geopackage,
+    read_vector,
     require_attribute,
 )
 from iic_tf.errors import InputError
@@ -92,13 +90,13 @@ def with_shapes(scenes: SceneSet, file: str | Path, attribute: str = "class") ->
             scene lies on the map, or none under a feature (says where both lie).
     """
     file = Path(file)
-    layers = [read_geojson(file)] if file.suffix.lower() in GEOJSON else read_geopackage(file)
+    layers = read_vector(file)
     require_attribute(file, layers, attribute)
     left = _Left()
     groups = [_named(file, layer, attribute, left) for layer in layers]
     groups = [group for group in groups if group.shapes]
     require_classes([name for group in groups for name in group.names], file)
-    grids = [_grid(scene) for scene in scenes.scenes]
+    grids = [grid_of_scene(scene) for scene in scenes.scenes]
     placed = [grid for grid in grids if grid is not None]
     if not placed:
         raise InputError(
@@ -111,10 +109,7 @@ def with_shapes(scenes: SceneSet, file: str | Path, attribute: str = "class") ->
     by_scene = [_seen(grid, *found) for grid, found in zip(grids, drawn, strict=True)]
     seen: set[str] = set().union(*by_scene)
     if not seen:
-        raise InputError(
-            f"Expected labels in '{file}' that fall on an image; received features at "
-            f"{_extent(groups)}, and images at {_reach(placed, groups[0].crs)}."
-        )
+        raise misses(file, "labels", groups[0].shapes, groups[0].crs, placed)
     require_classes(sorted(seen), file, " that fall on an image")
     order = sorted_names(list(seen))
     index = {name: i for i, name in enumerate(order)}
@@ -152,7 +147,8 @@ def _named(file: Path, layer: Layer, attribute: str, left: _Left) -> NamedShapes
     return found
 
 
-def _grid(scene: Scene) -> Grid | None:
+def grid_of_scene(scene: Scene) -> Grid | None:
+    """Where a scene lies; None where it does not say so. See `iic_tf.data.grid.grid_of`."""
     image = getattr(scene, "image", None)
     if not isinstance(image, Raster):
         return None
@@ -166,9 +162,9 @@ def _on_grid(
     shapes: list[Shape] = []
     names: list[str] = []
     for group in groups:
-        near = _near(group, grid)
-        found = on_pixels([group.shapes[i] for i in near], group.crs, grid)
-        for i, shape in zip(near, found, strict=True):
+        close = near(group.shapes, group.crs, grid)
+        found = on_pixels([group.shapes[i] for i in close], group.crs, grid)
+        for i, shape in zip(close, found, strict=True):
             x0, y0, x1, y1 = shape.box
             if not np.isfinite(shape.box).all():
                 left.unplaced.add(id(group.shapes[i]))
@@ -186,18 +182,18 @@ def on_pixels(shapes: Sequence[Shape], crs: CRS, grid: Grid) -> list[Shape]:
     return mapped(shapes, lambda points: grid.pixels(reprojected(points, crs, grid.crs)))
 
 
-def _near(group: NamedShapes, grid: Grid) -> list[int]:
-    """The numbers of the shapes whose boxes touch that of the image, in their own system."""
-    outline = grid.outline(group.crs)
+def near(shapes: Sequence[Shape], crs: CRS, grid: Grid) -> list[int]:
+    """The numbers of the shapes of `crs` whose boxes touch that of the image."""
+    outline = grid.outline(crs)
     low, high = outline.min(axis=0), outline.max(axis=0)
-    spans_all = group.crs.is_geographic and high[0] - low[0] > 180
+    spans_all = crs.is_geographic and high[0] - low[0] > 180
     if not np.isfinite(outline).all() or spans_all:
         # A box says nothing where an image reaches over the edge of the system.
-        return list(range(len(group.shapes)))
+        return list(range(len(shapes)))
     # Between the points taken, the image's edges may bulge.
     margin = 0.01 * (high - low)
     (x0, y0), (x1, y1) = low - margin, high + margin
-    boxes = np.array([shape.box for shape in group.shapes])
+    boxes = np.array([shape.box for shape in shapes])
     touch = (boxes[:, 0] <= x1) & (boxes[:, 2] >= x0) & (boxes[:, 1] <= y1) & (boxes[:, 3] >= y0)
     return [int(i) for i in np.flatnonzero(touch)]
 
@@ -217,10 +213,16 @@ def _marks(shapes: Sequence[Shape], names: Sequence[str], index: dict[str, int])
     return ShapeMarks(tuple(s for s, _ in kept), tuple(i for _, i in kept))
 
 
-def _extent(groups: Sequence[NamedShapes]) -> str:
-    boxes = np.array([shape.box for shape in groups[0].shapes])
+def misses(
+    file: Path, what: str, shapes: Sequence[Shape], crs: CRS, grids: Sequence[Grid]
+) -> InputError:
+    """The error of shapes of which none falls on an image, with where both lie."""
+    boxes = np.array([shape.box for shape in shapes])
     low, high = boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)
-    return f"{_span(low, high)} in {_called(groups[0].crs)}"
+    return InputError(
+        f"Expected {what} in '{file}' that fall on an image; received features at "
+        f"{_span(low, high)} in {_called(crs)}, and images at {_reach(grids, crs)}."
+    )
 
 
 def _reach(grids: Sequence[Grid], crs: CRS) -> str:
