@@ -286,6 +286,7 @@ def test_grey_models_take_the_brightness_of_colours(colours: Page, tmp_path: Pat
 
 
 def test_what_is_refused(colours: Page, tmp_path: Path) -> None:
+    colours.open(colours.address)
     image = painted()[:40, :50]
     png(tmp_path / "deep.png", image.astype(np.uint16) * 257)
     Image.fromarray(image).convert("CMYK").save(tmp_path / "inks.jpg")
