@@ -67,17 +67,22 @@ def export_onnx(
             write_json(places.enter_context(replacing(card_path(path))), card)
         temporary = places.enter_context(replacing(path))
         with progress("2/3  converting to ONNX"):
-            _save(convert(served, form), temporary, card)
+            save(convert(served, form), temporary, card)
         worst = check(runner(temporary), served, form)
         if served.scene_features:
             second = places.enter_context(replacing(window_path(path)))
             with progress("2/3  converting to ONNX"):
-                _save(convert_window(served, form), second, card)
+                save(convert_window(served, form), second, card)
             worst = max(worst, check_windows(window_runner(second), served, form))
         return worst
 
 
-def _save(model: Any, path: Path, card: Card | None) -> None:
+def save(model: Any, path: Path, card: Card | None) -> None:
+    """Write a model with its card among its metadata, if it is a valid one.
+
+    Raises:
+        ExportError: it is none.
+    """
     import onnx
 
     for key, value in card_texts(card or {}).items():
