@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,13 +35,19 @@ ExportedWindow = Callable[[NDArray[np.generic], NDArray[np.float32], NDArray[np.
 """The same of a window: pixels, sums of the scene and the window's core in."""
 
 
-def check(run_exported: Exported, served: Servable, form: Form = PLAIN) -> float:
+def check(
+    run_exported: Exported,
+    served: Servable,
+    form: Form = PLAIN,
+    examples: Sequence[tuple[int, int, int]] | None = None,
+) -> float:
     """Compare an exported model with the Keras model on raw pixels of several sizes.
 
     Args:
         run_exported: runs the exported model as a client would.
         served: what was exported.
         form: in which form.
+        examples: batch, height and width of the images that it is shown; None: the model's own.
 
     Returns:
         The largest difference of any two probabilities; of an export of labels alone the share of
@@ -53,7 +59,7 @@ def check(run_exported: Exported, served: Servable, form: Form = PLAIN) -> float
     rng = np.random.default_rng(0)
     span = served.high - served.low
     worst = 0.0
-    for example in track(served.examples, "3/3  checking the export"):
+    for example in track(examples or served.examples, "3/3  checking the export"):
         shape = (*example, served.model.channels)
         # A little beyond the range on both sides, where values are clipped.
         noise = rng.uniform(-0.05, 1.05, shape)

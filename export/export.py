@@ -10,12 +10,15 @@ from pathlib import Path
 import tensorflow as tf
 
 from iic_tf.errors import InputError, expected, require_text
+from iic_tf.export import deepness
 from iic_tf.export.form import Form
+from iic_tf.export.int8 import KEY, export_int8
 from iic_tf.export.model_card import CARD, Card, card_of, card_path, require_card
 from iic_tf.export.onnx_file import export_onnx, window_path
 from iic_tf.export.savedmodel import EXTRA, WINDOW, export_savedmodel
 from iic_tf.export.servable import INPUT, LABELS, PLAIN, PROBABILITIES, Servable
 from iic_tf.export.served_run import trained_bands
+from iic_tf.export.serving import CONFIG, export_serving
 from iic_tf.training.answer import CLASSES, Answer, answer_of
 from iic_tf.training.atomic import clear_left
 from iic_tf.training.progress import progress
@@ -36,6 +39,7 @@ class Format:
         hint: what the user may do next; `{}` becomes the path.
         windows: where the graph for windows of a scene is, by the path of the export.
         card: where its `model.json` goes, likewise.
+        describe: lines for the user on its input and outputs; None: those of most.
     """
 
     place: str
@@ -44,6 +48,7 @@ class Format:
     mark: str | None = None
     hint: str | None = None
     windows: Callable[[Path], Path] = lambda path: path
+    describe: Callable[[Servable, Form], list[str]] | None = None
 
 
 FORMATS = {
@@ -55,6 +60,20 @@ FORMATS = {
         "look at it: saved_model_cli show --all --dir {}",
     ),
     "onnx": Format("model.onnx", export_onnx, card_path, windows=window_path),
+    "serving": Format(
+        "serving",
+        export_serving,
+        lambda path: path / CARD,
+        CONFIG,
+        "serve it: cd {}; docker compose up; python -m client SCENE LABELS; see README.md",
+    ),
+    "deepness": Format(
+        "deepness.onnx",
+        deepness.export_deepness,
+        card_path,
+        hint="in QGIS: Plugins, Deepness, model file {}",
+        describe=deepness.describe,
+    ),
 }
 
 
@@ -67,19 +86,20 @@ def export(
     head: str | None = None,
     classes: int | None = None,
     form: Form = PLAIN,
+    int8: bool = False,
 ) -> Path:
     """Write the best model of a run, preprocessing included, for use without this package.
 
     Args:
         run: a trained run.
         format: a name in `FORMATS`.
-        out: the SavedModel folder or the ONNX file; None: RUN/export/savedmodel/1 or
-            RUN/export/model.onnx.
+        out: the folder or the file; None: RUN/export and the format's place.
         overwrite: replace an earlier export in that place.
         say: gets each line shown to the user.
         head: what the model answers with, see `iic_tf.training.answer.answer_of`.
         classes: or groups of clusters, likewise.
         form: what its input and outputs are.
+        int8: of ONNX: weights of 8 bits, see `iic_tf.export.int8`.
 
     Returns:
         Where it was written.
@@ -92,6 +112,8 @@ def export(
     """
     if format not in FORMATS:
         raise expected(f"a format among {', '.join(FORMATS)}", format, "format")
+    if int8 and format != "onnx":
+        raise InputError(f"Expected --int8 only with format onnx; received it with {format}.")
     kind = FORMATS[format]
     path = run.folder / "export" / kind.place if out is None else Path(out)
     require_text(path)
@@ -110,13 +132,16 @@ def export(
     card = card_of(run, answer, what, form)
     with _explained(path):
         clear_left(path.parent)
-        difference = kind.write(served, path, form, card)
+        if int8:
+            difference = export_int8(run, served, path, form, card)
+        else:
+            difference = kind.write(served, path, form, card)
     say(f"written: {path}")
-    for line in (*_describe(served, form), *_classes(answer)):
+    for line in (*(kind.describe or _describe)(served, form), *_classes(answer)):
         say(line)
     if bands is not None:
         say(f"  bands   {bands}, in this order")
-    if card.get("whole_scene") is False:
+    if card.get("whole_scene") is False and kind.describe is None:
         say(
             f"  tiles   begin at multiples of {served.align} pixels and show {served.margin} or "
             "more around what is kept of them"
@@ -134,6 +159,12 @@ def export(
         say(f"labels that differ from the Keras model's: {100 * difference:.2g} %")
     else:
         say(f"largest difference from the Keras model: {difference:.1e}")
+    if int8:
+        found = card[KEY]
+        say(
+            f"that is before its weights got 8 bits: then {100 * found['agreement']:.2f} % of the "
+            f"labels are the same, on {found['on']}"
+        )
     if kind.hint:
         say(kind.hint.format(path))
     return path

@@ -16,8 +16,8 @@ from iic_tf.data.registry import source_from_dict
 from iic_tf.data.scene import SceneSet, read_with_valid, with_nan
 from iic_tf.errors import InputError
 from iic_tf.export.form import Form
-from iic_tf.export.model_card import card_path
-from iic_tf.export.onnx_file import export_onnx, save
+from iic_tf.export.model_card import card_path, card_texts
+from iic_tf.export.onnx_file import export_onnx, save_model
 from iic_tf.export.onnx_runner import runner
 from iic_tf.export.servable import LABELS, ExportError, Servable
 from iic_tf.training.atomic import replacing, scratch
@@ -69,7 +69,7 @@ def export_int8(run: Run, served: Servable, path: Path, form: Form, card: dict[s
         card[KEY] = {"agreement": agreement(whole, small, batches, form), "on": what}
         import onnx
 
-        save(onnx.load(str(small)), temporary, card)
+        save_model(onnx.load(str(small)), temporary, card_texts(card))
         # Once more as it will be used: its metadata are in it by now.
         runner(temporary)
         write_json(told, card)

@@ -84,6 +84,7 @@ def _tiles(served: Any, form: Form, config: Mapping[str, Any]) -> dict[str, Any]
         "margin": served.margin,
         "align": served.align,
         "whole_scene": bool(served.scene_features),
+        "scene_features": served.scene_features or None,
     }
 
 

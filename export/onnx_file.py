@@ -67,25 +67,25 @@ def export_onnx(
             write_json(places.enter_context(replacing(card_path(path))), card)
         temporary = places.enter_context(replacing(path))
         with progress("2/3  converting to ONNX"):
-            save(convert(served, form), temporary, card)
+            save_model(convert(served, form), temporary, card_texts(card or {}))
         worst = check(runner(temporary), served, form)
         if served.scene_features:
             second = places.enter_context(replacing(window_path(path)))
             with progress("2/3  converting to ONNX"):
-                save(convert_window(served, form), second, card)
+                save_model(convert_window(served, form), second, card_texts(card or {}))
             worst = max(worst, check_windows(window_runner(second), served, form))
         return worst
 
 
-def save(model: Any, path: Path, card: Card | None) -> None:
-    """Write a model with its card among its metadata, if it is a valid one.
+def save_model(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
+    """Write an ONNX model with these metadata, once it is found valid.
 
     Raises:
-        ExportError: it is none.
+        ExportError: it is not.
     """
     import onnx
 
-    for key, value in card_texts(card or {}).items():
+    for key, value in metadata.items():
         model.metadata_props.add(key=key, value=value)
     try:
         onnx.checker.check_model(model, full_check=True)
@@ -100,7 +100,7 @@ def convert(served: Servable, form: Form = PLAIN) -> Any:
     Raises:
         ExportError: an operation has no counterpart in ONNX; it is named.
     """
-    model = _converted(signature(served, form), [input_spec(served, form)])
+    model = convert_graph(signature(served, form), [input_spec(served, form)])
     axes = served.axes
     _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES})
     _name_dimensions(model.graph.output, {LABELS: axes, PROBABILITIES: (*axes, None)})
@@ -109,7 +109,7 @@ def convert(served: Servable, form: Form = PLAIN) -> Any:
 
 def convert_window(served: Servable, form: Form = PLAIN) -> Any:
     """The same of the graph for windows of a scene, see `ServedSegmenter.window`."""
-    model = _converted(window_signature(served, form), window_specs(served, form))
+    model = convert_graph(window_signature(served, form), window_specs(served, form))
     axes = served.axes
     _name_dimensions(model.graph.input, {INPUT: PIXEL_AXES, SUMS: ("scenes", None)})
     outputs = {LABELS: axes, PROBABILITIES: (*axes, None), OWN_SUMS: ("batch", None)}
@@ -117,7 +117,12 @@ def convert_window(served: Servable, form: Form = PLAIN) -> Any:
     return model
 
 
-def _converted(graph: Any, specs: list[tf.TensorSpec]) -> Any:
+def convert_graph(graph: Any, specs: list[tf.TensorSpec]) -> Any:
+    """The ONNX model of a `tf.function`.
+
+    Raises:
+        ExportError: an operation has no counterpart in ONNX; it is named.
+    """
     # Here, not above: it takes a second and a prediction does not need it.
     import tf2onnx
 

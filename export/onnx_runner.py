@@ -30,6 +30,11 @@ def window_runner(path: Path) -> Any:
     return windows_in(load_session(path))
 
 
+def run_file(path: Path) -> Any:
+    """The same of any model: arrays by name in and out."""
+    return _running(load_session(path))
+
+
 def pixels_in(session: Any) -> Any:
     """As `runner`, of a session that was loaded."""
     run = _running(session)
@@ -73,8 +78,9 @@ def _running(session: Any) -> Any:
         try:
             found = session.run(names, inputs)
         except Exception as error:
+            first = next(iter(inputs.values()))
             raise ExportError(
-                f"Expected a model that ONNX Runtime runs on pixels {inputs[INPUT].shape}; "
+                f"Expected a model that ONNX Runtime runs on pixels {first.shape}; "
                 f"received: {first_line(error)}."
             ) from error
         return dict(zip(names, found, strict=True))

@@ -24,6 +24,7 @@ from iic_tf.export.servable import (
     signature,
     window_signature,
 )
+from iic_tf.export.warm_up import WARM_UP, write_warm_up
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
@@ -49,7 +50,8 @@ def export_savedmodel(
         folder: the SavedModel itself. TensorFlow Serving wants its name to be a number, the
             version, inside a folder of the model's name.
         form: what its input and outputs are.
-        card: what is to be known of it, kept in `assets.extra/model.json`.
+        card: what is to be known of it, kept in `assets.extra/model.json`. Beside it goes the
+            file by which TensorFlow Serving warms a model up.
 
     Returns:
         How far it is from the Keras model, see `iic_tf.export.check`.
@@ -66,8 +68,11 @@ def export_savedmodel(
             if served.scene_features:
                 archive.add_endpoint(WINDOW, window_signature(served, form))
             archive.write_out(temporary, verbose=False)
+        extra = Path(temporary) / EXTRA
+        extra.mkdir()
         if card is not None:
-            write_json(Path(temporary) / EXTRA / CARD, card)
+            write_json(extra / CARD, card)
+        write_warm_up(extra / WARM_UP, served, form, SIGNATURE, WINDOW)
         worst = check(runner(temporary), served, form)
         if served.scene_features:
             worst = max(worst, check_windows(window_runner(temporary), served, form))

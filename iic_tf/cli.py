@@ -196,6 +196,14 @@ def _methods(given: Given) -> None:
         say(f"{'':14}{method.paper}")
 
 
+def _doctor(given: Given) -> None:
+    from iic_tf.doctor import report
+
+    for line in report(given.get("data")):
+        say(line)
+
+
+DATA = Option("data", str, "say which data sets are found in a folder, too", "DIR")
 NAME = Option("name", str, "show this recipe whole", "NAME", "arguments", positional=True)
 
 VERBS = (
@@ -210,6 +218,7 @@ VERBS = (
     Verb("recipes", "list the recipes, or show one", _recipes, lambda: [NAME]),
     Verb("methods", "list the methods", _methods),
     Verb("datasets", "list the data sets", _datasets),
+    Verb("doctor", "say what is installed, for a bug report", _doctor, lambda: [DATA]),
 )
 
 if __name__ == "__main__":

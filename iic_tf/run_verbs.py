@@ -40,6 +40,7 @@ def evaluate_options() -> list[Option]:
         *(RUN, *data, Option("folds", int, f"folds {folds}", "F", default=5)),
         Option("labelled", int, labelled, "N"),
         Option("classes", int, "score K groups of the finest clusters by their tree, too", "K"),
+        Option("probe", bool, "say what labels make of the features, of colours, of statistics"),
     ]
 
 
@@ -53,7 +54,9 @@ def run_evaluate(given: Given) -> None:
     if labelled is not None and "folds" in given:
         raise expected("--folds or --labelled", "both")
     evaluate(
-        Run.open(given["run"]), places, given.get("folds", 5), say, labelled, given.get("classes")
+        *(Run.open(given["run"]), places, given.get("folds", 5), say, labelled),
+        classes=given.get("classes"),
+        probe=given.get("probe", False),
     )
 
 
@@ -171,15 +174,22 @@ def run_predict(given: Given) -> None:
 
 def export_options() -> list[Option]:
     """The options of `iic-tf export`."""
-    place = "RUN/export/savedmodel/1 or model.onnx"
+    place = "RUN/export/, by the format"
     return [
         RUN,
-        Option("format", Literal["savedmodel", "onnx"], "of the model", "FORMAT", required=True),
+        Option(
+            "format",
+            Literal["savedmodel", "onnx", "serving", "deepness"],
+            "of the model",
+            "FORMAT",
+            required=True,
+        ),
         Option("out", str, "where to write it", "PATH", default=place),
         *_answer_options(),
         Option("labels_only", bool, "no probabilities, and labels as int16: smaller answers"),
         Option("uint8", bool, "take pixels as uint8: smaller requests, which can't tell no data"),
         Option("uint16", bool, "take pixels as uint16, likewise"),
+        Option("int8", bool, "of onnx: weights of 8 bits; labels differ a little, and it says how"),
         Option("overwrite", bool, "replace what is there"),
     ]
 
@@ -196,7 +206,9 @@ def run_export(given: Given) -> None:
         raise expected("one of --uint8 and --uint16", "both")
     form = Form(kinds[0] if kinds else FLOAT32, given.get("labels_only", False))
     run = Run.open(given["run"])
-    export(run, given["format"], given.get("out"), overwrite, say=say, form=form, **asked)
+    int8 = given.get("int8", False)
+    place = given.get("out")
+    export(run, given["format"], place, overwrite, say=say, form=form, int8=int8, **asked)
 
 
 def say(line: str) -> None:

@@ -15,6 +15,14 @@ def pixels(*shape, seed=0):
     return np.random.default_rng(seed).integers(0, 256, shape).astype(np.uint8)
 
 
+def patchy(height, width, channels, seed=0):
+    """Uint8 patches of 9 × 9 pixels, a little grainy: models find several classes in them."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 248, (height // 9 + 1, width // 9 + 1, channels))
+    fine = coarse.repeat(9, 0).repeat(9, 1)[:height, :width]
+    return (fine + rng.integers(0, 8, fine.shape)).astype(np.uint8)
+
+
 def idx(path, values, packed=True, magic=None):
     """A file of MNIST's format, gzipped or not."""
     head = struct.pack(f">I{values.ndim}I", magic or 0x800 + values.ndim, *values.shape)

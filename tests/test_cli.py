@@ -73,14 +73,22 @@ def test_train_evaluate_predict_export(photos: Path, tmp_path: Path, capsys) -> 
     assert (run / "pictures" / "losses.png").is_file()
     assert not [f for f in run.rglob(".*") if f.is_file()]  # no temporary file is left
 
-    assert main(["evaluate", str(run)]) == 0
+    assert main(["evaluate", str(run), "--probe"]) == 0
     found = json.loads((run / "evaluation.json").read_text())
     rows = (found, found["overclustering"])
     rows += tuple(found["baselines"][name] for name in ("kmeans", "untrained"))
     for row in rows:
         assert {"accuracy", "mean_iou", "nmi", "ari"} <= set(row)
     assert found["baselines"]["kmeans"]["accuracy"] > 0.95  # brightness alone tells these apart
-    assert "k-means on pixels" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "k-means on pixels" in shown
+    # What the figures mean, and what labels make of colours.
+    assert found["verdict"][0] in shown
+    assert "the best of 2 baselines by k-means" in found["verdict"][0]
+    assert found["probe"]["linear"]["colours"]["all"] > 0.95
+    assert found["probe"]["clusters"]["colours"]["5"] > 0.95
+    assert set(found["probe"]["clusters"]) == {"features", "colours", "statistics"}
+    assert "hand-made statistics" in shown
 
     seen = tmp_path / "seen"
     assert main(["predict", str(run), str(photos / "images"), "--out", str(seen)]) == 0

@@ -49,14 +49,18 @@ def test_train_and_evaluate(images: Path, tmp_path: Path, capsys) -> None:
     assert str(run / "pictures" / "confident.png") in shown
     with Image.open(run / "pictures" / "circle.gif") as film:
         assert film.n_frames == 3  # before the first epoch, and after each of two
-    assert main(["evaluate", str(run)]) == 0
+    assert main(["evaluate", str(run), "--probe"]) == 0
     shown = capsys.readouterr().out
     assert "k-means on untrained features" in shown
+    assert "the trunk's features" in shown
     assert "the best with labels, which nobody has" in shown
     for name in ("confident_matched.png", "bars_matched.png", "circle_truth.png"):
         assert (run / "pictures" / name).is_file(), name
         assert name in shown
     found = json.loads((run / "evaluation.json").read_text())
+    assert found["probe"]["images"] == 24
+    assert list(found["probe"]["linear"]) == ["features"]
+    assert "clusters" not in found["probe"]
     baselines = found["baselines"]
     assert set(baselines) == {"kmeans", "kmeans_features", "untrained"}
     for row in (found, *baselines.values()):

@@ -49,6 +49,7 @@ def test_both_formats_compute_the_same(tmp_path, values):
         "1/assets",
         "1/assets.extra",
         "1/assets.extra/model.json",
+        "1/assets.extra/tf_serving_warmup_requests",
         "1/fingerprint.pb",
         "1/saved_model.pb",
         "1/variables",

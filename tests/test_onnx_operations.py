@@ -3,15 +3,15 @@
 import numpy as np
 import tensorflow as tf
 
-from iic_tf.export.onnx_file import _converted
+from iic_tf.export.onnx_file import convert_graph
 
 
-def test_exact_gelu_is_converted_and_the_same():
+def test_exact_gelu_isconvert_graph_and_the_same():
     import onnxruntime
 
     spec = tf.TensorSpec((None, 5), tf.float32, name="x")
     graph = tf.function(lambda x: tf.nn.gelu(x, approximate=False), input_signature=[spec])
-    model = _converted(graph, [spec])
+    model = convert_graph(graph, [spec])
     assert "Erf" in {node.op_type for node in model.graph.node}
     session = onnxruntime.InferenceSession(
         model.SerializeToString(), providers=["CPUExecutionProvider"]

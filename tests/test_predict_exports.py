@@ -239,7 +239,10 @@ def _damaged(place: Path, tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("broken", "message"),
     [
-        (_without_card, r"metadata lack classes, margin, align, whole_scene: .*Export the run anew"),
+        (
+            _without_card,
+            r"metadata lack classes, margin, align, whole_scene: .*Export the run anew",
+        ),
         (_without_file, "metadata lack task, classes, bands, input, outputs: "),
         (_damaged, "where they do not fit: ValueError"),
         (lambda place, tmp: tmp / "no.onnx", "an ONNX file at .*no.onnx'; received nothing"),

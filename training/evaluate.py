@@ -29,11 +29,13 @@ from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.json_files import write_json
 from iic_tf.training.named_scores import grouped_scores, named_scores
 from iic_tf.training.places import make_folder, place_of
+from iic_tf.training.probe import probe_table, probed
 from iic_tf.training.recipe import LAST, LOWEST
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.score_table import MANY_TO_ONE, ONE_TO_ONE, UNTRAINED, protocol, table
 from iic_tf.training.tasks.registry import TASKS
+from iic_tf.training.verdict import verdict
 from iic_tf.turns import MAIN, OVERCLUSTERING
 
 CHOSEN_BY = {
@@ -50,6 +52,7 @@ def evaluate(
     say: Callable[[str], None] = print,
     labelled: int | None = None,
     classes: int | None = None,
+    probe: bool = False,
 ) -> dict[str, Any]:
     """Score the best model of a run; write `evaluation.json` and confusion pictures.
 
@@ -75,6 +78,7 @@ def evaluate(
         say: gets each line shown to the user.
         labelled: from how many images the mapping is, in place of folds.
         classes: score so many groups of the finest head's clusters by their tree, too.
+        probe: say what labels make of the features, too, see `iic_tf.training.probe`.
 
     Raises:
         InputError: nothing labelled, or no more than `labelled`, data missing, or a place that the
@@ -129,13 +133,19 @@ def evaluate(
     told = named_scores(run, scored, place.source)
     if told is not None:
         result["named"] = told
+    result["verdict"] = verdict(result)
+    if probe:
+        result["probe"] = probed(run, recipe, scored, place.source)
     make_folder(place.pictures)
     write_json(place.file, result)
     drawn = _pictures(place.pictures, found["trained"], names, chosen, over, matched)
     shown = found["trained"].shown(MAIN, chosen)
     drawn += scored.draw((one_to_one if matched else many_to_one)(shown), place.pictures)
-    for line in table(result):
+    for line in (*table(result), *result["verdict"]):
         say(line)
+    if probe:
+        for line in probe_table(result["probe"]):
+            say(line)
     written = [place.file, *(place.pictures / name for name in drawn)]
     say(f"written: {', '.join(map(str, written))}")
     return result

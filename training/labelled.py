@@ -24,7 +24,7 @@ from iic_tf.training.cluster_sample import cluster_sample
 from iic_tf.training.fine_tune import FineTuned, fine_tune
 from iic_tf.training.fine_tune_images import fine_tune_images
 from iic_tf.training.folds import split_folds
-from iic_tf.training.labelled_points import LabelledPoints, labelled_points
+from iic_tf.training.labelled_points import MOST_POINTS, LabelledPoints, labelled_points
 from iic_tf.training.labellers import NetworkLabeller
 from iic_tf.training.progress import progress
 from iic_tf.training.segmentation_scores import as_trained, confusions
@@ -83,8 +83,8 @@ class Labelled:
         """One that fits the data and a model's features."""
         raise NotImplementedError
 
-    def points(self, model: Any, head: LinearHead) -> LabelledPoints:
-        """Labelled pixels or images with a linear head's inputs there."""
+    def points(self, model: Any, head: LinearHead, most: int = MOST_POINTS) -> LabelledPoints:
+        """Labelled pixels, `most` at most, or images, with a linear head's inputs there."""
         raise NotImplementedError
 
     def fine_tune(self, model: Any, say: Callable[[str], None]) -> FineTuned:
@@ -187,9 +187,9 @@ class _Scenes(Labelled):
         assert self.classes is not None
         return LinearHead(len(self.classes), int(model.trunk.features), model.channels)
 
-    def points(self, model: Any, head: LinearHead) -> LabelledPoints:
+    def points(self, model: Any, head: LinearHead, most: int = MOST_POINTS) -> LabelledPoints:
         assert self.scenes is not None
-        return labelled_points(model, head, self.scenes, self.downscale, self.seed)
+        return labelled_points(model, head, self.scenes, self.downscale, self.seed, most)
 
     def fine_tune(self, model: Any, say: Callable[[str], None]) -> FineTuned:
         assert self.scenes is not None
@@ -255,7 +255,7 @@ class _Images(Labelled):
         assert self.classes is not None
         return LinearHead(len(self.classes), int(model.features(self._first()).shape[-1]))
 
-    def points(self, model: Any, head: LinearHead) -> LabelledPoints:
+    def points(self, model: Any, head: LinearHead, most: int = MOST_POINTS) -> LabelledPoints:
         found = self._each(lambda v: tf.cast(model.features(v), tf.float32))
         return LabelledPoints(found, self.labels[self.there], np.arange(len(found)))
 

@@ -21,7 +21,7 @@ from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.kmeans_labeller import KMeansLabeller
 from iic_tf.training.labellers import Labeller, NetworkLabeller
-from iic_tf.training.pixel_values import PixelValues, Statistics, TrunkFeatures
+from iic_tf.training.pixel_values import Colours, PixelValues, Statistics, TrunkFeatures
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 from iic_tf.training.whole_scene import shows_all
@@ -101,8 +101,20 @@ class SegmentationScores:
 
     def found(self, which: str) -> FoldConfusions:
         """The confusion matrices of `trained` or one of `baselines`."""
-        labeller = self._labeller(which)
-        found = confusions(labeller, self.scenes, self.fold_images, f"scoring {which}")
+        return self._counted(self._labeller(which), which)
+
+    def clustered(self, values: PixelValues, clusters: dict[str, int], what: str) -> FoldConfusions:
+        """Those of k-means with so many clusters by head, on pixels that the network learned from.
+
+        Args:
+            values: what k-means is given of them.
+            clusters: how many, by any names.
+            what: a word for the bar.
+        """
+        return self._counted(self._kmeans(values, clusters), what)
+
+    def _counted(self, labeller: Labeller, what: str) -> FoldConfusions:
+        found = confusions(labeller, self.scenes, self.fold_images, f"scoring {what}")
         return replace(found, mapped_first=self.split.labelled is not None)
 
     def named(self, served: Any, without: Collection[str]) -> tuple[NDArray[np.int64], int]:
@@ -131,15 +143,18 @@ class SegmentationScores:
                 "kmeans_statistics": Statistics,
                 "kmeans_trunk": lambda: TrunkFeatures(self.served(True).model),
             }
-            return KMeansLabeller(
-                as_trained(self._trained_on, self.config),
-                self.downscale,
-                self.clusters,
-                self.config["seed"],
-                self.masks,
-                values=values[which]() if which in values else None,
-            )
+            return self._kmeans(values.get(which, Colours)(), self.clusters)
         return NetworkLabeller(self.served(which == "trained"))
+
+    def _kmeans(self, values: PixelValues, clusters: dict[str, int]) -> KMeansLabeller:
+        return KMeansLabeller(
+            as_trained(self._trained_on, self.config),
+            self.downscale,
+            clusters,
+            self.config["seed"],
+            self.masks,
+            values=values,
+        )
 
 
 def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:

@@ -135,5 +135,6 @@ def _heat(values: NDArray[np.float64]) -> NDArray[np.uint8]:
     except ImportError:
         steps = np.linspace(0.0, 1.0, len(_VIRIDIS))
         bands = [np.interp(values, steps, band) for band in zip(*_VIRIDIS, strict=True)]
-        return np.rint(np.stack(bands, -1)).astype(np.uint8)
-    return np.asarray(matplotlib.colormaps["viridis"](values, bytes=True)[..., :3].copy())
+        return np.asarray(np.rint(np.stack(bands, -1)), np.uint8)
+    heat: NDArray[np.uint8] = matplotlib.colormaps["viridis"](values, bytes=True)[..., :3].copy()
+    return heat
