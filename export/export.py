@@ -12,6 +12,7 @@ import tensorflow as tf
 from iic_tf.errors import InputError, expected, require_text
 from iic_tf.export import deepness
 from iic_tf.export.form import Form
+from iic_tf.export.int8 import KEY, export_int8
 from iic_tf.export.model_card import CARD, Card, card_of, card_path, require_card
 from iic_tf.export.onnx_file import export_onnx, window_path
 from iic_tf.export.savedmodel import EXTRA, WINDOW, export_savedmodel
@@ -89,6 +90,7 @@ def export(
     head: str | None = None,
     classes: int | None = None,
     form: Form = PLAIN,
+    int8: bool = False,
 ) -> Path:
     """Write the best model of a run, preprocessing included, for use without this package.
 
@@ -101,6 +103,7 @@ def export(
         head: what the model answers with, see `iic_tf.training.answer.answer_of`.
         classes: or groups of clusters, likewise.
         form: what its input and outputs are.
+        int8: of ONNX: weights of 8 bits, see `iic_tf.export.int8`.
 
     Returns:
         Where it was written.
@@ -113,6 +116,8 @@ def export(
     """
     if format not in FORMATS:
         raise expected(f"a format among {', '.join(FORMATS)}", format, "format")
+    if int8 and format != "onnx":
+        raise InputError(f"Expected --int8 only with format onnx; received it with {format}.")
     kind = FORMATS[format]
     path = run.folder / "export" / kind.place if out is None else Path(out)
     require_text(path)
@@ -131,7 +136,10 @@ def export(
     card = card_of(run, answer, what, form)
     with _explained(path):
         clear_left(path.parent)
-        difference = kind.write(served, path, form, card)
+        if int8:
+            difference = export_int8(run, served, path, form, card)
+        else:
+            difference = kind.write(served, path, form, card)
     say(f"written: {path}")
     for line in (*(kind.describe or _describe)(served, form), *_classes(answer)):
         say(line)
@@ -155,6 +163,12 @@ def export(
         say(f"labels that differ from the Keras model's: {100 * difference:.2g} %")
     else:
         say(f"largest difference from the Keras model: {difference:.1e}")
+    if int8:
+        found = card[KEY]
+        say(
+            f"that is before its weights got 8 bits: then {100 * found['agreement']:.2f} % of the "
+            f"labels are the same, on {found['on']}"
+        )
     if kind.hint:
         say(kind.hint.format(path))
     for line in kind.notes(path):

@@ -7,6 +7,7 @@ it is told what is needed, for this process alone; where it is, it cannot be cha
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import json
 import os
 import re
@@ -32,7 +33,8 @@ def is_needed() -> bool:
     Not where they are not installed, nor for the command that does without: both predict by ONNX
     alone.
     """
-    if sys.orig_argv[1:3] == ["-m", WITHOUT]:
+    # Options of Python itself may come before.
+    if ("-m", WITHOUT) in itertools.pairwise(sys.orig_argv):
         return False
     try:
         return all(importlib.util.find_spec(name) is not None for name in ("tensorflow", "keras"))

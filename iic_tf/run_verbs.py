@@ -223,6 +223,7 @@ def export_options() -> list[Option]:
         Option("labels_only", bool, "no probabilities, and labels as int16: smaller answers"),
         Option("uint8", bool, "take pixels as uint8: smaller requests, which can't tell no data"),
         Option("uint16", bool, "take pixels as uint16, likewise"),
+        Option("int8", bool, "of onnx: weights of 8 bits; labels differ a little, and it says how"),
         Option("overwrite", bool, "replace what is there"),
     ]
 
@@ -239,7 +240,9 @@ def run_export(given: Given) -> None:
         raise expected("one of --uint8 and --uint16", "both")
     form = Form(kinds[0] if kinds else FLOAT32, given.get("labels_only", False))
     run = Run.open(given["run"])
-    export(run, given["format"], given.get("out"), overwrite, say=say, form=form, **asked)
+    int8 = given.get("int8", False)
+    place = given.get("out")
+    export(run, given["format"], place, overwrite, say=say, form=form, int8=int8, **asked)
 
 
 def say(line: str) -> None:

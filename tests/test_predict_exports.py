@@ -14,7 +14,6 @@ import pytest
 import rasterio
 from PIL import Image
 from rasterio import Affine
-from rasterio.transform import from_origin
 from test_infoseg_windows import served_infoseg
 from tiny_run import make_clustering_run, make_run
 
@@ -70,7 +69,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         dtype="uint8",
         nodata=0,
         crs="EPSG:32633",
-        transform=from_origin(500_000, 5_000_000, 2, 2),
+        transform=Affine(2, 0, 5e5, 0, -2, 5e6),
     ) as file:
         file.write(pixels.transpose(2, 0, 1))
     (folder / "list.txt").write_text("# the one\nscenes/a.tif\n")
