@@ -141,7 +141,7 @@ def agreement(whole: Path, small: Path, batches: Batches, form: Form) -> float:
     one, other = runner(whole), runner(small)
     same = count = 0
     for pixels in batches:
-        holds = np.isfinite(pixels).all(-1)
+        holds: NDArray[np.bool_] = np.asarray(np.isfinite(pixels).all(-1))
         sent = form.sent(np.where(holds[..., None], pixels, 0) if form.integer else pixels)
         mine, theirs = one(sent)[LABELS], other(sent)[LABELS]
         # A label an image, or a pixel.
