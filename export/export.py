@@ -42,6 +42,7 @@ class Format:
         windows: where the graph for windows of a scene is, by the path of the export.
         card: where its `model.json` goes, likewise.
         describe: lines for the user on its input and outputs; None: those of most.
+        cuts: whether what is written cuts scenes into windows itself.
     """
 
     place: str
@@ -52,6 +53,7 @@ class Format:
     windows: Callable[[Path], Path] = lambda path: path
     notes: Callable[[Path], list[str]] = lambda path: []
     describe: Callable[[Servable, Form], list[str]] | None = None
+    cuts: bool = False
 
 
 FORMATS = {
@@ -63,13 +65,14 @@ FORMATS = {
         "look at it: saved_model_cli show --all --dir {}",
     ),
     "onnx": Format("model.onnx", export_onnx, card_path, windows=window_path),
-    "web": Format("web", export_web, lambda path: path / CARD, MARK, notes=web_notes),
+    "web": Format("web", export_web, lambda path: path / CARD, MARK, notes=web_notes, cuts=True),
     "serving": Format(
         "serving",
         export_serving,
         lambda path: path / CARD,
         CONFIG,
         "serve it: cd {}; docker compose up; python -m client SCENE LABELS; see README.md",
+        cuts=True,
     ),
     "deepness": Format(
         "deepness.onnx",
@@ -77,6 +80,7 @@ FORMATS = {
         card_path,
         hint="in QGIS: Plugins, Deepness, model file {}",
         describe=deepness.describe,
+        cuts=True,
     ),
 }
 
@@ -145,7 +149,7 @@ def export(
         say(line)
     if bands is not None:
         say(f"  bands   {bands}, in this order")
-    if card.get("whole_scene") is False and kind.describe is None:
+    if card.get("whole_scene") is False and not kind.cuts:
         say(
             f"  tiles   begin at multiples of {served.align} pixels and show {served.margin} or "
             "more around what is kept of them"
@@ -153,7 +157,7 @@ def export(
     if card.get("resolution"):
         say(f"  ground  trained on pixels of {card['resolution']:.3g} m")
     say(f"  more    {kind.card(path)}" + (", metadata" if format == "onnx" else ""))
-    if served.scene_features:
+    if served.scene_features and not kind.cuts:
         say(
             "  labels depend on the image as a whole; to cut one into windows: "
             + (f"{windows}" if windows != path else f"signature {WINDOW}")

@@ -141,6 +141,10 @@ def _verdict(result: Mapping[str, Any], unit: str) -> Html:
     return tag("p", told, class_="" if better else "warning")
 
 
+_SPREAD = "Windows from all over the images, then those of which the network is least sure."
+"""What the picture shows, of runs that say what was seen in it; older ones had others."""
+
+
 def _found_section(kept: Kept, pictures: Embedding) -> Html:
     parts: list[object] = [
         pictures.figure(
@@ -160,8 +164,8 @@ def _found_section(kept: Kept, pictures: Embedding) -> Html:
             pictures.figure(
                 kept.pictures("found.png"),
                 "Windows of images beside the groups found there",
-                "Windows from all over the images, then those of which the network is least sure. "
-                "True classes are shown here once the run is evaluated.",
+                (f"{_SPREAD} " if kept.found else "Windows of the images. ")
+                + "True classes are shown here once the run is evaluated.",
             ),
             pictures.figure(
                 kept.pictures("confident.png"),
