@@ -143,6 +143,21 @@ def test_what_evaluation_says_is_on_the_page(tmp_path: Path) -> None:
     assert cells[row + 1 : row + 3] == ["-0.625", "92.7 %"]
 
 
+def test_what_it_means_and_what_labels_make_of_features_are_on_the_page(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    result = scored(run)
+    row = {"all": 0.871, "images_5": 0.762, "points_50": 0.653}
+    linear = {"features": row, "colours": {**row, "all": 0.544}}
+    more = {"verdict": [f"the main head gets {EVIL}"], "probe": {"linear": linear}}
+    write_json(run.evaluation_file, {**result, **more})
+    page = report_page(run)
+    cells = Parsed(page).cells
+    assert "The main head gets &lt;" in page
+    at = cells.index("the trunk's features")
+    assert cells[at + 1 : at + 4] == ["65.3 %", "76.2 %", "87.1 %"]
+    assert cells[cells.index("colours and their products") + 3] == "54.4 %"
+
+
 def test_a_run_that_is_no_better_than_what_is_simple_says_so(tmp_path: Path) -> None:
     run = made(tmp_path)
     scored(run, accuracy=0.58)

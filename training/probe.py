@@ -21,26 +21,17 @@ from iic_tf.training.linear_fit import DEFAULT_STRENGTHS, image_folds, logistic_
 from iic_tf.training.pixel_values import Colours, PixelValues, Statistics, TrunkFeatures
 from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
+from iic_tf.training.score_table import FEW_IMAGES, FEW_POINTS, GIVEN, PROBED
 from iic_tf.training.tasks.segmentation import SEGMENTATION
 from iic_tf.views.draws import generator
 
 PIXELS = 20_000
 """Labelled pixels that the classifiers are fitted to and scored on, over all images."""
 
-FEW_IMAGES = 5
-FEW_POINTS = 50
-
 PER_CLASS = (5, 16)
 """Clusters of k-means for each class."""
 
-ALL, IMAGES, POINTS = "all", f"images_{FEW_IMAGES}", f"points_{FEW_POINTS}"
-
-TITLES = {
-    "features": "the trunk's features",
-    "colours": "colours and their products",
-    "statistics": "hand-made statistics",
-    "together": "features and statistics",
-}
+POINTS, IMAGES, ALL = GIVEN
 
 
 def probed(run: Run, recipe: Any, scored: Any, place: dict[str, Any]) -> dict[str, Any]:
@@ -58,7 +49,7 @@ def probed(run: Run, recipe: Any, scored: Any, place: dict[str, Any]) -> dict[st
 
     Returns:
         `largest_class`: the share of the commonest class among the drawn; `linear`: accuracies by
-        input (`TITLES`) and labels (all, images_5, points_50); `clusters`, of scenes: by input
+        input (`PROBED`) and labels (all, images_5, points_50); `clusters`, of scenes: by input
         and clusters a class, of k-means, many to one, each fold mapped by the others;
         `points` and `images`: how many there are.
 
@@ -164,7 +155,7 @@ def _cluster_rows(scored: Any, model: Any) -> dict[str, dict[str, float]]:
     }
     rows: dict[str, dict[str, float]] = {}
     for name, value in values.items():
-        found = scored.clustered(value, clusters, f"k-means on {TITLES[name]}")
+        found = scored.clustered(value, clusters, f"k-means on {PROBED[name]}")
         rows[name] = {number: _accuracy(*found.across(number, 0)) for number in clusters}
     return rows
 
@@ -177,17 +168,17 @@ def _accuracy(counts: NDArray[np.int64], classes: NDArray[np.int64]) -> float:
 def probe_table(found: Mapping[str, Any]) -> list[str]:
     """What `probed` found as lines of text."""
     unit = "pixels" if "clusters" in found else "images"
-    labels = (f"{FEW_POINTS} points", f"{FEW_IMAGES} images", "all")
-    lines = [f"{'linear classifier, labels of':34}" + "".join(f"{text:>11}" for text in labels)]
+    labels = "".join(f"{text:>11}" for text in GIVEN.values())
+    lines = [f"{'linear classifier, labels of':34}{labels}"]
     for name, row in found["linear"].items():
-        figures = (row[kind] for kind in (POINTS, IMAGES, ALL))
-        lines.append(f"  {TITLES[name]:32}" + "".join(f"{v:11.3f}" for v in figures))
+        figures = (row[kind] for kind in GIVEN)
+        lines.append(f"  {PROBED[name]:32}" + "".join(f"{v:11.3f}" for v in figures))
     if "clusters" in found:
         heads = "".join(f"{f'{number} a class':>11}" for number in PER_CLASS)
         lines.append(f"{'k-means, many to one':34}{heads}")
         for name, row in found["clusters"].items():
             figures = (row[str(number)] for number in PER_CLASS)
-            lines.append(f"  {TITLES[name]:32}" + "".join(f"{v:11.3f}" for v in figures))
+            lines.append(f"  {PROBED[name]:32}" + "".join(f"{v:11.3f}" for v in figures))
     lines.append(f"{'largest class':34}{found['largest_class']:11.3f}")
     lines.append(
         f"of {found['points']} labelled {unit} of {found['images']} images; each fold of images "

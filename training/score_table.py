@@ -14,6 +14,23 @@ BASELINES = {
     "untrained": "untrained network",
 }
 
+PROBED = {
+    "features": "the trunk's features",
+    "colours": "colours and their products",
+    "statistics": "hand-made statistics",
+    "together": "features and statistics",
+}
+"""What labels are made something of, see `iic_tf.training.probe`."""
+
+FEW_POINTS, FEW_IMAGES = 50, 5
+
+GIVEN = {
+    f"points_{FEW_POINTS}": f"{FEW_POINTS} points",
+    f"images_{FEW_IMAGES}": f"{FEW_IMAGES} images",
+    "all": "all",
+}
+"""Whose labels: few, or all of other images."""
+
 UNTRAINED = ("kmeans_trunk", "kmeans_features", "untrained")
 """Those that are of what the run's network was before its training."""
 

@@ -8,7 +8,7 @@ from typing import Any
 from iic_tf.export.report.kept import Kept
 from iic_tf.export.report.markup import Html, missing, percent, section, table, tag
 from iic_tf.training.meaning import NamedClass
-from iic_tf.training.score_table import BASELINES
+from iic_tf.training.score_table import BASELINES, GIVEN, PROBED
 
 _MOST_CONFUSED = 30
 """Classes of which the confusion is a table here; of more the picture alone is shown."""
@@ -48,13 +48,26 @@ def _scores(result: Mapping[str, Any], whole: bool) -> list[Html]:
         name = f"always saying “{largest.get('name')}”, the largest class"
         rows.append([name, percent(largest.get("share")), "—", "—", "—"])
     head = ["", f"{unit} right", "mean IoU", "NMI", "ARI"]
-    parts = [table(f"Scores on {result.get('images', '?')} labelled images", head, rows)]
+    parts = [table(f"Scores on {result.get('images', '?')} labelled images", head, rows, own=True)]
+    parts += [tag("p", f"{line[0].upper()}{line[1:]}.") for line in result.get("verdict") or []]
+    if result.get("probe"):
+        parts.append(_probe(result["probe"]))
     if result.get("protocol"):
         parts.append(tag("p", f"How it was scored: {result['protocol']}.", class_="quiet"))
     parts += [_classes(result, baselines), *_confusion(result)]
     for note in result.get("notes") or []:
         parts.append(tag("p", note, class_="warning"))
     return [part for part in parts if part]
+
+
+def _probe(found: Mapping[str, Any]) -> Html:
+    """What linear classifiers make of labels, by what they are given."""
+    head = ["a linear classifier of", *(f"labels of {text}" for text in GIVEN.values())]
+    rows = [
+        [PROBED.get(name, name), *(percent(row.get(kind)) for kind in GIVEN)]
+        for name, row in found.get("linear", {}).items()
+    ]
+    return table("What the features hold, by labels of other images", head, rows)
 
 
 def _row(name: str, result: Mapping[str, Any]) -> list[str]:

@@ -30,7 +30,11 @@ def joined(parts: Iterable[object]) -> Html:
 
 
 def table(
-    caption: str, head: Sequence[object], rows: Iterable[Sequence[object]], numbers: bool = True
+    caption: str,
+    head: Sequence[object],
+    rows: Iterable[Sequence[object]],
+    numbers: bool = True,
+    own: bool = False,
 ) -> Html:
     """A table whose first column names its rows; it scrolls by itself where it is too wide.
 
@@ -39,6 +43,7 @@ def table(
         head: of the columns.
         rows: of cells.
         numbers: whether all but the first column are figures.
+        own: whether the first row is what the others stand beside.
     """
     top = tag("tr", *(tag("th", cell, scope="col") for cell in head))
     body = [
@@ -47,7 +52,7 @@ def table(
     ]
     inner = tag(
         "table", tag("caption", caption), tag("thead", top), tag("tbody", *body),
-        class_="figures" if numbers else "facts",
+        class_=("figures" if numbers else "facts") + " own" * own,
     )  # fmt: skip
     return tag("div", inner, class_="scroll", tabindex=0, role="region", aria_label=caption)
 
