@@ -45,7 +45,7 @@ def test_circle_projection_of_any_number_of_clusters(k: int) -> None:
 
 
 def test_circle_projection_refuses() -> None:
-    with pytest.raises(InputError, match="160 pixels"):
+    with pytest.raises(InputError, match="a side of 160 to 1999 pixels"):
         circle_projection(np.ones((1, 1)), side=159)
 
 

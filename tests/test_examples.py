@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from iic_tf.data.scene import IGNORE
-from iic_tf.export.sheet import WINDOW, make_rows, windows_each
-from iic_tf.training.examples import certainty, example_rows, picked, seen_in
+from iic_tf.export.sheet import WINDOW, Panels, make_rows, windows_each
+from iic_tf.training.examples import certainty, example_rows, seen_in
+from iic_tf.training.picked import picked
 from iic_tf.training.survey import NOTHING, View
 
 
@@ -74,7 +75,7 @@ def test_no_data_is_counted_and_not_taken_for_unsure() -> None:
 
 def test_a_large_scene_has_windows_from_all_over_and_of_the_least_sure() -> None:
     scene = labelling(1600, 1900)
-    rows = make_rows(scene, seed=3, windows=7)
+    rows = make_rows(scene, Panels(seed=3, windows=7).of(scene))
     assert len(rows) == 8
     assert rows[0][0] == "scene"
     for _, rgb, found, truth in rows[1:]:
@@ -91,10 +92,12 @@ def test_a_large_scene_has_windows_from_all_over_and_of_the_least_sure() -> None
     assert max(tops) > 3 * 1600 // 2
     assert all(left > 3 * 1900 * 0.6 for _, left in corners[4:])
     assert all("least sure" in name for name, *_ in rows[5:])
-    assert [r[0] for r in make_rows(scene, 3, 7)] == [r[0] for r in rows]
-    assert [r[0] for r in make_rows(scene, 4, 7)] != [r[0] for r in rows]
+    assert [panel.told for panel in Panels(3, 7).of(scene)] == [r[0] for r in rows[1:]]
+    assert [panel.told for panel in Panels(4, 7).of(scene)] != [r[0] for r in rows[1:]]
 
 
 def test_a_small_scene_is_one_row() -> None:
-    assert len(make_rows(labelling(500, 400), 0, 7)) == 1
+    scene = labelling(500, 400)
+    assert Panels(0, 7).of(scene) == ()
+    assert len(make_rows(scene, ())) == 1
     assert [windows_each(n) for n in (1, 2, 8)] == [7, 3, 1]

@@ -252,13 +252,17 @@ def test_only_what_was_kept_is_cleared(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [".mine.windows"]
 
 
-def test_killed_and_resumed_by_the_command_line(tmp_path, capfd):
+def test_killed_and_resumed_by_the_command_line(tmp_path, capfd, monkeypatch):
     run = make_run(tmp_path)
-    pixels = np.tile(picture(600, 600), (4, 4, 1))
+    # Windows of smaller scenes than usual are kept: nine of them.
+    few = "import sys, iic_tf.export.scene_job as job; job.KEPT_FROM = 1_000_000; "
+    few += "from iic_tf.cli import main; main(sys.argv[1:])"
+    monkeypatch.setattr(scene_job, "KEPT_FROM", 1_000_000)
+    pixels = np.tile(picture(550, 550), (2, 2, 1))
     gdal_tiff(tmp_path / "a.tif", pixels)
     words = ["predict", str(run.folder), str(tmp_path / "a.tif"), "--out"]
     killed = tmp_path / "killed"
-    process = subprocess.Popen([sys.executable, "-m", "iic_tf.cli", *words, str(killed)])
+    process = subprocess.Popen([sys.executable, "-c", few, *words, str(killed)])
     kept = kept_path(killed, "a")
     until = time.monotonic() + 500
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +142,7 @@ class SegmentationScores:
         """Draw `examples.png`: windows from all over, under the names of classes, beside masks."""
         classes = self.scenes.classes
         assert classes is not None
-        views = example_views(self.served(True), self.scenes, self.config["seed"], masks=True)
+        views = example_views(self._trained, self.scenes, self.config["seed"], masks=True)
         pages = triplet_sheets(example_rows(views, mapping), classes.names, classes.colours)
         return [path.name for path in write_pages(folder / EXAMPLES, pages)]
 
@@ -149,10 +150,14 @@ class SegmentationScores:
         if which.startswith("kmeans"):
             values: dict[str, Callable[[], PixelValues]] = {
                 "kmeans_statistics": Statistics,
-                "kmeans_trunk": lambda: TrunkFeatures(self.served(True).model),
+                "kmeans_trunk": lambda: TrunkFeatures(self._trained.model),
             }
             return self._kmeans(values.get(which, Colours)(), self.clusters)
-        return NetworkLabeller(self.served(which == "trained"))
+        return NetworkLabeller(self._trained if which == "trained" else self.served(False))
+
+    @cached_property
+    def _trained(self) -> ServedSegmenter:
+        return self.served(True)
 
     def _kmeans(self, values: PixelValues, clusters: dict[str, int]) -> KMeansLabeller:
         return KMeansLabeller(

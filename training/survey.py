@@ -82,7 +82,13 @@ def survey_scenes(
     picked = np.linspace(0, len(every) - 1, count).round().astype(int)
     side = side * served.downscale
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    # One graph for windows of all sizes: drawing it takes longer than labelling them.
+    @tf.function(  # type: ignore[untyped-decorator]
+        input_signature=[
+            tf.TensorSpec((1, None, None, scenes.channels), tf.float32),
+            tf.TensorSpec((1, served.scene_features), tf.float32),
+        ]
+    )
     def label(pixels: tf.Tensor, sums: tf.Tensor) -> Any:
         found = served.probabilities(pixels, sums)[0]
         holds = holds_data(pixels)[0, ..., 0]
@@ -101,7 +107,9 @@ def survey_scenes(
             continue
         seen.add((scene.name, top, left))
         raw, valid = read_with_valid(scene, top, left, height, width)
-        labels, confidence = label(tf.constant(with_nan(raw, valid)[None]), summing(scene))
+        labels, confidence = label(
+            tf.constant(with_nan(raw, valid)[None], tf.float32), summing(scene)
+        )
         f = -(-max(height, width) // SHOWN)
         shown = scenes.normalise(raw)[..., list(scenes.rgb)]
         small, _ = box_mean_of_valid(shown, valid, f, np.ones(3, np.float32))
