@@ -207,6 +207,8 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
             row[f"{name}_bound"] = monitor.bound
             for i, value in enumerate(monitor.losses):
                 row[f"{name}_loss_{i}"] = value
+            if monitor.crops:
+                row[f"{name}_crop_information"] = monitor.crops[monitor.chosen]
             for i, share in enumerate(monitor.shares[monitor.chosen]):
                 row[f"{name}_share_{i}"] = share
         self.rows.append(row)

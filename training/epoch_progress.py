@@ -60,7 +60,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         left = spent / (done - self.first) * (self.epochs - done)
         monitors = logs["monitors"]
         told = "  ".join(
-            f"{name} {min(monitor.losses):.3f} {lowest(monitor.bound)}"
+            f"{name} {min(monitor.losses):.3f} {lowest(monitor.bound)}{of_crops(monitor)}"
             for name, monitor in monitors.items()
         )
         first = next(iter(monitors.values()))
@@ -78,6 +78,11 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
                     f"{largest:.0%} of everything (collapse). A larger lamb, "
                     "a larger batch or a lower rate usually helps."
                 )
+
+
+def of_crops(monitor: Any) -> str:
+    """How much of what the clusters tell is which crop a pixel lies in, where that is measured."""
+    return f" (crop {monitor.crops[monitor.chosen]:.2f})" if monitor.crops else ""
 
 
 def bars(shares: Sequence[float]) -> str:

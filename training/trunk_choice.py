@@ -12,7 +12,7 @@ from iic_tf.models.adam import Adam
 from iic_tf.networks.applications import NONE
 from iic_tf.networks.hub_trunk import preset_config
 from iic_tf.networks.keras_trunk import KerasTrunk
-from iic_tf.networks.named_trunks import FILE, HUB, is_named, trunk_named
+from iic_tf.networks.named_trunks import FILE, HUB, TEXTURES, is_named, trunk_named
 from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.model_file import check_model_file, network_estimate
@@ -37,8 +37,9 @@ class TrunkChoice(Values):
 
     trunk: Text = Field(
         "",
-        description="what makes features: c, vgg11, patches (of images a, b, four), keras:NAME of "
-        "keras.applications, hub:PRESET of KerasHub, or a .keras file; empty: the method's own",
+        description="what makes features: c, vgg11, patches (of images a, b, four), textures "
+        "(fixed statistics of windows), keras:NAME of keras.applications, hub:PRESET of KerasHub, "
+        "or a .keras file; empty: the method's own",
     )
     trunk_weights: Text = Field(
         "imagenet", description="of keras: and hub: trunks: imagenet, none, or a file"
@@ -97,7 +98,11 @@ class TrunkChoice(Values):
     @property
     def trunk_rests(self) -> bool:
         """Whether there are epochs in which the trunk is not trained."""
-        return self.foreign and (self.trunk.endswith(".keras") or self.trunk_weights != NONE)
+        return self.foreign and (
+            self.trunk.lower() == TEXTURES
+            or self.trunk.endswith(".keras")
+            or self.trunk_weights != NONE
+        )
 
     @property
     def trunk_from(self) -> int:
@@ -129,6 +134,7 @@ class TrunkChoice(Values):
             window=window or None,
             vector=vector,
             stride=self.trunk_stride or None,
+            channels=channels,
         )
         if isinstance(trunk, KerasTrunk):
             _check_bands_of(trunk, channels)

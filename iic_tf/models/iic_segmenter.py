@@ -10,6 +10,8 @@ import tensorflow as tf
 from keras import ops
 
 from iic_tf.errors import InputError, expected
+from iic_tf.losses.crop_information import crop_information
+from iic_tf.models import crop_measure
 from iic_tf.models.fitting import drawn_rows
 from iic_tf.models.further_losses import FurtherLosses, head_of, name_of
 from iic_tf.models.infoseg_arguments import cells_within
@@ -73,6 +75,9 @@ class IICSegmenter(TwoHeads, Segmenter):
         smooth: weight of `losses.neighbour_difference`, likewise.
         reconstruction: weight of the mean squared error of x painted from its class map, likewise;
             each sub-head has a decoder for it, which nothing else needs.
+        crop_weight: β, weight of I(z; crop) of the main head's clusters
+            (`losses.crop_information`), what they tell of the crop and not of the place in it,
+            a mean over its sub-heads; 0: it is only measured.
         whitening: `none`, or what is taken out of images before the network sees them: the
             correlations between `channels`, or also those between neighbours (`patches`). It is
             fitted to the pairs before the first epoch: `fit(pairs, callbacks=[Fit(pairs)])`, Fit
@@ -88,7 +93,7 @@ class IICSegmenter(TwoHeads, Segmenter):
     arguments = (
         *("classes", "overclusters", "channels", "width", "sub_heads", "inputs", "radius"),
         *("lamb", "overclustering_lamb", "collapsed", "turns", "trunk_from"),
-        *("cells", "dropout", "ncut", "smooth", "reconstruction", "whitening"),
+        *("cells", "dropout", "ncut", "smooth", "reconstruction", "whitening", "crop_weight"),
     )
 
     def __init__(
@@ -112,6 +117,7 @@ class IICSegmenter(TwoHeads, Segmenter):
         smooth: float = 0.0,
         reconstruction: float = 0.0,
         whitening: str = NONE,
+        crop_weight: float = 0.0,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
@@ -141,6 +147,10 @@ class IICSegmenter(TwoHeads, Segmenter):
         self.dropout = dropout
         check_cells(cells, dropout, ncut or smooth or reconstruction)
         self.add_heads(PixelHead, heads, turns, displacements=(2 * self.reach + 1) ** 2)
+        if not 0 <= crop_weight < float("inf"):
+            raise expected("crop_weight >= 0 and finite", crop_weight, "crop_weight")
+        self.crop_weight = crop_weight
+        self.measured = crop_measure.CropMeasure(self.clusters, sub_heads)
         self.ncut = ncut
         self.smooth = smooth
         self.reconstruction = reconstruction
@@ -163,9 +173,13 @@ class IICSegmenter(TwoHeads, Segmenter):
 
     def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
         """The joints of a batch of `iic_tf.Pairs`, by head, and the sums of further losses."""
-        heads = [name for name in names if head_of(name) is None]
+        heads = [name for name in names if name in self.heads]
         maps = maps_of_pairs(self, data, heads, training)
         found = {head: joints_of_maps(self, maps[head], data, self.reach) for head in heads}
+        for head in filter(None, map(crop_measure.head_of, names)):
+            found[crop_measure.sums_of(head)] = crop_measure.sums_of_maps(
+                maps[head], self.shares_of_places(data)
+            )
         for head in filter(None, map(head_of, names)):
             of_x = [p for p, _ in maps[head]]
             found[name_of(head)] = self.further.sums(
@@ -174,12 +188,17 @@ class IICSegmenter(TwoHeads, Segmenter):
         return found
 
     def loss_of(self, sums: Any, name: str) -> Any:
-        if head_of(name) is None:
+        if name in self.heads:
             return super().loss_of(sums, name)
+        if crop_measure.head_of(name):
+            return self.crop_weight * ops.mean(crop_information(sums))
         return self.further.loss_of(sums)
 
     def further_in(self, phase: str) -> tuple[str, ...]:
-        return tuple(map(name_of, self.monitors_in(phase))) if self.further.any else ()
+        heads = self.monitors_in(phase)
+        further = map(name_of, heads) if self.further.any else ()
+        crops = (MAIN,) if self.crop_weight and MAIN in heads else ()
+        return (*further, *map(crop_measure.sums_of, crops))
 
     @property
     def reach(self) -> int:

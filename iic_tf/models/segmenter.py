@@ -127,6 +127,13 @@ class Segmenter(SelfSupervised):
         valid = ops.ones_like(x[..., 0]) if valid is None else valid
         return shrink(ops.expand_dims(valid, -1), self.trunk.stride)[..., 0]
 
+    def shares_of_places(self, data: dict[str, Any]) -> Any:
+        """The share of x's places, pixels or cells, that is valid; None: all are."""
+        valid = data.get("valid")
+        if valid is None or holds_features(data) or not self.cells:
+            return valid
+        return self.shares_of_cells(data["x"], valid)
+
     def whitened(self, x: Any) -> Any:
         """What the network is shown of images in 0 to 1: themselves, as a rule."""
         return x
@@ -192,10 +199,8 @@ def joints_of_maps(
 
     The radius is one of cells where the model compares cells.
     """
-    valid = data.get("valid")
+    valid = model.shares_of_places(data)
     if holds_features(data):
         # Cells of both views lie on one another.
         return ops.stack([segmentation_joints(p, q, radius, valid) for p, q in maps])
-    if model.cells and valid is not None:
-        valid = model.shares_of_cells(data["x"], valid)
     return ops.stack([segmentation_joints(p, undo(q, data), radius, valid) for p, q in maps])

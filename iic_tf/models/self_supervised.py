@@ -35,11 +35,14 @@ class Monitor:
         losses: the unsupervised loss of each of its sub-heads, one or more.
         bound: the lowest that a loss can be; −∞ where there is none.
         shares: of each sub-head, each cluster's share of everything, `[clusters]`.
+        crops: of each sub-head I(z; crop) in nats (`losses.crop_information`); empty where nothing
+            lies in crops, or it is not measured.
     """
 
     losses: list[float]
     bound: float
     shares: list[list[float]]
+    crops: Sequence[float] = ()
 
     @property
     def chosen(self) -> int:

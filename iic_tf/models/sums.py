@@ -49,6 +49,9 @@ class SumsModel(SelfSupervised):
         """The parts that a phase trains."""
         return tuple(self.parts())
 
+    measured: Any = None
+    """What is measured of an evaluation beside its losses (`crop_measure.CropMeasure`), if any."""
+
     def add_meters(self, meters: Mapping[str, Any]) -> None:
         """Take what adds up the sums of an epoch, the decisive one first.
 
@@ -60,7 +63,8 @@ class SumsModel(SelfSupervised):
     @property
     def metrics(self) -> list[Any]:
         """Trackers that Keras resets at the beginning of an epoch."""
-        return [self.loss_meter, *self.meters.values()]
+        measured = self.measured.meters.values() if self.measured else ()
+        return [self.loss_meter, *self.meters.values(), *measured]
 
     def train_phase(self, data: dict[str, Any], phase: str) -> dict[str, Any]:
         """One step on the parts of a phase, by the loss of the sums over the global batch."""
@@ -117,8 +121,9 @@ class SumsModel(SelfSupervised):
     def test_step(self, data: dict[str, Any]) -> dict[str, Any]:
         """Add a batch's sums, in evaluation mode, to those of the whole evaluation set."""
         self.check_batch(data)
-        sums = sum_over_replicas(self._counted(data, tuple(self.meters), training=False))
-        for name, meter in self.meters.items():
+        meters = {**self.meters, **(self.measured.meters if self.measured else {})}
+        sums = sum_over_replicas(self._counted(data, tuple(meters), training=False))
+        for name, meter in meters.items():
             meter.update_state(sums[name])
         first, *others = self.meters
         losses = {"loss": self.meters[first].result()}
@@ -130,6 +135,7 @@ class SumsModel(SelfSupervised):
                 [float(loss) for loss in meter.losses()],
                 self.bound(name),
                 np.asarray(meter.shares()).tolist(),
+                self.measured.informations(name) if self.measured else (),
             )
             for name, meter in self.meters.items()
         }

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from iic_tf.errors import expected
+from iic_tf.errors import InputError, expected
 from iic_tf.networks.applications import IMAGENET, NONE, application
 from iic_tf.networks.chosen_maps import STRIDES, maps_at, strides_of
 from iic_tf.networks.hub_trunk import hub_network
 from iic_tf.networks.keras_trunk import BATCH, KerasTrunk
+from iic_tf.networks.texture_network import texture_network
 from iic_tf.networks.trunk_from_file import trunk_from_file
 from iic_tf.networks.trunks import MAPS, VECTORS
 
 KERAS, HUB, FILE = "keras:", "hub:", ".keras"
+TEXTURES = "textures"
 
 
 def is_named(name: str) -> bool:
@@ -31,13 +33,15 @@ def trunk_named(
     window: int | None = None,
     vector: bool = False,
     stride: int | None = None,
+    channels: int = 3,
 ) -> str | KerasTrunk:
     """A trunk for `trunk=` of any model.
 
     Args:
         name: one of this package's own (`networks.trunks`), which is returned as it is;
             `keras:NAME` of `keras.applications`; `hub:PRESET` of KerasHub's backbones, or
-            `hub:FOLDER` of a preset's files; or the path of a `.keras` file: of a network of
+            `hub:FOLDER` of a preset's files; `textures`, statistics of windows that nobody learned
+            (`networks.texture_network`); or the path of a `.keras` file: of a network of
             feature maps that sees 0 to 1, or of a model of this package, whose trunk is taken.
         weights: `imagenet`, those published; `none` for a network that begins from nothing; or a
             file of weights. Of `keras:` and `hub:`.
@@ -47,6 +51,7 @@ def trunk_named(
         window: see `KerasTrunk`.
         vector: whether one vector of an image is wanted.
         stride: pixels to a cell of what it makes, see `KerasTrunk`.
+        channels: bands of the images, of `textures`.
 
     Raises:
         InputError: an unknown name, weights that cannot be had, a stride that the network lacks.
@@ -58,6 +63,10 @@ def trunk_named(
         return name.lower()
     options: dict[str, Any] = {"window": window, "vector": vector, "frozen": frozen}
     options["stride"] = stride
+    if name.lower() == TEXTURES:
+        if not frozen:
+            raise InputError("Expected a frozen trunk of textures, which have nothing to learn.")
+        return KerasTrunk(texture_network(channels, stride or 4), **options)
     if name.startswith(KERAS):
         network, shown = application(name.removeprefix(KERAS), weights)
     elif name.startswith(HUB):
@@ -71,8 +80,8 @@ def trunk_named(
             return _again(network, frozen, bands, window, vector, stride)
     else:
         raise expected(
-            f"a trunk: one of {', '.join([*MAPS, *VECTORS])}, {KERAS}NAME, {HUB}PRESET or a "
-            f"{FILE} file",
+            f"a trunk: one of {', '.join([*MAPS, *VECTORS, TEXTURES])}, {KERAS}NAME, {HUB}PRESET "
+            f"or a {FILE} file",
             name,
             "trunk",
         )

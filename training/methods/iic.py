@@ -118,6 +118,12 @@ class IICSegmentation(_IIC, SegmentationRecipe):
     reconstruction: Real = Field(
         0.0, ge=0, allow_inf_nan=False, description="weight of the image's squared errors"
     )
+    crop_weight: Real = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="β, weight of I(z; crop) of the main head: what its clusters tell of the crop",
+    )
     cells: Flag = Field(
         False, description="compare cells of the trunk's map, not pixels of the enlarged one"
     )
@@ -166,6 +172,7 @@ class IICSegmentation(_IIC, SegmentationRecipe):
             smooth=self.smooth,
             reconstruction=self.reconstruction,
             whitening=self.whitening,
+            crop_weight=self.crop_weight,
             cells=self.cells,
             dropout=self.dropout,
             dtype=self.precision,
@@ -183,13 +190,13 @@ class IICSegmentation(_IIC, SegmentationRecipe):
 
     @property
     def losses(self) -> str:
-        further = self.ncut or self.smooth or self.reconstruction
+        further = self.ncut or self.smooth or self.reconstruction or self.crop_weight
         return super().losses + ("; training losses hold the further ones too" if further else "")
 
     def describe_model(self) -> str:
         further = [
             f", {name} {getattr(self, name):g}"
-            for name in ("ncut", "smooth", "reconstruction")
+            for name in ("ncut", "smooth", "reconstruction", "crop_weight")
             if getattr(self, name)
         ]
         if self.whitening != NONE:
