@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ TINY: dict[str, Any] = {
     **{"epochs": 3, "steps": 6, "batch": 4, "evaluation_steps": 2, "width": 0.05, "classes": 2},
     **{"overclusters": 4, "sub_heads": 2, "features": 8, "components": 8, "sample": 2000},
     **{"overclusters_per_class": 2, "rate": 1e-2},
+    **{"hidden": 8, "pairs": 8, "patch": 2, "near": 2, "far": 4, "gap": 2, "jitter": 0},
 }
 """Values by which any method is small; each takes those that it knows."""
 OF_TASK: dict[str, dict[str, Any]] = {
@@ -73,7 +75,12 @@ def arguments(folder: Path, name: str, task: str, out: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    # On two replicas, which a process must have before it uses TensorFlow.
-    at, method, kind = Path(sys.argv[1]), *sys.argv[2:]
-    run = at / f"{method}-{kind}-replicas"
-    sys.exit(main([*arguments(at, method, kind, run), "--devices", "2"]))
+    # On two replicas, which a process must have before it uses TensorFlow; it is imported once.
+    at = Path(sys.argv[1])
+    for one in sys.argv[2:]:
+        child = os.fork()
+        if not child:
+            method, kind = one.split(":")
+            run = at / f"{method}-{kind}-replicas"
+            os._exit(main([*arguments(at, method, kind, run), "--devices", "2"]))
+        print(f"{one} ended with {os.waitpid(child, 0)[1]}", flush=True)

@@ -31,6 +31,21 @@ from iic_tf.training.tasks.segmentation import SEGMENTATION
 every = pytest.mark.parametrize(("name", "task"), EVERY, ids=[f"{m} {t}" for m, t in EVERY])
 
 
+def one_of_each_answer() -> list[tuple[str, str]]:
+    """Of the methods whose models answer by the same code one: what is served of them is alike."""
+    found: dict[Any, tuple[str, str]] = {}
+    for name, task in EVERY:
+        model = recipe_class(name, task).model_class
+        how = tuple(getattr(model, own, None) for own in ("small_maps", "answers", "call"))
+        found.setdefault(how, (name, task))
+    return list(found.values())
+
+
+each_answer = pytest.mark.parametrize(
+    ("name", "task"), one_of_each_answer(), ids=[f"{m} {t}" for m, t in one_of_each_answer()]
+)
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: Any) -> Path:
     return Path(tmp_path_factory.mktemp("contract"))
@@ -49,6 +64,21 @@ def runs(place: Path) -> Any:
         return made[name, task]
 
     return of
+
+
+@pytest.fixture(scope="module")
+def on_two_replicas(place: Path, request: Any) -> Any:
+    """The ends of runs on two replicas: one process, made once, for all that are asked for."""
+    asked = [
+        item.callspec.params
+        for item in request.session.items
+        if getattr(item, "originalname", "").startswith("test_two_replicas_are_one")
+    ]
+    pairs = [(params["name"], params["task"]) for params in asked]
+    pairs = [(name, task) for name, task in pairs if recipe_class(name, task).trains]
+    command = [sys.executable, contract_runs.__file__, str(place)]
+    command += [f"{name}:{task}" for name, task in pairs]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60 + 120 * len(pairs))
 
 
 def rows(run: Run) -> list[dict[str, str]]:
@@ -155,7 +185,7 @@ def test_it_is_scored_beside_baselines(name: str, task: str, runs: Any, capsys: 
         assert "Expected --masks only with data set folder" in capsys.readouterr().err
 
 
-@every
+@each_answer
 def test_it_predicts(name: str, task: str, runs: Any, tmp_path: Path) -> None:
     run = runs(name, task)
     data = run.config()["source"]["data"]
@@ -176,7 +206,7 @@ def test_exports_compute_what_keras_does(
     assert float(difference.split()[0]) < 1e-4
 
 
-@every
+@each_answer
 def test_its_clusters_are_named(
     name: str, task: str, runs: Any, tmp_path: Path, capsys: Any
 ) -> None:
@@ -202,14 +232,14 @@ def test_its_clusters_are_named(
 
 @every
 def test_two_replicas_are_one_or_the_method_says_why_not(
-    name: str, task: str, runs: Any, place: Path
+    name: str, task: str, runs: Any, place: Path, request: Any
 ) -> None:
     if not recipe_class(name, task).trains:
         pytest.skip("nothing is trained that could be spread")
-    command = [sys.executable, contract_runs.__file__, str(place), name, task]
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    assert ended.returncode == 0, ended.stderr[-3000:]
-    alone, both = rows(runs(name, task)), rows(Run(place / f"{name}-{task}-replicas"))
+    run = Run(place / f"{name}-{task}-replicas")
+    ended = request.getfixturevalue("on_two_replicas")
+    assert f"{name}:{task} ended with 0" in ended.stdout, ended.stderr[-3000:]
+    alone, both = rows(runs(name, task)), rows(run)
     why_not = recipe_class(name, task).replicas_differ
     # Losses of every replica's own would be 4e-2 and more off. Later on rounding grows.
     for epoch, (one, two) in enumerate(zip(alone, both, strict=True)):

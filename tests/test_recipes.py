@@ -87,7 +87,7 @@ def test_own_file(tmp_path) -> None:
     ("text", "said"),
     [
         ("1: 2", "names of settings in recipe 'odd'; received 1"),
-        ("method: [iic]", r"one of deepcluster, iic, infoseg, kmeans; received method=\['iic'\]"),
+        ("method: [iic]", r"one of .*iic, infoseg, .*; received method=\['iic'\]"),
         ("task: [clustering]", r"a task, one of .*received task=\['clustering'\]"),
         ("task: sorting", "a task, one of .*received task='sorting'"),
     ],
@@ -125,7 +125,7 @@ def test_each_recipe_of_folders_has_both_methods() -> None:
     ("name", "method", "said"),
     [
         ("mnist", "infoseg", "a recipe of method infoseg.*received recipe='mnist'"),
-        ("folder", "lda", "one of deepcluster, iic, infoseg, kmeans; received method='lda'"),
+        ("folder", "lda", "one of .*iic, infoseg, .*; received method='lda'"),
         ("nothing", "infoseg", "received recipe='nothing'"),
     ],
 )

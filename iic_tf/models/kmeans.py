@@ -22,7 +22,6 @@ from iic_tf.models.centroids import Centroids
 from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.fitting import drawn_rows
 from iic_tf.models.scaled_features import ScaledFeatures
-from iic_tf.models.segmenter import Segmenter
 from iic_tf.models.sums import SumsModel
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.turns import MAIN, OVERCLUSTERING
@@ -86,6 +85,7 @@ class KMeans(SumsModel):
         self.add_meters(
             {name: DistanceMeter(k, name=f"{name}_distance") for name, k in self.clusters.items()}
         )
+        self._graph: Any = None
         self.build(shape)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -129,9 +129,23 @@ class KMeans(SumsModel):
         Raises:
             InputError: fewer than 2 features of valid pixels.
         """
-        if self.has_centres:
-            return
-        rng = generator(pairs.seed, 0, 0, "fit")
+        if not self.has_centres:
+            self.find_centres(pairs, 0, watched)
+
+    def find_centres(
+        self, pairs: Any, draw: int, watched: Callable[[Views, int], Views] = _unwatched
+    ) -> None:
+        """Find scale and centres of what the features are now.
+
+        Args:
+            pairs: as `fit_centres`'.
+            draw: number of the draw.
+            watched: as `fit_centres`'.
+
+        Raises:
+            InputError: fewer than 2 features of valid pixels.
+        """
+        rng = generator(pairs.seed, draw, 0, "fit")
         rows = drawn_rows(self._rows(watched(*self.looked_at(pairs))), self.sample, rng)
         if len(rows) < 2:
             raise InputError(
@@ -151,9 +165,12 @@ class KMeans(SumsModel):
 
     def _rows(self, views: Views) -> Iterator[NDArray[np.float32]]:
         """Features `[n, features]` of what is valid, view by view."""
-        graph = tf.function(lambda x: tf.cast(self.features(x), tf.float32), reduce_retracing=True)
+        if self._graph is None:
+            self._graph = tf.function(
+                lambda x: tf.cast(self.features(x), tf.float32), reduce_retracing=True
+            )
         for x, valid in views:
-            features = np.asarray(graph(x))
+            features = np.asarray(self._graph(x))
             yield features[np.asarray(self.shares_of_cells(x, valid)) > 0.5]
 
     def _in_scale_of_trunk(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -187,69 +204,6 @@ class KMeans(SumsModel):
     def loss_of(self, sums: Any, name: str) -> Any:
         """The mean squared distance to the nearest centre, a float32 scalar."""
         return ops.cast(sums[0] / ops.maximum(ops.sum(sums[1:]), 1e-30), "float32")
-
-
-@keras.saving.register_keras_serializable("iic_tf")
-class KMeansSegmenter(KMeans, Segmenter):
-    """k-means of the pixels of scenes: of the cells of a trunk's map.
-
-    Args:
-        classes: centres of the main head, 2 or more.
-        overclusters: centres of the other one.
-        channels: bands of the images.
-        width: factor of the channel counts of a trunk by name.
-        inputs: what the network sees: `bands`, `bands+sobel` or `sobel`.
-        components: principal components of the standardised features; 0: the features themselves.
-        whiten: whether components count alike.
-        sample: features that scale and centres are fitted to, drawn evenly from those of `crops`.
-        starts: of k-means++; the one of the lowest sum of squares stays.
-        crops: how many crops are looked at, spread over scenes by their area; of each scene one,
-            at least.
-        trunk: as `IICSegmenter`'s; not trained, whatever it says.
-
-    Raises:
-        InputError: a value outside its range.
-    """
-
-    keys = ("x", "gx", "epoch")
-    arguments = (
-        *("classes", "overclusters", "channels", "width", "inputs"),
-        *("components", "whiten", "sample", "starts", "crops"),
-    )
-
-    def __init__(
-        self,
-        classes: int,
-        overclusters: int,
-        channels: int,
-        width: float = 1.0,
-        inputs: str = "bands",
-        components: int = 0,
-        whiten: bool = False,
-        sample: int = 50_000,
-        starts: int = 10,
-        crops: int = 2000,
-        trunk: Any = "c",
-        **kwargs: Any,
-    ):
-        super().__init__(
-            *(classes, overclusters, channels, width, inputs),
-            *(components, whiten, sample, starts),
-            **kwargs,
-        )
-        if crops < 1:
-            raise expected("at least 1 crop", crops, "crops")
-        self.crops = crops
-        self.set_trunk(trunk, width)
-        self.add_centres((None, None, None, channels))
-
-    def looked_at(self, pairs: Any) -> tuple[Views, int]:
-        places = pairs.spread_places(self.crops)
-        return pairs.views_at(places), len(places)
-
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
-        found: list[Any] = self.heads[head](self.scaled(features))
-        return found
 
 
 @keras.saving.register_keras_serializable("iic_tf")

@@ -1,0 +1,214 @@
+"""Features learned by a pretext, a task that images set themselves; classes by k-means on them.
+
+What a model learns is given away behind the training; centres are fitted to what the features have
+become after each epoch, and are what is answered, served and exported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from keras import ops
+
+from iic_tf.errors import expected
+from iic_tf.models.kmeans_segmenter import CellCentres
+from iic_tf.models.sums import SumsModel
+from iic_tf.networks.pair_head import PairHead
+from iic_tf.views.geometry import apply
+from iic_tf.views.inputs import input_channels
+from iic_tf.views.numbered_batches import NumberedBatches
+from iic_tf.views.numbered_draws import uniform
+from iic_tf.views.place_pairs import DRAWS, PlacePairs
+
+PRETEXT, TRUNK = "pretext", "trunk"
+
+
+class Pretext(CellCentres):
+    """What all models of segmentation that learn by a pretext have in common; see the module.
+
+    A model calls `set_trunk`, sets `pretext`, a layer, and calls `add_centres`; it builds that
+    layer in `build_pretext` and says in `pretext_sums` what a batch gives.
+
+    Args:
+        classes: centres of the main head, 2 or more.
+        overclusters: centres of the other one.
+        channels: bands of the images.
+        width: factor of the channel counts of a trunk by name.
+        inputs: what the network sees: `bands`, `bands+sobel` or `sobel`.
+        components, sample, starts, crops: of k-means, as `KMeansSegmenter`'s.
+    """
+
+    keys = ("x", "gx", "epoch", "number")
+    own_arguments = (
+        *("classes", "overclusters", "channels", "width", "inputs"),
+        *("components", "sample", "starts", "crops"),
+    )
+    pretext: Any
+
+    def __init__(
+        self,
+        classes: int,
+        overclusters: int,
+        channels: int,
+        width: float = 1.0,
+        inputs: str = "bands",
+        components: int = 0,
+        sample: int = 50_000,
+        starts: int = 3,
+        crops: int = 500,
+        **kwargs: Any,
+    ):
+        super().__init__(
+            *(classes, overclusters, channels, width, inputs),
+            *(components, False, sample, starts),
+            crops=crops,
+            **kwargs,
+        )
+
+    def add_centres(self, shape: tuple[int | None, ...]) -> None:
+        if self.frozen_trunk:
+            raise expected(
+                "a trunk that is trained, for its features are all that is learned "
+                "(--fine-tune-trunk, or a KerasTrunk of frozen=False)",
+                "a frozen one",
+            )
+        super().add_centres(shape)
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        inside = (*input_shape[:-1], input_channels(self.channels, self.inputs))
+        self.build_pretext(self.trunk.compute_output_shape(inside)[-1])
+        super().build(input_shape)
+
+    def build_pretext(self, features: int) -> None:
+        """Build the layer of the pretext for so many features."""
+        raise NotImplementedError
+
+    def parts(self) -> dict[str, list[Any]]:
+        return {
+            TRUNK: self.trunk.trainable_variables,
+            PRETEXT: self.pretext.trainable_variables,
+        }
+
+    def monitors_in(self, phase: str) -> tuple[str, ...]:
+        return (PRETEXT,)
+
+    # --- what is fitted
+
+    def before_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
+        """A Keras trunk's scale, once; no centres: nothing is learned by them."""
+        SumsModel.before_epoch(self, pairs, epoch)
+
+    def after_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
+        """Find the centres of what the features have become."""
+        SumsModel.after_epoch(self, pairs, epoch)
+        self.find_centres(pairs, epoch + 1)
+
+    # --- the loss
+
+    def check_batch(self, data: Any) -> None:
+        """A batch of pairs, with their numbers."""
+        SumsModel.check_batch(self, data)
+
+    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+        """Of the pretext float64 (Σ loss, count); of centres Σ distances, then counts `[k]`."""
+        if tuple(names) == (PRETEXT,):
+            return {PRETEXT: self.pretext_sums(data, training)}
+        return super().sums(data, names, training)
+
+    def pretext_sums(self, data: dict[str, Any], training: bool) -> Any:
+        """Σ of the pretext's losses in a batch, and how many there are, float64 `[2]`."""
+        raise NotImplementedError
+
+    def loss_of(self, sums: Any, name: str) -> Any:
+        """The mean of the pretext's losses, or of squared distances, a float32 scalar."""
+        if name != PRETEXT:
+            return super().loss_of(sums, name)
+        return ops.cast(sums[0] / ops.maximum(sums[1], 1e-30), "float32")
+
+
+PLACES_DRAW = 101
+"""Purpose of the draws of pairs of places; views of `kept_channels` are 0 and 1."""
+
+
+class PairPretext(Pretext):
+    """A pretext about pairs of patches of one view: what they are to each other, by their features.
+
+    The features of a patch are averaged. Pairs are drawn from gx, anew in each epoch, by their
+    number alone. A pair counts where more than half of both patches is valid.
+
+    Args:
+        patch: side of a patch, in pixels; to whole cells.
+        margin: pixels at the view's border that no patch has; cells there see the padding.
+        pairs: of patches, of each view.
+        hidden: units of the dense layers that tell what a pair is.
+    """
+
+    def __init__(self, *args: Any, patch: int, margin: int, pairs: int, hidden: int, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        for name, value, least in (
+            *(("patch", patch, 1), ("margin", margin, 0)),
+            *(("pairs", pairs, 1), ("hidden", hidden, 1)),
+        ):
+            if value < least:
+                raise expected(f"{name} of at least {least}", value, name)
+        self.patch, self.margin, self.pairs, self.hidden = patch, margin, pairs, hidden
+
+    def add_pretext(self, labels: int) -> None:
+        """Make the head of so many logits, and build all."""
+        self.pretext = PairHead(labels, self.hidden, name=PRETEXT, dtype=self.dtype_policy)
+        self.add_centres((None, None, None, self.channels))
+
+    def build_pretext(self, features: int) -> None:
+        self.pretext.build((None, features))
+
+    def cells(self, pixels: float) -> int:
+        """A distance in pixels, to whole cells."""
+        return int(pixels / self.trunk.stride + 0.5)
+
+    @property
+    def patch_cells(self) -> int:
+        """Side of a patch in cells."""
+        return max(1, self.cells(self.patch))
+
+    def place_pairs(self, rows: int, columns: int) -> PlacePairs:
+        """The pairs of patches' corners on a map of so many places for these.
+
+        Raises:
+            InputError: there is no room for them.
+        """
+        raise NotImplementedError
+
+    def check_crop(self, height: int, width: int) -> None:
+        """Raise `InputError` where crops are too small for the pairs that are asked for."""
+        self._places(-(-height // self.trunk.stride), -(-width // self.trunk.stride))
+
+    def _places(self, rows: int, columns: int) -> PlacePairs:
+        lost = self.patch_cells - 1 + 2 * self.cells(self.margin)
+        return self.place_pairs(max(rows - lost, 0), max(columns - lost, 0))
+
+    def drawn_pairs(self, data: dict[str, Any], rows: int, columns: int) -> tuple[Any, Any, Any]:
+        """Labels `[batch, pairs]`, and corners of both patches `[batch, pairs, 2]`, in cells."""
+        draws = uniform(data["epoch"], data["number"], DRAWS * self.pairs, PLACES_DRAW)
+        draws = ops.reshape(draws, (-1, self.pairs, DRAWS))
+        label, first, second = self._places(rows, columns).drawn(draws)
+        return label, first + self.cells(self.margin), second + self.cells(self.margin)
+
+    def shown(self, data: dict[str, Any]) -> Any:
+        """The views that pairs are taken from."""
+        return data["gx"]
+
+    def patches(self, data: dict[str, Any], training: bool) -> tuple[Any, Any]:
+        """Mean features of all patches by their corners, and the share of each that is valid."""
+        gx = data["gx"]
+        valid = data["valid"] if "valid" in data else ops.ones_like(gx[..., 0])
+        # Where g left the crop there is nothing to see.
+        g = data.get("affine", data.get("flip"))
+        valid = apply(ops.expand_dims(valid, -1), g, "affine" in data)
+        shares = self.shares_of_cells(gx, valid[..., 0])
+        features = self.features(self.shown(data), training)
+
+        def mean(maps: Any) -> Any:
+            return ops.average_pool(maps, self.patch_cells, strides=1, padding="valid")
+
+        return mean(features), mean(ops.expand_dims(ops.cast(shares, features.dtype), -1))[..., 0]
