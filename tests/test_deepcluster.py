@@ -9,17 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from made_up import noise, noise_pairs, two_textures
+from small_images import image_pairs
 
 from iic_tf.data.array_scene import from_arrays
-from iic_tf.data.image_set import ImageSet
 from iic_tf.errors import InputError
 from iic_tf.losses.deepcluster import balanced_weights
 from iic_tf.models.centroids import Centroids, Whitening
 from iic_tf.models.deepcluster import DeepClusterClusterer, DeepClusterSegmenter
 from iic_tf.models.fitting import Fit
 from iic_tf.views.geometry import Geometry
-from iic_tf.views.image_pairs import ImagePairs
-from iic_tf.views.image_view import ImageView
 from iic_tf.views.pairs import Pairs
 from iic_tf.views.photometry import Photometry
 
@@ -34,12 +32,6 @@ def segmenter(**arguments: Any) -> DeepClusterSegmenter:
 def clusterer(**arguments: Any) -> DeepClusterClusterer:
     small = {"classes": 2, "overclusters": 5, "channels": 1, "size": 8, "network": "B"}
     return DeepClusterClusterer(**{**small, "width": 0.06, "inputs": "bands", **arguments})
-
-
-def image_pairs(count: int = 12, repeats: int = 2, seed: int = 0) -> ImagePairs:
-    raw = np.random.default_rng(seed).integers(0, 256, (count, 10, 10, 1)).astype(np.uint8)
-    x, gx = ImageView((8,), 8, centre=True), ImageView((6, 8), 8, flip=0.5)
-    return ImagePairs(ImageSet("noise", raw), 4, repeats, x, gx, seed=seed)
 
 
 def cross_entropies(logits: Any, labels: Any) -> Any:

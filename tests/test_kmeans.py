@@ -15,7 +15,7 @@ from iic_tf.data.scene import IGNORE, ClassTable
 from iic_tf.errors import InputError
 from iic_tf.metrics.pixel_kmeans import PixelKMeans
 from iic_tf.models.fitting import Fit
-from iic_tf.models.kmeans_segmenter import KMeansSegmenter
+from iic_tf.models.kmeans import KMeansSegmenter
 from iic_tf.models.scaled_features import ScaledFeatures
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.training.methods.kmeans import KMeansSegmentation

@@ -12,11 +12,12 @@ from typing import Any
 from keras import ops
 
 from iic_tf.errors import expected
-from iic_tf.models.kmeans_segmenter import CellCentres
-from iic_tf.models.sums import SumsModel
+from iic_tf.models.fitted_centres import FittedCentres, OfCells
+from iic_tf.models.segmenter import Segmenter
 from iic_tf.networks.pair_head import PairHead
+from iic_tf.turns import MAIN, OVERCLUSTERING
 from iic_tf.views.geometry import apply
-from iic_tf.views.inputs import input_channels
+from iic_tf.views.inputs import check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 from iic_tf.views.numbered_draws import uniform
 from iic_tf.views.place_pairs import DRAWS, PlacePairs
@@ -24,7 +25,7 @@ from iic_tf.views.place_pairs import DRAWS, PlacePairs
 PRETEXT, TRUNK = "pretext", "trunk"
 
 
-class Pretext(CellCentres):
+class Pretext(OfCells, FittedCentres, Segmenter):
     """What all models of segmentation that learn by a pretext have in common; see the module.
 
     A model calls `set_trunk`, sets `pretext`, a layer, and calls `add_centres`; it builds that
@@ -36,7 +37,10 @@ class Pretext(CellCentres):
         channels: bands of the images.
         width: factor of the channel counts of a trunk by name.
         inputs: what the network sees: `bands`, `bands+sobel` or `sobel`.
-        components, sample, starts, crops: of k-means, as `KMeansSegmenter`'s.
+        components: of k-means, as `KMeansSegmenter`'s, like the next three.
+        sample: see there.
+        starts: see there.
+        crops: see there.
     """
 
     keys = ("x", "gx", "epoch", "number")
@@ -59,29 +63,50 @@ class Pretext(CellCentres):
         crops: int = 500,
         **kwargs: Any,
     ):
-        super().__init__(
-            *(classes, overclusters, channels, width, inputs),
-            *(components, False, sample, starts),
-            crops=crops,
-            **kwargs,
-        )
+        super().__init__(**kwargs)
+        for name, value, least in (
+            ("channels", channels, 1),
+            ("sample", sample, 2),
+            ("starts", starts, 1),
+        ):
+            if value < least:
+                raise expected(f"{name} of at least {least}", value, name)
+        check_inputs(inputs)
+        self.classes = classes
+        self.overclusters = overclusters
+        self.channels = channels
+        self.width = width
+        self.inputs = inputs
+        self.components = components
+        self.sample = sample
+        self.starts = starts
+        self.look_at(crops)
 
-    def add_centres(self, shape: tuple[int | None, ...]) -> None:
+    def add_centres(self) -> None:
+        """Make scale and centres, and build all.
+
+        Raises:
+            InputError: a frozen trunk.
+        """
         if self.frozen_trunk:
             raise expected(
                 "a trunk that is trained, for its features are all that is learned "
                 "(--fine-tune-trunk, or a KerasTrunk of frozen=False)",
                 "a frozen one",
             )
-        super().add_centres(shape)
+        clusters = {MAIN: self.classes, OVERCLUSTERING: self.overclusters}
+        self.add_fitted(clusters, self.components)
+        self.build((None, None, None, self.channels))
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        inside = (*input_shape[:-1], input_channels(self.channels, self.inputs))
-        self.build_pretext(self.trunk.compute_output_shape(inside)[-1])
-        super().build(input_shape)
+        FittedCentres.build(self, input_shape)
 
-    def build_pretext(self, features: int) -> None:
-        """Build the layer of the pretext for so many features."""
+    def build_embedding(self, shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        self.build_pretext(shape)
+        return shape
+
+    def build_pretext(self, shape: tuple[int | None, ...]) -> None:
+        """Build the layer of the pretext for features of this shape."""
         raise NotImplementedError
 
     def parts(self) -> dict[str, list[Any]]:
@@ -93,22 +118,10 @@ class Pretext(CellCentres):
     def monitors_in(self, phase: str) -> tuple[str, ...]:
         return (PRETEXT,)
 
-    # --- what is fitted
-
-    def before_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
-        """A Keras trunk's scale, once; no centres: nothing is learned by them."""
-        SumsModel.before_epoch(self, pairs, epoch)
-
     def after_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
         """Find the centres of what the features have become."""
-        SumsModel.after_epoch(self, pairs, epoch)
+        super().after_epoch(pairs, epoch)
         self.find_centres(pairs, epoch + 1)
-
-    # --- the loss
-
-    def check_batch(self, data: Any) -> None:
-        """A batch of pairs, with their numbers."""
-        SumsModel.check_batch(self, data)
 
     def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
         """Of the pretext float64 (Σ loss, count); of centres Σ distances, then counts `[k]`."""
@@ -119,12 +132,6 @@ class Pretext(CellCentres):
     def pretext_sums(self, data: dict[str, Any], training: bool) -> Any:
         """Σ of the pretext's losses in a batch, and how many there are, float64 `[2]`."""
         raise NotImplementedError
-
-    def loss_of(self, sums: Any, name: str) -> Any:
-        """The mean of the pretext's losses, or of squared distances, a float32 scalar."""
-        if name != PRETEXT:
-            return super().loss_of(sums, name)
-        return ops.cast(sums[0] / ops.maximum(sums[1], 1e-30), "float32")
 
 
 PLACES_DRAW = 101
@@ -157,10 +164,10 @@ class PairPretext(Pretext):
     def add_pretext(self, labels: int) -> None:
         """Make the head of so many logits, and build all."""
         self.pretext = PairHead(labels, self.hidden, name=PRETEXT, dtype=self.dtype_policy)
-        self.add_centres((None, None, None, self.channels))
+        self.add_centres()
 
-    def build_pretext(self, features: int) -> None:
-        self.pretext.build((None, features))
+    def build_pretext(self, shape: tuple[int | None, ...]) -> None:
+        self.pretext.build((None, shape[-1]))
 
     def cells(self, pixels: float) -> int:
         """A distance in pixels, to whole cells."""

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from iic_tf.errors import InputError, expected
+from iic_tf.models.fitted_centres import Views
 from iic_tf.models.fitting import Fit
-from iic_tf.models.kmeans import KMeansClusterer, Views
-from iic_tf.models.kmeans_segmenter import KMeansSegmenter
+from iic_tf.models.kmeans import KMeansClusterer, KMeansSegmenter
 from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.training.methods.registry import method
 from iic_tf.training.progress import progress
