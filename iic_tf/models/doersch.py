@@ -77,7 +77,7 @@ class DoerschSegmenter(PairPretext):
 
     def place_pairs(self, rows: int, columns: int) -> PlacePairs:
         jitter = int(self.jitter / self.trunk.stride)
-        step = max(self.cells(self.patch + self.gap), self.patch_cells + jitter)
+        step = max(self.to_cells(self.patch + self.gap), self.patch_cells + jitter)
         return PlacePairs(in_directions(step, jitter), rows, columns)
 
     def shown(self, data: dict[str, Any]) -> Any:

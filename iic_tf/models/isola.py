@@ -80,8 +80,8 @@ class IsolaSegmenter(PairPretext):
 
     def place_pairs(self, rows: int, columns: int) -> PlacePairs:
         least = self.patch_cells
-        nearest = max(least, self.cells(self.near))
-        far = max(nearest + 1, self.cells(self.far))
+        nearest = max(least, self.to_cells(self.near))
+        far = max(nearest + 1, self.to_cells(self.far))
         most = max(rows, columns, far)
         return PlacePairs(near_and_far((least, nearest), far, most), rows, columns)
 

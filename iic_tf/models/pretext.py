@@ -169,14 +169,14 @@ class PairPretext(Pretext):
     def build_pretext(self, shape: tuple[int | None, ...]) -> None:
         self.pretext.build((None, shape[-1]))
 
-    def cells(self, pixels: float) -> int:
+    def to_cells(self, pixels: float) -> int:
         """A distance in pixels, to whole cells."""
         return int(pixels / self.trunk.stride + 0.5)
 
     @property
     def patch_cells(self) -> int:
         """Side of a patch in cells."""
-        return max(1, self.cells(self.patch))
+        return max(1, self.to_cells(self.patch))
 
     def place_pairs(self, rows: int, columns: int) -> PlacePairs:
         """The pairs of patches' corners on a map of so many places for these.
@@ -191,7 +191,7 @@ class PairPretext(Pretext):
         self._places(-(-height // self.trunk.stride), -(-width // self.trunk.stride))
 
     def _places(self, rows: int, columns: int) -> PlacePairs:
-        lost = self.patch_cells - 1 + 2 * self.cells(self.margin)
+        lost = self.patch_cells - 1 + 2 * self.to_cells(self.margin)
         return self.place_pairs(max(rows - lost, 0), max(columns - lost, 0))
 
     def drawn_pairs(self, data: dict[str, Any], rows: int, columns: int) -> tuple[Any, Any, Any]:
@@ -199,7 +199,7 @@ class PairPretext(Pretext):
         draws = uniform(data["epoch"], data["number"], DRAWS * self.pairs, PLACES_DRAW)
         draws = ops.reshape(draws, (-1, self.pairs, DRAWS))
         label, first, second = self._places(rows, columns).drawn(draws)
-        return label, first + self.cells(self.margin), second + self.cells(self.margin)
+        return label, first + self.to_cells(self.margin), second + self.to_cells(self.margin)
 
     def shown(self, data: dict[str, Any]) -> Any:
         """The views that pairs are taken from."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from iic_tf.models.doersch import DoerschSegmenter, check_gap
@@ -31,7 +33,7 @@ class DoerschSegmentation(PairRecipe):
         return self
 
     def build(self, channels: int) -> DoerschSegmenter:
-        own = {"gap": self.gap, "jitter": self.jitter, "one_band": self.one_band}
+        own: dict[str, Any] = {"gap": self.gap, "jitter": self.jitter, "one_band": self.one_band}
         model: DoerschSegmenter = self.checked(DoerschSegmenter(**self.common(channels), **own))
         return model
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import Field, model_validator
 
 from iic_tf.models.isola import IsolaSegmenter, check_distances
@@ -33,7 +35,11 @@ class IsolaSegmentation(PairRecipe):
         return self
 
     def build(self, channels: int) -> IsolaSegmenter:
-        own = {"near": self.near, "far": self.far, "other_images": self.other_images}
+        own: dict[str, Any] = {
+            "near": self.near,
+            "far": self.far,
+            "other_images": self.other_images,
+        }
         model: IsolaSegmenter = self.checked(IsolaSegmenter(**self.common(channels), **own))
         return model
 
