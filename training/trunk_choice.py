@@ -37,8 +37,9 @@ class TrunkChoice(Values):
 
     trunk: Text = Field(
         "",
-        description="what makes features: c, vgg11, patches (of images a, b, four), keras:NAME of "
-        "keras.applications, hub:PRESET of KerasHub, or a .keras file; empty: the method's own",
+        description="what makes features: c, vgg11, patches (of images a, b, four, dense), "
+        "keras:NAME of keras.applications, hub:PRESET of KerasHub, or a .keras file; empty: the "
+        "method's own",
     )
     trunk_weights: Text = Field(
         "imagenet", description="of keras: and hub: trunks: imagenet, none, or a file"

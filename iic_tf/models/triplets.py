@@ -11,7 +11,8 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.losses.triplets import triplet_hinge, triplet_kl
 from iic_tf.models.feature_learner import FeatureLearner
-from iic_tf.models.learned_clusterer import copies_of, mean_sums
+from iic_tf.models.learned_clusterer import copies_of
+from iic_tf.models.learned_stages import mean_sums
 
 HINGE, KL = "hinge", "kl"
 EMBEDDING = "embedding"

@@ -8,6 +8,7 @@ import keras
 
 from iic_tf.errors import expected
 from iic_tf.networks.four_convolutions import FourConvolutions
+from iic_tf.networks.fully_connected import FullyConnected
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.network_a import NetworkA
 from iic_tf.networks.network_b import NetworkB
@@ -18,7 +19,12 @@ from iic_tf.networks.patch_network import PatchNetwork
 MAPS: dict[str, Any] = {"c": NetworkC, "vgg11": NetworkVGG11, "patches": PatchNetwork}
 """Those that make maps, for segmentation."""
 
-VECTORS: dict[str, Any] = {"a": NetworkA, "b": NetworkB, "four": FourConvolutions}
+VECTORS: dict[str, Any] = {
+    "a": NetworkA,
+    "b": NetworkB,
+    "four": FourConvolutions,
+    "dense": FullyConnected,
+}
 """Those that make a vector of an image, for clustering."""
 
 PLACE = "trunk"
