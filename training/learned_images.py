@@ -6,31 +6,16 @@ from typing import Any, ClassVar
 
 from pydantic import Field
 
-from iic_tf.models.adam import Adam
 from iic_tf.models.fitting import Fit
-from iic_tf.training.recipe import LAST
+from iic_tf.training.learned import Learned
 from iic_tf.training.tasks.clustering import ClusteringRecipe
-from iic_tf.training.trunk_choice import TRUNK
 from iic_tf.training.values import Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
 from iic_tf.views.numbered_batches import NumberedBatches
 
 
-class LearnedImages(ClusteringRecipe):
-    """Values of a run by `iic_tf.models.learned_clusterer`; each method adds its own.
-
-    A method sets `model_class` and `own`, the names of its values that the model has, too; and
-    `step_by`, if it is not Adam that takes the steps.
-    """
-
-    keep: ClassVar[str] = LAST
-    own: ClassVar[tuple[str, ...]] = ()
-    parts: ClassVar[tuple[str, ...]] = ()
-    """Of the model beside its trunk."""
-
-    @property
-    def trained_parts(self) -> tuple[str, ...]:
-        return self.parts
+class LearnedImages(Learned, ClusteringRecipe):
+    """Values of a run by `iic_tf.models.learned_clusterer`; each method adds its own."""
 
     def build(self, channels: int) -> Any:
         return self.model_class(
@@ -46,22 +31,6 @@ class LearnedImages(ClusteringRecipe):
             **self.more(channels),
             **self.trunk_arguments(channels, vector=True),
         )
-
-    def more(self, channels: int) -> dict[str, Any]:
-        """Further arguments of the model."""
-        return {}
-
-    def step_by(self, rate: Any) -> Any:
-        """The optimiser of a rate, or of a course of it."""
-        # Epsilon as in the published runs of IIC.
-        return Adam(rate, epsilon=1e-8)
-
-    def optimizer(self, steps: int) -> Any:
-        if not self.trunk_from:
-            return self.step_by(self.scheduled_rate(steps))
-        slow = self.scheduled_rate(steps, self.trunk_rate, self.trunk_from)
-        own = {name: self.step_by(self.scheduled_rate(steps)) for name in self.trained_parts}
-        return {**own, TRUNK: self.step_by(slow)}
 
 
 class LearnedFeatures(LearnedImages):
