@@ -23,7 +23,7 @@ EVERY = [(name, task) for name, method in methods().items() for task in method.r
 TINY: dict[str, Any] = {
     **{"epochs": 3, "steps": 6, "batch": 4, "evaluation_steps": 2, "width": 0.05, "classes": 2},
     **{"overclusters": 4, "sub_heads": 2, "features": 8, "components": 8, "sample": 2000},
-    **{"overclusters_per_class": 2, "rate": 1e-2, "pretraining": 1},
+    **{"overclusters_per_class": 2, "rate": 1e-2, "pretraining": 1, "exemplars": 12},
     **{"hidden": 8, "pairs": 8, "patch": 2, "near": 2, "far": 4, "gap": 2, "jitter": 0},
     **{"embedding": 4, "places": 16},
 }
@@ -82,12 +82,14 @@ def arguments(folder: Path, name: str, task: str, out: Path) -> list[str]:
 
 
 if __name__ == "__main__":
-    # On two replicas, which a process must have before it uses TensorFlow; it is imported once.
-    at = Path(sys.argv[1])
-    for one in sys.argv[2:]:
+    # On two replicas, which a process must have before it uses TensorFlow, and can have but once:
+    # each run is in a copy of this process, which has imported it and done nothing yet.
+    at, failed = Path(sys.argv[1]), []
+    for method, kind in [(m, t) for m, t in EVERY if f"{m}-{t}" in sys.argv[2:]]:
         child = os.fork()
         if not child:
-            method, kind = one.split(":")
-            run = at / f"{method}-{kind}-replicas"
-            os._exit(main([*arguments(at, method, kind, run), "--devices", "2"]))
-        print(f"{one} ended with {os.waitpid(child, 0)[1]}", flush=True)
+            made = arguments(at, method, kind, at / f"{method}-{kind}-replicas")
+            sys.exit(main([*made, "--devices", "2"]))
+        if os.waitpid(child, 0)[1]:
+            failed.append(f"{method} {kind}")
+    sys.exit(f"failed on two replicas: {', '.join(failed)}" if failed else 0)
