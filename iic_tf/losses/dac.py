@@ -45,13 +45,14 @@ def thresholds(epoch: Any, eta: float = 0.009) -> tuple[Any, Any]:
     return UPPER - lamb, LOWER + 0.1 * lamb
 
 
-def pair_losses(features: Any, upper: Any, lower: Any) -> tuple[Any, Any]:
+def pair_losses(features: Any, upper: Any, lower: Any, counted: Any = None) -> tuple[Any, Any]:
     """−ln g of pairs with g > u, −ln(1 − g) of those with g < l; g_ij = f_i · f_j, i < j.
 
     Args:
         features: label features `[n, k]`.
         upper: u.
         lower: l.
+        counted: which rows take part, 0 or 1, `[n]`; None: all.
 
     Returns:
         Losses `[n, n]`, and which of them count, 0 or 1. The mean is over those that do.
@@ -61,6 +62,9 @@ def pair_losses(features: Any, upper: Any, lower: Any) -> tuple[Any, Any]:
     # No image beside itself, and each pair once.
     numbers = ops.arange(ops.shape(features)[0])
     once = ops.cast(numbers[:, None] < numbers[None, :], features.dtype)
+    if counted is not None:
+        rows = ops.cast(counted, features.dtype)
+        once = once * rows[:, None] * rows[None, :]
     bounded = ops.clip(similarity, LEAST, 1 - LEAST)
     alike = ops.cast(similarity > upper, features.dtype) * once
     unlike = ops.cast(similarity < lower, features.dtype) * once

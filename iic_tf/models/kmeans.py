@@ -16,9 +16,10 @@ import tensorflow as tf
 from iic_tf.errors import InputError, expected
 from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.fitted_centres import FittedCentres, OfCells, OfImages, Views, unwatched
+from iic_tf.models.plain_trunks import PIXELS, SIFT, TRUNK, PlainTrunk
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.views.inputs import check_inputs
+from iic_tf.views.inputs import BANDS, check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 
 
@@ -59,11 +60,15 @@ class KMeans(FittedCentres):
         self.sample = sample
         self.starts = starts
 
-    def add_centres(self, shape: tuple[int | None, ...]) -> None:
-        """Make scale and centres for batches of images of this shape, and build all."""
-        self.add_fitted(
-            {MAIN: self.classes, OVERCLUSTERING: self.overclusters}, self.components, self.whiten
-        )
+    def add_centres(self, shape: tuple[int | None, ...], alike: bool = True) -> None:
+        """Make scale and centres for batches of images of this shape, and build all.
+
+        Args:
+            shape: of a batch.
+            alike: whether features count alike, see `ScaledFeatures`.
+        """
+        clusters = {MAIN: self.classes, OVERCLUSTERING: self.overclusters}
+        self.add_fitted(clusters, self.components, self.whiten, alike)
         self.build(shape)
 
     def parts(self) -> dict[str, list[Any]]:
@@ -121,6 +126,10 @@ class KMeansSegmenter(OfCells, KMeans, Segmenter):
         starts: of k-means++; the one of the lowest sum of squares stays.
         crops: how many crops are looked at, spread over scenes by their area; of each scene one,
             at least.
+        kind: of features: those of the `trunk`, or of no network, with inputs `bands`: `pixels`,
+            `statistics` (`models.local_statistics`) or `sift` (`models.dense_sift`). Pixels and
+            SIFT keep their proportions, as in IIC's baselines; others are standardised.
+        sift_cell: pixels between two descriptors, and the side of each of their 4×4 bins.
         trunk: as `IICSegmenter`'s; not trained, whatever it says.
 
     Raises:
@@ -130,7 +139,7 @@ class KMeansSegmenter(OfCells, KMeans, Segmenter):
     keys = ("x", "gx", "epoch")
     arguments = (
         *("classes", "overclusters", "channels", "width", "inputs"),
-        *("components", "whiten", "sample", "starts", "crops"),
+        *("components", "whiten", "sample", "starts", "crops", "kind", "sift_cell"),
     )
 
     def __init__(
@@ -145,6 +154,8 @@ class KMeansSegmenter(OfCells, KMeans, Segmenter):
         sample: int = 50_000,
         starts: int = 10,
         crops: int = 2000,
+        kind: str = TRUNK,
+        sift_cell: int = 4,
         trunk: Any = "c",
         **kwargs: Any,
     ):
@@ -154,8 +165,14 @@ class KMeansSegmenter(OfCells, KMeans, Segmenter):
             **kwargs,
         )
         self.look_at(crops)
+        self.kind = kind
+        self.sift_cell = sift_cell
         self.set_trunk(trunk, width)
-        self.add_centres((None, None, None, channels))
+        if kind != TRUNK:
+            if inputs != BANDS:
+                raise expected(f"inputs {BANDS} of features {kind}", inputs, "inputs")
+            self.trunk = PlainTrunk(kind, sift_cell)
+        self.add_centres((None, None, None, channels), alike=kind not in (PIXELS, SIFT))
 
 
 @keras.saving.register_keras_serializable("iic_tf")

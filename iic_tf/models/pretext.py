@@ -16,7 +16,6 @@ from iic_tf.models.fitted_centres import FittedCentres, OfCells
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.networks.pair_head import PairHead
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.views.geometry import apply
 from iic_tf.views.inputs import check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 from iic_tf.views.numbered_draws import uniform
@@ -207,12 +206,7 @@ class PairPretext(Pretext):
 
     def patches(self, data: dict[str, Any], training: bool) -> tuple[Any, Any]:
         """Mean features of all patches by their corners, and the share of each that is valid."""
-        gx = data["gx"]
-        valid = data["valid"] if "valid" in data else ops.ones_like(gx[..., 0])
-        # Where g left the crop there is nothing to see.
-        g = data.get("affine", data.get("flip"))
-        valid = apply(ops.expand_dims(valid, -1), g, "affine" in data)
-        shares = self.shares_of_cells(gx, valid[..., 0])
+        shares = self.shares_of_gx(data)
         features = self.features(self.shown(data), training)
 
         def mean(maps: Any) -> Any:

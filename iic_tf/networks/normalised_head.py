@@ -49,12 +49,15 @@ class NormalisedHead(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def call(self, features: Any, training: bool = False) -> list[Any]:
-        """`[batch, features]` → in a list of one, float32 `[batch, clusters]`."""
-        z = features
+        """`[batch, features]`, or `[batch, rows, columns, features]`, → in a list of one, float32
+        `[..., clusters]`.
+        """
+        vectors = len(features.shape) == 2
+        # As maps of one cell, which the fused kernel takes.
+        z = features[:, None, None, :] if vectors else features
         for linear, norm in zip(self.linears, self.norms, strict=True):
-            # As maps of one cell, which the fused kernel takes.
-            z = norm(linear(z)[:, None, None, :], training=training)[:, 0, 0, :]
-            z = keras.ops.relu(z)
+            z = keras.ops.relu(norm(linear(z), training=training))
+        z = z[:, 0, 0, :] if vectors else z
         return [keras.ops.softmax(keras.ops.cast(z, "float32"), axis=-1)]
 
     def get_config(self) -> dict[str, Any]:
