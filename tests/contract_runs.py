@@ -25,7 +25,7 @@ TINY: dict[str, Any] = {
     **{"overclusters": 4, "sub_heads": 2, "features": 8, "components": 8, "sample": 2000},
     **{"overclusters_per_class": 2, "rate": 1e-2, "pretraining": 1, "exemplars": 12},
     **{"hidden": 8, "pairs": 8, "patch": 2, "near": 2, "far": 4, "gap": 2, "jitter": 0},
-    **{"embedding": 4, "places": 16},
+    **{"embedding": 4, "places": 16, "patches": 2},
 }
 """Values by which any method is small; each takes those that it knows."""
 OF_TASK: dict[str, dict[str, Any]] = {
