@@ -24,6 +24,7 @@ TINY: dict[str, Any] = {
     **{"epochs": 3, "steps": 6, "batch": 4, "evaluation_steps": 2, "width": 0.05, "classes": 2},
     **{"overclusters": 4, "sub_heads": 2, "features": 8, "components": 8, "sample": 2000},
     **{"overclusters_per_class": 2, "rate": 1e-2, "pretraining": 1, "exemplars": 12},
+    **{"feature_epochs": 1, "self_labelling_epochs": 0, "neighbours": 3},
 }
 """Values by which any method is small; each takes those that it knows."""
 OF_TASK: dict[str, dict[str, Any]] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import keras
 from pydantic import Field
 
 from iic_tf.models.adam import Adam
@@ -50,6 +51,12 @@ class LearnedImages(ClusteringRecipe):
     def more(self, channels: int) -> dict[str, Any]:
         """Further arguments of the model."""
         return {}
+
+    def rate_behind(self, steps: int, factor: float, epochs: int, first_rate: float) -> Any:
+        """Another rate in so many epochs at the beginning, and the recipe's behind them."""
+        # A boundary is the last step of what lies before it.
+        piecewise = keras.optimizers.schedules.PiecewiseConstantDecay
+        return piecewise([steps * epochs - 1], [factor * rate for rate in (first_rate, self.rate)])
 
     def step_by(self, rate: Any) -> Any:
         """The optimiser of a rate, or of a course of it."""

@@ -131,6 +131,8 @@ def _in_folder(
                 jit_compile=recipe.jit,
                 micro_batches=recipe.micro_batches,
             )
+        else:
+            model.go_on_with(checkpoint.arrays)
     work = _Work(task, seed, model, pairs, fixed, strategy, checkpoint)
     if not is_chief():
         work.fit([], Run(Path(out)), lambda line: None)

@@ -171,6 +171,13 @@ class SelfSupervised(KerasWays):
     def settle(self, monitors: Mapping[str, Monitor]) -> None:
         """Choose by an evaluation what the model answers with; nothing where there is no choice."""
 
+    def beside_weights(self) -> dict[str, Any]:
+        """What a training that is resumed must have again beside weights: arrays by name."""
+        return {}
+
+    def go_on_with(self, arrays: Mapping[str, Any]) -> None:
+        """Take what `beside_weights` returned, among other arrays."""
+
     # --- compiling and saving
 
     def compile(self, optimizer: Any = None, micro_batches: int = 1, **kwargs: Any) -> None:
