@@ -127,7 +127,9 @@ class SelfSupervised(KerasWays):
     @property
     def frozen_trunk(self) -> bool:
         """Whether the trunk is never trained."""
-        return isinstance(self.trunk, KerasTrunk) and self.trunk.frozen
+        if isinstance(self.trunk, KerasTrunk):
+            return bool(self.trunk.frozen)
+        return not getattr(self.trunk, "learns", True)
 
     @property
     def rests(self) -> bool:
