@@ -115,7 +115,7 @@ class HOG(keras.layers.Layer):  # type: ignore[misc]
 
 def _cell(sides: Any) -> int:
     """The side of a cell, in pixels."""
-    return max(LEAST_CELL, min(sides) // 8)
+    return max(LEAST_CELL, int(min(sides)) // 8)
 
 
 def _unit(blocks: Any) -> Any:
