@@ -155,6 +155,8 @@ def _in_folder(
             tell(note)
         if strategy.num_replicas_in_sync > 1:
             tell(f"on {strategy.num_replicas_in_sync} replicas, each with its share of a batch")
+            if recipe.replicas_differ:
+                tell(f"note: not equal to one device: {recipe.replicas_differ}")
         tell(f"losses are {recipe.losses}; run folder {run.folder}")
         if resume:
             tell(f"resumed behind epoch {work.first} of {recipe.epochs}")
