@@ -226,7 +226,8 @@ def replica_runs(place: Path, request: pytest.FixtureRequest) -> Any:
     def of(name: str, task: str) -> Run:
         if not ended:
             command = [sys.executable, contract_runs.__file__, str(place), *wanted]
-            ended.append(subprocess.run(command, capture_output=True, text=True, timeout=600))
+            most = 300 * len(wanted)
+            ended.append(subprocess.run(command, capture_output=True, text=True, timeout=most))
         run = Run(place / f"{name}-{task}-replicas")
         assert run.best.exists(), ended[0].stderr[-3000:]
         return run
