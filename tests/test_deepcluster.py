@@ -138,8 +138,8 @@ def test_the_loss_of_images_is_the_weighted_cross_entropy() -> None:
     model.compile()
     model.before_epoch(pairs, 0)
     batch = pairs[0]
-    labels = np.asarray(model._targets)[batch["image"].numpy()]
-    weights = balanced_weights(np.bincount(np.asarray(model._targets), minlength=5))
+    labels = np.asarray(model.targets.values)[batch["image"].numpy()]
+    weights = balanced_weights(np.bincount(np.asarray(model.targets.values), minlength=5))
     total = 0.0
     for j in range(2):
         logits = model.classifier(model.features(batch["gx"][:, j]))
@@ -162,11 +162,11 @@ def test_the_loss_of_pixels_goes_back_to_where_they_were(geometry: Any, masks: b
     model.compile()
     model.before_epoch(pairs, 0)
     batch = {name: value.numpy() for name, value in pairs[1].items()}
-    labels = np.asarray(model._targets)[batch["number"]]
+    labels = np.asarray(model.targets.values)[batch["number"]]
     valid = np.ones((6, 4, 4))
     if masks:
         valid = batch["valid"].reshape(6, 4, 2, 4, 2).mean((2, 4))
-    weight = np.asarray(model._weights)
+    weight = np.asarray(model.balance.values)
     logits = np.asarray(model.classifier(model.features(batch["gx"])))
     total, count = 0.0, 0
     for n in range(6):
@@ -224,7 +224,7 @@ def test_an_epoch_begins_with_the_nearest_centres_and_a_fresh_classifier() -> No
     (views, _) = next(iter(pairs.plain_views(2)))
     z = np.asarray(model.whitening(model.features(views)))
     nearest = ((z[:, None] - centres[None]) ** 2).sum(-1).argmin(1)
-    np.testing.assert_array_equal(model._targets, nearest)
+    np.testing.assert_array_equal(model.targets.values, nearest)
     assert all(not np.any(np.asarray(v)) for v in optimizer.variables)
     kernel = np.asarray(model.classifier.kernel)
     assert kernel.std() == pytest.approx(0.01, rel=0.2)

@@ -32,6 +32,25 @@ def test_published_values(
     assert recipe.steps == 0
 
 
+@pytest.mark.parametrize(
+    ("name", "published"),
+    [
+        ("dec-mnist", {"trunk": "dense", "batch": 256, "steps": 140, "rate": 0.01, "starts": 20}),
+        ("dac-mnist", {"batch": 128, "rate": 1e-3, "eta": 0.009, "epochs": 46}),
+        ("adc-mnist", {"batch": 100, "repeats": 3, "rate": 1e-3, "visit": 1.0, "walker": 1.0}),
+        ("exemplar-stl10", {"exemplars": 8000, "rate": 0.01}),
+        ("scan-cifar10", {"feature_epochs": 500, "self_labelling_epochs": 200, "neighbours": 20}),
+        ("scan-cifar10", {"entropy_weight": 5.0, "temperature": 0.1, "confidence": 0.99}),
+        ("triplets-mnist", {"form": "kl"}),
+    ],
+)
+def test_published_values_of_other_methods(name: str, published: dict[str, object]) -> None:
+    values = load_recipe(name).to_dict()
+    assert {key: values[key] for key in published} == published
+    # It is the counterpart of IIC's for this data set.
+    assert recipe_for(name.partition("-")[2], values["method"]).name == name
+
+
 def test_cpu_recipes_exist_beside_the_published_ones() -> None:
     assert {"potsdam-3", "potsdam-6", "potsdam-3-cpu", "scenes-cpu", "folder"} <= set(
         recipe_names()

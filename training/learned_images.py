@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import keras
 from pydantic import Field
 
 from iic_tf.models.fitting import Fit
@@ -31,6 +32,12 @@ class LearnedImages(Learned, ClusteringRecipe):
             **self.more(channels),
             **self.trunk_arguments(channels, vector=True),
         )
+
+    def rate_behind(self, steps: int, factor: float, epochs: int, first_rate: float) -> Any:
+        """Another rate in so many epochs at the beginning, and the recipe's behind them."""
+        # A boundary is the last step of what lies before it.
+        piecewise = keras.optimizers.schedules.PiecewiseConstantDecay
+        return piecewise([steps * epochs - 1], [factor * rate for rate in (first_rate, self.rate)])
 
 
 class LearnedFeatures(LearnedImages):

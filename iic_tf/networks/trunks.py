@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from iic_tf.errors import expected
+from iic_tf.networks.fixed_features import HOG, Pixels
 from iic_tf.networks.four_convolutions import FourConvolutions
 from iic_tf.networks.fully_connected import FullyConnected
 from iic_tf.networks.keras_trunk import KerasTrunk
@@ -24,10 +25,17 @@ VECTORS: dict[str, Any] = {
     "b": NetworkB,
     "four": FourConvolutions,
     "dense": FullyConnected,
+    "pixels": Pixels,
+    "hog": HOG,
 }
 """Those that make a vector of an image, for clustering."""
 
 PLACE = "trunk"
+
+
+def learns(name: str) -> bool:
+    """Whether a trunk of this package, by its name, has weights at all."""
+    return bool(getattr({**MAPS, **VECTORS}[name.lower()], "learns", True))
 
 
 def trunk_of(trunk: Any, width: float = 1.0, vector: bool = False, dtype: Any = None) -> Any:

@@ -64,10 +64,7 @@ class DECClustering(LearnedImages):
     def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any:
         if not self.pretraining:
             return super().scheduled_rate(steps, factor, first)
-        # A boundary is the last step of what lies before it.
-        last, rates = steps * self.pretraining - 1, (self.pretraining_rate, self.rate)
-        piecewise = keras.optimizers.schedules.PiecewiseConstantDecay
-        return piecewise([last], [factor * rate for rate in rates])
+        return self.rate_behind(steps, factor, self.pretraining, self.pretraining_rate)
 
     def step_by(self, rate: Any) -> Any:
         return keras.optimizers.SGD(rate, momentum=0.9)
