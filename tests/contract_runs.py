@@ -41,7 +41,7 @@ OF_TASK: dict[str, dict[str, Any]] = {
 OF_METHOD: dict[str, dict[str, Any]] = {
     # At a higher rate its sharp predictions let rounding grow within an epoch.
     "prototypes": {"rate": 1e-3},
-    "exemplar": {"rate": 1e-3},
+    "exemplar": {"rate": 3e-4},
     # Elsewhere a number: how many dimensions there are.
     "kmeans": {"features": "trunk"},
 }
