@@ -9,17 +9,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from made_up import noise, noise_pairs, two_textures
+from small_images import image_pairs
 
 from iic_tf.data.array_scene import from_arrays
-from iic_tf.data.image_set import ImageSet
 from iic_tf.errors import InputError
 from iic_tf.losses.deepcluster import balanced_weights
 from iic_tf.models.centroids import Centroids, Whitening
 from iic_tf.models.deepcluster import DeepClusterClusterer, DeepClusterSegmenter
 from iic_tf.models.fitting import Fit
 from iic_tf.views.geometry import Geometry
-from iic_tf.views.image_pairs import ImagePairs
-from iic_tf.views.image_view import ImageView
 from iic_tf.views.pairs import Pairs
 from iic_tf.views.photometry import Photometry
 
@@ -34,12 +32,6 @@ def segmenter(**arguments: Any) -> DeepClusterSegmenter:
 def clusterer(**arguments: Any) -> DeepClusterClusterer:
     small = {"classes": 2, "overclusters": 5, "channels": 1, "size": 8, "network": "B"}
     return DeepClusterClusterer(**{**small, "width": 0.06, "inputs": "bands", **arguments})
-
-
-def image_pairs(count: int = 12, repeats: int = 2, seed: int = 0) -> ImagePairs:
-    raw = np.random.default_rng(seed).integers(0, 256, (count, 10, 10, 1)).astype(np.uint8)
-    x, gx = ImageView((8,), 8, centre=True), ImageView((6, 8), 8, flip=0.5)
-    return ImagePairs(ImageSet("noise", raw), 4, repeats, x, gx, seed=seed)
 
 
 def cross_entropies(logits: Any, labels: Any) -> Any:
@@ -146,8 +138,8 @@ def test_the_loss_of_images_is_the_weighted_cross_entropy() -> None:
     model.compile()
     model.before_epoch(pairs, 0)
     batch = pairs[0]
-    labels = np.asarray(model._targets)[batch["image"].numpy()]
-    weights = balanced_weights(np.bincount(np.asarray(model._targets), minlength=5))
+    labels = np.asarray(model.targets.values)[batch["image"].numpy()]
+    weights = balanced_weights(np.bincount(np.asarray(model.targets.values), minlength=5))
     total = 0.0
     for j in range(2):
         logits = model.classifier(model.features(batch["gx"][:, j]))
@@ -170,11 +162,11 @@ def test_the_loss_of_pixels_goes_back_to_where_they_were(geometry: Any, masks: b
     model.compile()
     model.before_epoch(pairs, 0)
     batch = {name: value.numpy() for name, value in pairs[1].items()}
-    labels = np.asarray(model._targets)[batch["number"]]
+    labels = np.asarray(model.targets.values)[batch["number"]]
     valid = np.ones((6, 4, 4))
     if masks:
         valid = batch["valid"].reshape(6, 4, 2, 4, 2).mean((2, 4))
-    weight = np.asarray(model._weights)
+    weight = np.asarray(model.balance.values)
     logits = np.asarray(model.classifier(model.features(batch["gx"])))
     total, count = 0.0, 0
     for n in range(6):
@@ -232,7 +224,7 @@ def test_an_epoch_begins_with_the_nearest_centres_and_a_fresh_classifier() -> No
     (views, _) = next(iter(pairs.plain_views(2)))
     z = np.asarray(model.whitening(model.features(views)))
     nearest = ((z[:, None] - centres[None]) ** 2).sum(-1).argmin(1)
-    np.testing.assert_array_equal(model._targets, nearest)
+    np.testing.assert_array_equal(model.targets.values, nearest)
     assert all(not np.any(np.asarray(v)) for v in optimizer.variables)
     kernel = np.asarray(model.classifier.kernel)
     assert kernel.std() == pytest.approx(0.01, rel=0.2)

@@ -159,6 +159,7 @@ class SaveCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         arrays = {name: array for one in self.stateful for name, array in one.arrays().items()}
+        arrays |= self.model.beside_weights()
         self.checkpoints.save(epoch + 1, self.model.save, self.record.rows, arrays)
 
 

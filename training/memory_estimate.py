@@ -19,6 +19,8 @@ from iic_tf.errors import InputError
 TRUNKS = {
     **{"a": (21_300_000, 490), "b": (4_400_000, 120), "four": (1_600_000, 120)},
     **{"c": (4_600_000, 580), "vgg11": (9_200_000, 160), "patches": (4_600_000, 300)},
+    # Of its first layer, which has a weight for each number of an image, nothing.
+    **{"dense": (1_250_000, 0), "pixels": (0, 1), "hog": (0, 12)},
     # Those that are no networks of this package may be of any size.
     "keras": (0, 0),
 }

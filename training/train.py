@@ -131,6 +131,8 @@ def _in_folder(
                 jit_compile=recipe.jit,
                 micro_batches=recipe.micro_batches,
             )
+        else:
+            model.go_on_with(checkpoint.arrays)
     work = _Work(task, seed, model, pairs, fixed, strategy, checkpoint)
     if not is_chief():
         work.fit([], Run(Path(out)), lambda line: None)
@@ -153,6 +155,8 @@ def _in_folder(
             tell(note)
         if strategy.num_replicas_in_sync > 1:
             tell(f"on {strategy.num_replicas_in_sync} replicas, each with its share of a batch")
+            if recipe.replicas_differ:
+                tell(f"note: not equal to one device: {recipe.replicas_differ}")
         tell(f"losses are {recipe.losses}; run folder {run.folder}")
         if resume:
             tell(f"resumed behind epoch {work.first} of {recipe.epochs}")

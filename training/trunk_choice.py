@@ -14,6 +14,7 @@ from iic_tf.networks.hub_trunk import preset_config
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.named_trunks import FILE, HUB, TEXTURES, is_named, trunk_named
 from iic_tf.networks.shown_bands import LEARNED
+from iic_tf.networks.trunks import learns
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.model_file import check_model_file, network_estimate
 from iic_tf.training.values import Flag, Real, Text, Values, Whole, Wholes
@@ -37,9 +38,9 @@ class TrunkChoice(Values):
 
     trunk: Text = Field(
         "",
-        description="what makes features: c, vgg11, patches (of images a, b, four), textures "
-        "(fixed statistics of windows), keras:NAME of keras.applications, hub:PRESET of KerasHub, "
-        "or a .keras file; empty: the method's own",
+        description="what makes features: c, vgg11, patches (of images a, b, four, dense, or "
+        "pixels and hog, which learn nothing), textures (fixed statistics of windows), keras:NAME "
+        "of keras.applications, hub:PRESET of KerasHub, or a .keras file; empty: the method's own",
     )
     trunk_weights: Text = Field(
         "imagenet", description="of keras: and hub: trunks: imagenet, none, or a file"
@@ -77,7 +78,7 @@ class TrunkChoice(Values):
             raise InputError(
                 "Expected --fine-tune-trunk of a trunk that is learned already (keras:, hub: or a "
                 f".keras file); received the trunk {self.trunk or 'of the method'}, which is "
-                "always trained."
+                f"{'never' if self.trunk_rests else 'always'} trained."
             )
         if self.trunk_from >= self.epochs:
             raise expected(
@@ -98,11 +99,10 @@ class TrunkChoice(Values):
     @property
     def trunk_rests(self) -> bool:
         """Whether there are epochs in which the trunk is not trained."""
-        return self.foreign and (
-            self.trunk.lower() == TEXTURES
-            or self.trunk.endswith(".keras")
-            or self.trunk_weights != NONE
-        )
+        if not self.foreign:
+            return bool(self.trunk) and not learns(self.trunk)
+        fixed = self.trunk.lower() == TEXTURES or self.trunk.endswith(".keras")
+        return fixed or self.trunk_weights != NONE
 
     @property
     def trunk_from(self) -> int:
@@ -157,7 +157,8 @@ class TrunkChoice(Values):
     def describe_trunk(self) -> str:
         """What it is, in a few words."""
         if not self.foreign:
-            return f"trunk {self.trunk}" if self.trunk else ""
+            fixed = ", which learns nothing" if self.trunk_rests else ""
+            return f"trunk {self.trunk}{fixed}" if self.trunk else ""
         how = "frozen"
         if not self.trunk_rests:
             how = "from nothing"

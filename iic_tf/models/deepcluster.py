@@ -27,6 +27,7 @@ from iic_tf.metrics.distance_meter import DistanceMeter
 from iic_tf.models.centroids import Centroids, Whitening
 from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.fitting import drawn_rows
+from iic_tf.models.looked_up import LookedUp
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.models.sums import SumsModel
 from iic_tf.turns import MAIN, OVERCLUSTERING
@@ -96,7 +97,8 @@ class DeepCluster(SumsModel):
         self.add_meters(
             {name: DistanceMeter(k, name=f"{name}_distance") for name, k in self.clusters.items()}
         )
-        self._targets: Any = None
+        self.targets = LookedUp("pseudo-labels")
+        self.balance = LookedUp("weights of pseudo-labels")
         self._graph: Any = None
         self.build(shape)
 
@@ -190,14 +192,8 @@ class DeepCluster(SumsModel):
     def _learn(self, labels: NDArray[np.int32], counted: NDArray[np.int32]) -> None:
         counts = np.bincount(counted, minlength=self.overclusters)
         weights = balanced_weights(counts).astype(np.float32)
-        if self._targets is None or tuple(self._targets.shape) != labels.shape:
-            self._targets = tf.Variable(labels, trainable=False)
-            self._weights = tf.Variable(weights, trainable=False)
-            # Steps traced before hold the old ones.
-            self.make_train_function(force=True)
-        else:
-            self._targets.assign(labels)
-            self._weights.assign(weights)
+        self.targets.put(self, labels)
+        self.balance.put(self, weights)
 
     # --- the loss
 
@@ -214,13 +210,8 @@ class DeepCluster(SumsModel):
 
     def looked_up(self, numbers: Any) -> tuple[Any, Any]:
         """Pseudo-labels by number, and what each counts for."""
-        if self._targets is None:
-            raise InputError(
-                "Expected pseudo-labels, which are taken before an epoch: "
-                "fit(..., callbacks=[iic_tf.models.fitting.Fit(pairs)]); received none."
-            )
-        labels = tf.gather(self._targets, numbers)
-        return labels, tf.gather(self._weights, labels)
+        labels = self.targets.at(numbers)
+        return labels, self.balance.at(labels)
 
     def loss_of(self, sums: Any, name: str) -> Any:
         """The mean of the weighted cross-entropies, a float32 scalar."""

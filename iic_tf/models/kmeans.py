@@ -7,38 +7,23 @@ of the plain views; no step changes anything.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import keras
-import numpy as np
 import tensorflow as tf
-from keras import ops
-from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
-from iic_tf.metrics.distance_meter import DistanceMeter
-from iic_tf.models.centroids import Centroids
 from iic_tf.models.clusterer import Clusterer, check_network
-from iic_tf.models.fitting import drawn_rows
-from iic_tf.models.scaled_features import ScaledFeatures
+from iic_tf.models.fitted_centres import FittedCentres, OfCells, OfImages, Views, unwatched
+from iic_tf.models.plain_trunks import PIXELS, SIFT, TRUNK, PlainTrunk
 from iic_tf.models.segmenter import Segmenter
-from iic_tf.models.sums import SumsModel
-from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.views.draws import generator
-from iic_tf.views.inputs import check_inputs, input_channels
+from iic_tf.views.inputs import BANDS, check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 
-Views = Iterator[tuple[tf.Tensor, tf.Tensor | None]]
-"""Plain views beside their valid pixels, as `NumberedBatches.plain_views`."""
 
-
-def _unwatched(views: Views, total: int) -> Views:
-    return views
-
-
-class KMeans(SumsModel):
+class KMeans(FittedCentres):
     """What both kinds of data have in common; see the module.
 
     A model sets `trunk`, then calls `add_centres`.
@@ -75,41 +60,22 @@ class KMeans(SumsModel):
         self.sample = sample
         self.starts = starts
 
-    def add_centres(self, shape: tuple[int | None, ...]) -> None:
-        """Make scale and centres for batches of images of this shape, and build all."""
-        self.clusters = {MAIN: self.classes, OVERCLUSTERING: self.overclusters}
-        self.scaled = ScaledFeatures(self.components, self.whiten, name="scaled")
-        self.heads = {name: Centroids(k, name=name) for name, k in self.clusters.items()}
-        self.fitted = self.add_weight(
-            shape=(), dtype="int32", initializer="zeros", trainable=False, name="fitted"
-        )
-        self.add_meters(
-            {name: DistanceMeter(k, name=f"{name}_distance") for name, k in self.clusters.items()}
-        )
-        self.build(shape)
+    def add_centres(self, shape: tuple[int | None, ...], alike: bool = True) -> None:
+        """Make scale and centres for batches of images of this shape, and build all.
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        inside = (*input_shape[:-1], input_channels(self.channels, self.inputs))
-        self.trunk.build(inside)
-        shape = self.trunk.compute_output_shape(inside)
-        self.scaled.build(shape)
-        for head in self.heads.values():
-            head.build(self.scaled.compute_output_shape(shape))
-        self.built = True
+        Args:
+            shape: of a batch.
+            alike: whether features count alike, see `ScaledFeatures`.
+        """
+        clusters = {MAIN: self.classes, OVERCLUSTERING: self.overclusters}
+        self.add_fitted(clusters, self.components, self.whiten, alike)
+        self.build(shape)
 
     def parts(self) -> dict[str, list[Any]]:
         """None: no step trains anything."""
         return {}
 
-    def bound(self, name: str) -> float:
-        """The lowest that a mean squared distance can be: 0."""
-        return 0.0
-
     # --- what is fitted
-
-    def looked_at(self, pairs: Any) -> tuple[Views, int]:
-        """The plain views that features are sampled from, and how many these are."""
-        raise NotImplementedError
 
     def before_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
         """Find the centres, where they have not been."""
@@ -119,7 +85,7 @@ class KMeans(SumsModel):
         """As `before_epoch`."""
         self.fit_centres(pairs)
 
-    def fit_centres(self, pairs: Any, watched: Callable[[Views, int], Views] = _unwatched) -> None:
+    def fit_centres(self, pairs: Any, watched: Callable[[Views, int], Views] = unwatched) -> None:
         """Find scale and centres, once.
 
         Args:
@@ -129,41 +95,8 @@ class KMeans(SumsModel):
         Raises:
             InputError: fewer than 2 features of valid pixels.
         """
-        if self.has_centres:
-            return
-        rng = generator(pairs.seed, 0, 0, "fit")
-        rows = drawn_rows(self._rows(watched(*self.looked_at(pairs))), self.sample, rng)
-        if len(rows) < 2:
-            raise InputError(
-                "Expected at least 2 cells of valid pixels to find clusters in; received "
-                f"{len(rows)}."
-            )
-        scaled = self.scaled.fit(self._in_scale_of_trunk(rows))
-        seed = int(rng.integers(2**31))
-        for head in self.heads.values():
-            head.fit(scaled, seed, starts=self.starts)
-        self.fitted.assign(1)
-
-    @property
-    def has_centres(self) -> bool:
-        """Whether they have been found."""
-        return bool(int(ops.convert_to_numpy(self.fitted)))
-
-    def _rows(self, views: Views) -> Iterator[NDArray[np.float32]]:
-        """Features `[n, features]` of what is valid, view by view."""
-        graph = tf.function(lambda x: tf.cast(self.features(x), tf.float32), reduce_retracing=True)
-        for x, valid in views:
-            features = np.asarray(graph(x))
-            yield features[np.asarray(self.shares_of_cells(x, valid)) > 0.5]
-
-    def _in_scale_of_trunk(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same as a trunk makes them that standardises from now on, as `fit_trunk` has it."""
-        trunk = self.trunk
-        if not isinstance(trunk, KerasTrunk) or trunk.fitted:
-            return rows
-        squares = np.einsum("ij,ij->j", rows, rows, dtype=np.float64)
-        trunk.fit(rows.sum(0, dtype=np.float64), squares, len(rows))
-        return np.asarray((rows - trunk.mean) / trunk.deviation)
+        if not self.has_centres:
+            self.find_centres(pairs, 0, watched)
 
     # --- the loss
 
@@ -176,21 +109,9 @@ class KMeans(SumsModel):
             )
         super().check_batch(data)
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
-        """Of each head float64 `[1 + k]`: Σ squared distances of what is valid, then counts."""
-        # Never as in training: statistics of BatchNormalization stay, too.
-        features = self.scaled(self.features(data["x"]))
-        shares = self.shares_of_cells(data["x"], data.get("valid"))
-        counted = ops.cast(shares > 0.5, "float64")
-        return {name: self.heads[name].sums(features, counted) for name in names}
-
-    def loss_of(self, sums: Any, name: str) -> Any:
-        """The mean squared distance to the nearest centre, a float32 scalar."""
-        return ops.cast(sums[0] / ops.maximum(ops.sum(sums[1:]), 1e-30), "float32")
-
 
 @keras.saving.register_keras_serializable("iic_tf")
-class KMeansSegmenter(KMeans, Segmenter):
+class KMeansSegmenter(OfCells, KMeans, Segmenter):
     """k-means of the pixels of scenes: of the cells of a trunk's map.
 
     Args:
@@ -205,6 +126,10 @@ class KMeansSegmenter(KMeans, Segmenter):
         starts: of k-means++; the one of the lowest sum of squares stays.
         crops: how many crops are looked at, spread over scenes by their area; of each scene one,
             at least.
+        kind: of features: those of the `trunk`, or of no network, with inputs `bands`: `pixels`,
+            `statistics` (`models.local_statistics`) or `sift` (`models.dense_sift`). Pixels and
+            SIFT keep their proportions, as in IIC's baselines; others are standardised.
+        sift_cell: pixels between two descriptors, and the side of each of their 4×4 bins.
         trunk: as `IICSegmenter`'s; not trained, whatever it says.
 
     Raises:
@@ -214,7 +139,7 @@ class KMeansSegmenter(KMeans, Segmenter):
     keys = ("x", "gx", "epoch")
     arguments = (
         *("classes", "overclusters", "channels", "width", "inputs"),
-        *("components", "whiten", "sample", "starts", "crops"),
+        *("components", "whiten", "sample", "starts", "crops", "kind", "sift_cell"),
     )
 
     def __init__(
@@ -229,6 +154,8 @@ class KMeansSegmenter(KMeans, Segmenter):
         sample: int = 50_000,
         starts: int = 10,
         crops: int = 2000,
+        kind: str = TRUNK,
+        sift_cell: int = 4,
         trunk: Any = "c",
         **kwargs: Any,
     ):
@@ -237,23 +164,19 @@ class KMeansSegmenter(KMeans, Segmenter):
             *(components, whiten, sample, starts),
             **kwargs,
         )
-        if crops < 1:
-            raise expected("at least 1 crop", crops, "crops")
-        self.crops = crops
+        self.look_at(crops)
+        self.kind = kind
+        self.sift_cell = sift_cell
         self.set_trunk(trunk, width)
-        self.add_centres((None, None, None, channels))
-
-    def looked_at(self, pairs: Any) -> tuple[Views, int]:
-        places = pairs.spread_places(self.crops)
-        return pairs.views_at(places), len(places)
-
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
-        found: list[Any] = self.heads[head](self.scaled(features))
-        return found
+        if kind != TRUNK:
+            if inputs != BANDS:
+                raise expected(f"inputs {BANDS} of features {kind}", inputs, "inputs")
+            self.trunk = PlainTrunk(kind, sift_cell)
+        self.add_centres((None, None, None, channels), alike=kind not in (PIXELS, SIFT))
 
 
 @keras.saving.register_keras_serializable("iic_tf")
-class KMeansClusterer(KMeans, Clusterer):
+class KMeansClusterer(OfImages, KMeans, Clusterer):
     """k-means of whole images: of the vectors that a trunk makes of their central views.
 
     Args:
@@ -298,10 +221,3 @@ class KMeansClusterer(KMeans, Clusterer):
         self.network = network
         self.set_trunk(network if trunk is None else trunk, width, vector=True)
         self.add_centres((None, size, size, channels))
-
-    def looked_at(self, pairs: Any) -> tuple[Views, int]:
-        return pairs.plain_views(0), len(pairs.images)
-
-    def answers(self, features: Any, head: str = MAIN) -> list[Any]:
-        found: list[Any] = self.heads[head](self.scaled(features))
-        return found

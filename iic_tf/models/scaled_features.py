@@ -26,12 +26,16 @@ class ScaledFeatures(keras.layers.Layer):  # type: ignore[misc]
     Args:
         components: how many principal components are kept; 0: all features, as they are.
         whiten: whether components are of the same variance each; else as they come.
+        alike: whether each feature counts alike; else distances keep their proportions, as those
+            between embeddings of length 1 should.
 
     Raises:
         InputError: a number below 0, or whitening of no components.
     """
 
-    def __init__(self, components: int = 0, whiten: bool = False, **kwargs: Any):
+    def __init__(
+        self, components: int = 0, whiten: bool = False, alike: bool = True, **kwargs: Any
+    ):
         # Fitted numbers: float32 whatever the precision policy.
         super().__init__(**{**kwargs, "dtype": "float32"})
         if components < 0:
@@ -43,6 +47,7 @@ class ScaledFeatures(keras.layers.Layer):  # type: ignore[misc]
             )
         self.components = components
         self.whiten = whiten
+        self.alike = alike
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = input_shape[-1]
@@ -71,6 +76,8 @@ class ScaledFeatures(keras.layers.Layer):  # type: ignore[misc]
         """
         mean = features.mean(0, dtype=np.float64).astype(np.float32)
         deviation = features.std(0, dtype=np.float64)
+        if not self.alike:
+            deviation = np.full_like(deviation, np.sqrt(np.mean(deviation**2)))
         kept = deviation > LEAST_DEVIATION * deviation.max(initial=0.0)
         scale = np.where(kept, 1 / np.where(kept, deviation, 1), 0).astype(np.float32)
         self.mean.assign(mean)
@@ -87,5 +94,5 @@ class ScaledFeatures(keras.layers.Layer):  # type: ignore[misc]
         return np.asarray(self(features))
 
     def get_config(self) -> dict[str, Any]:
-        own = {"components": self.components, "whiten": self.whiten}
+        own = {"components": self.components, "whiten": self.whiten, "alike": self.alike}
         return {**super().get_config(), **own}

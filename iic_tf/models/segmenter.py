@@ -17,7 +17,7 @@ from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
 from iic_tf.views.feature_pairs import FEATURES, holds_features
-from iic_tf.views.geometry import undo
+from iic_tf.views.geometry import apply, undo
 from iic_tf.views.inputs import BANDS, input_channels, network_input
 
 
@@ -133,6 +133,19 @@ class Segmenter(SelfSupervised):
         if valid is None or holds_features(data) or not self.cells:
             return valid
         return self.shares_of_cells(data["x"], valid)
+
+    def shares_of_gx(self, data: dict[str, Any]) -> Any:
+        """Of a batch of pairs the share of each cell of gx that shows what is valid in x.
+
+        Returns:
+            `[batch, rows, columns]`.
+        """
+        gx = data["gx"]
+        valid = data["valid"] if "valid" in data else ops.ones_like(gx[..., 0])
+        # Where g left the crop there is nothing to see.
+        g = data.get("affine", data.get("flip"))
+        valid = apply(ops.expand_dims(valid, -1), g, "affine" in data)
+        return self.shares_of_cells(gx, valid[..., 0])
 
     def whitened(self, x: Any) -> Any:
         """What the network is shown of images in 0 to 1: themselves, as a rule."""

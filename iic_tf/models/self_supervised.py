@@ -130,7 +130,9 @@ class SelfSupervised(KerasWays):
     @property
     def frozen_trunk(self) -> bool:
         """Whether the trunk is never trained."""
-        return isinstance(self.trunk, KerasTrunk) and self.trunk.frozen
+        if isinstance(self.trunk, KerasTrunk):
+            return bool(self.trunk.frozen)
+        return not getattr(self.trunk, "learns", True)
 
     @property
     def rests(self) -> bool:
@@ -173,6 +175,13 @@ class SelfSupervised(KerasWays):
 
     def settle(self, monitors: Mapping[str, Monitor]) -> None:
         """Choose by an evaluation what the model answers with; nothing where there is no choice."""
+
+    def beside_weights(self) -> dict[str, Any]:
+        """What a training that is resumed must have again beside weights: arrays by name."""
+        return {}
+
+    def go_on_with(self, arrays: Mapping[str, Any]) -> None:
+        """Take what `beside_weights` returned, among other arrays."""
 
     # --- compiling and saving
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
-_STEPS = ((16, 0x7FEB352D), (15, 0x846CA68B))
+from iic_tf.views.numbered_draws import uniform
 
 
 def kept_channels(epochs: Any, numbers: Any, view: int, features: int, rate: float) -> Any:
@@ -25,18 +25,5 @@ def kept_channels(epochs: Any, numbers: Any, view: int, features: int, rate: flo
     Returns:
         float32 `[batch, features]`.
     """
-    mixed = _mixed(tf.range(features, dtype=tf.int32)[None])
-    for value in (tf.reshape(numbers, (-1, 1)), tf.reshape(epochs, (-1, 1)), tf.constant([[view]])):
-        mixed = _mixed(tf.bitwise.bitwise_xor(mixed, _mixed(tf.cast(value, tf.int32) + 1)))
-    # 24 bits are what a float32 holds exactly.
-    drawn = tf.cast(tf.bitwise.right_shift(mixed, tf.constant(8, tf.uint32)), tf.float32) / 2.0**24
+    drawn = uniform(epochs, numbers, features, view)
     return tf.cast(drawn >= rate, tf.float32) / (1.0 - rate)
-
-
-def _mixed(numbers: Any) -> Any:
-    """A hash of 32 bits (the finaliser of murmur hashes, with Wellons' constants)."""
-    x = tf.cast(numbers, tf.uint32)
-    for shift, factor in _STEPS:
-        x = tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(shift, tf.uint32)))
-        x = x * tf.constant(factor, tf.uint32)
-    return tf.bitwise.bitwise_xor(x, tf.bitwise.right_shift(x, tf.constant(16, tf.uint32)))

@@ -7,7 +7,9 @@ from typing import Any
 import keras
 
 from iic_tf.errors import expected
+from iic_tf.networks.fixed_features import HOG, Pixels
 from iic_tf.networks.four_convolutions import FourConvolutions
+from iic_tf.networks.fully_connected import FullyConnected
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.network_a import NetworkA
 from iic_tf.networks.network_b import NetworkB
@@ -18,10 +20,22 @@ from iic_tf.networks.patch_network import PatchNetwork
 MAPS: dict[str, Any] = {"c": NetworkC, "vgg11": NetworkVGG11, "patches": PatchNetwork}
 """Those that make maps, for segmentation."""
 
-VECTORS: dict[str, Any] = {"a": NetworkA, "b": NetworkB, "four": FourConvolutions}
+VECTORS: dict[str, Any] = {
+    "a": NetworkA,
+    "b": NetworkB,
+    "four": FourConvolutions,
+    "dense": FullyConnected,
+    "pixels": Pixels,
+    "hog": HOG,
+}
 """Those that make a vector of an image, for clustering."""
 
 PLACE = "trunk"
+
+
+def learns(name: str) -> bool:
+    """Whether a trunk of this package, by its name, has weights at all."""
+    return bool(getattr({**MAPS, **VECTORS}[name.lower()], "learns", True))
 
 
 def trunk_of(trunk: Any, width: float = 1.0, vector: bool = False, dtype: Any = None) -> Any:

@@ -53,6 +53,7 @@ class ImagePairs(NumberedBatches):
             draws from the extra images in every epoch, as for IIC*'s one head.
         extra: draw from the extra images at all.
         epoch: number of the first epoch.
+        only: how many of the ordinary images are drawn from, chosen by the seed; None: all.
 
     Raises:
         InputError: a value outside its range, or views that do not fit the images or one another.
@@ -70,6 +71,7 @@ class ImagePairs(NumberedBatches):
         turns: Sequence[str] = (MAIN,),
         extra: bool = True,
         epoch: int = 0,
+        only: int | None = None,
     ):
         super().__init__(epoch)
         if batch < 1:
@@ -78,6 +80,8 @@ class ImagePairs(NumberedBatches):
             raise expected("at least 1 copy of each image", repeats, "repeats")
         if steps is not None and steps < 1:
             raise expected("at least 1 step in an epoch", steps, "steps")
+        if only is not None and only < 1:
+            raise expected("at least 1 image to draw from", only, "only")
         if seed < 0:
             raise expected("seed >= 0", seed, "seed")
         for view in (x, gx):
@@ -93,7 +97,8 @@ class ImagePairs(NumberedBatches):
         alone = tuple(turns) == (OVERCLUSTERING,)
         self.turns = (OVERCLUSTERING,) if alone else check_turns(turns)
         self.extra = extra and images.extra is not None
-        self.steps = steps or math.ceil(len(images) / batch)
+        self.only = only
+        self.steps = steps or math.ceil(len(self.chosen) / batch)
 
     def indices(self, epoch: int, step: int) -> NDArray[np.int32]:
         """The numbers of the images of one batch, int32 `[m]`."""
@@ -102,13 +107,22 @@ class ImagePairs(NumberedBatches):
         before = cycles * sum(map(self._widely, range(len(self.turns))))
         before += sum(map(self._widely, range(rest)))
         epochs = before if widely else epoch - before
-        pool = self.images.pool(extra=widely)
+        pool = self.images.pool(extra=True) if widely else len(self.chosen)
         place = (epochs * self.steps + step) * self.batch + np.arange(self.batch)
         rounds, within = np.divmod(place, pool)
         # A batch may reach into the next round of the images, or if there are few, into several.
         orders = {number: self._order(widely, number) for number in np.unique(rounds).tolist()}
         chosen = [orders[r][w] for r, w in zip(rounds.tolist(), within.tolist(), strict=True)]
         return np.asarray(chosen, np.int32)
+
+    @functools.cached_property
+    def chosen(self) -> NDArray[np.int64]:
+        """The numbers of the ordinary images that are drawn from, in ascending order."""
+        count = len(self.images)
+        if self.only is None or self.only >= count:
+            return np.arange(count)
+        rng = generator(self.seed, 0, 0, "chosen")
+        return np.sort(rng.choice(count, self.only, replace=False))
 
     def plain_views(self, epoch: int) -> Iterator[tuple[tf.Tensor, tf.Tensor | None]]:
         """The central view x of every ordinary image, in the order of their numbers."""
@@ -144,7 +158,9 @@ class ImagePairs(NumberedBatches):
     @functools.lru_cache(maxsize=4)  # noqa: B019 (lives as long as the few pairs of a run)
     def _order(self, widely: bool, number: int) -> NDArray[np.int64]:
         rng = generator(self.seed, number, int(widely), "order")
-        return rng.permutation(self.images.pool(extra=widely))
+        if widely:
+            return rng.permutation(self.images.pool(extra=True))
+        return self.chosen[rng.permutation(len(self.chosen))]
 
     def _views(self, drawn: Batch) -> Batch:
         raw = drawn["raw"]

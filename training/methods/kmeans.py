@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from iic_tf.errors import InputError, expected
+from iic_tf.models.fitted_centres import Views
 from iic_tf.models.fitting import Fit
-from iic_tf.models.kmeans import KMeansClusterer, KMeansSegmenter, Views
+from iic_tf.models.kmeans import KMeansClusterer, KMeansSegmenter
+from iic_tf.models.plain_trunks import PLAIN, TRUNK
 from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.training.methods.registry import method
 from iic_tf.training.progress import progress
@@ -18,6 +20,7 @@ from iic_tf.training.tasks.clustering import ClusteringRecipe
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Values, Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.views.inputs import BANDS
 from iic_tf.views.numbered_batches import NumberedBatches
 
 ABOUT = "k-means on features of a network as it is: one learned elsewhere, or an untrained one"
@@ -130,11 +133,34 @@ class KMeansSegmentation(_KMeans, SegmentationRecipe):
         2000, ge=1, description="crops that features are drawn from; of each scene one, at least"
     )
 
+    features: Literal["trunk", "untrained", "pixels", "statistics", "sift"] = Field(
+        "trunk",
+        description="what is clustered: features of the trunk, of network C as it begins "
+        "(untrained), or of no network: pixels, local statistics or dense sift",
+    )
+    sift_cell: Whole = Field(
+        4, ge=1, description="pixels between two SIFT descriptors, and of each of their 4x4 bins"
+    )
+
+    @model_validator(mode="after")
+    def _check_features(self) -> KMeansSegmentation:
+        if self.features != TRUNK and self.trunk:
+            raise expected(f"no --trunk with features {self.features}", self.trunk, "trunk")
+        return self
+
+    @property
+    def seen(self) -> str:
+        return BANDS if self.features in PLAIN else super().seen
+
     def build(self, channels: int) -> KMeansSegmenter:
         trunk = self.trunk_arguments(channels, self.crop)
-        return KMeansSegmenter(crops=self.crops, **self._common(channels), **trunk)
+        kind = self.features if self.features in PLAIN else TRUNK
+        own: dict[str, Any] = {"crops": self.crops, "kind": kind, "sift_cell": self.sift_cell}
+        return KMeansSegmenter(**own, **self._common(channels), **trunk)
 
     def describe_model(self) -> str:
+        if self.features in PLAIN:
+            return f"{self._told()} of {self.features}"
         return f"{self._told()} of {self.describe_trunk() or 'network C, untrained'}"
 
 

@@ -103,6 +103,11 @@ class ClusteringRecipe(Recipe):
         """Whose turn each epoch is: those of the overclustering head alone see extra images."""
         return (MAIN,)
 
+    @property
+    def only(self) -> int | None:
+        """How many of the ordinary images steps are taken on; None: all."""
+        return None
+
 
 def _side(recipe: ClusteringRecipe, place: Mapping[str, Any]) -> int:
     """What the user's own images are scaled to: what the recipe's views were made for."""
@@ -132,7 +137,8 @@ class ClusteringTask(Task):
         return self.images.channels
 
     def pairs(self, seed: int) -> ImagePairs:
-        pairs = self._pairs(seed, self.recipe.steps, self.recipe.wide_turns)
+        recipe = self.recipe
+        pairs = self._pairs(seed, recipe.steps, recipe.wide_turns, recipe.only)
         self.recipe.check_pairs(pairs)
         return pairs
 
@@ -140,7 +146,9 @@ class ClusteringTask(Task):
         # Of ordinary images only, whoever's turn it is.
         return self._pairs(seed + EVALUATION_SEED_OFFSET, self.recipe.evaluation_steps, (MAIN,))
 
-    def _pairs(self, seed: int, steps: int, turns: tuple[str, ...]) -> ImagePairs:
+    def _pairs(
+        self, seed: int, steps: int, turns: tuple[str, ...], only: int | None = None
+    ) -> ImagePairs:
         return ImagePairs(
             self.images,
             batch=self.recipe.batch,
@@ -150,6 +158,7 @@ class ClusteringTask(Task):
             seed=seed,
             steps=steps or None,
             turns=turns,
+            only=only,
         )
 
     def names(self, drawn: dict[str, Any]) -> list[str]:

@@ -1,0 +1,34 @@
+"""SimCLR's contrast: views of one image are alike, those of all others of the batch are not.
+
+Chen, Kornblith, Norouzi, Hinton: A Simple Framework for Contrastive Learning of Visual
+Representations, ICML 2020, eq. 1.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from keras import ops
+
+NEVER = -1e9
+
+
+def contrastive_losses(z: Any, images: Any, temperature: float) -> Any:
+    """−ln (e^(z_i·z_j / T) / Σ_{a ≠ i} e^(z_i·z_a / T)) of views i, j the others of its image.
+
+    With two views of each image that is the paper's; with more, the mean over j. An image that
+    comes twice is no contrast to itself.
+
+    Args:
+        z: embeddings of views, of length 1 each, `[n, d]`.
+        images: the number of each one's image, `[n]`; all have another view, at least.
+        temperature: T.
+
+    Returns:
+        `[n]`.
+    """
+    similarity = ops.matmul(z, ops.transpose(z)) / temperature
+    own = ops.eye(ops.shape(z)[0], dtype=similarity.dtype)
+    same = ops.cast(ops.equal(images[:, None], images[None, :]), similarity.dtype) - own
+    logs = similarity - ops.logsumexp(similarity + NEVER * own, axis=-1, keepdims=True)
+    return -ops.sum(logs * same, axis=-1) / ops.maximum(ops.sum(same, axis=-1), 1.0)
