@@ -74,7 +74,7 @@ def test_neighbours_are_the_nearest_others_by_angle() -> None:
     for i in (0, 999, 1000, 1004):
         order = np.argsort(-(unit @ unit[i]), kind="stable")
         assert order[0] == i
-        assert set(found[i].tolist()) == set(order[1:5].tolist())
+        np.testing.assert_array_equal(found[i], order[1:5])
     assert nearest_neighbours(np.eye(3), 20).shape == (3, 2)
 
 
