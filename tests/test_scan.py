@@ -171,7 +171,7 @@ def test_the_entropy_of_small_parts_is_that_of_the_whole() -> None:
 @pytest.mark.parametrize(
     ("values", "said"),
     [
-        ({"feature_epochs": 25}, "that leave some of 30 epochs; received 25 and 5"),
+        ({"feature_epochs": 30}, "that leave some of 30 epochs; received 30 and 0"),
         ({"trunk": "keras:MobileNetV2"}, "feature_epochs=0 of a trunk that learned elsewhere"),
         ({"schedule": "cosine"}, "schedule constant with feature_epochs"),
     ],
