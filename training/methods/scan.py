@@ -45,7 +45,7 @@ class ScanClustering(LearnedImages):
         1e-3, gt=0, allow_inf_nan=False, description="learning rate of these epochs"
     )
     self_labelling_epochs: Whole = Field(
-        5, ge=0, description="epochs, the last ones, of the network's own sure labels"
+        0, ge=0, description="epochs, the last ones, of the network's own sure labels"
     )
     dimension: Whole = Field(128, ge=1, description="numbers that are contrasted")
     temperature: Real = Field(
