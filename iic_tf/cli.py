@@ -20,12 +20,14 @@ from iic_tf.errors import InputError, expected
 from iic_tf.options import Given, Option, Verb, command
 from iic_tf.run_verbs import (
     LABEL_EXAMPLES,
+    agree_options,
     evaluate_options,
     export_options,
     label_options,
     predict_options,
     report_of,
     report_options,
+    run_agree,
     run_evaluate,
     run_export,
     run_label,
@@ -226,6 +228,7 @@ NAME = Option("name", str, "show this recipe whole", "NAME", "arguments", positi
 VERBS = (
     Verb("train", "learn from images, without labels", _train, train_options, TRAIN_EXAMPLES),
     Verb("evaluate", "score a run against labels", run_evaluate, evaluate_options),
+    Verb("agree", "say which of several seeds the others bear out", run_agree, agree_options),
     Verb("label", "name the clusters of a run, once", run_label, label_options, LABEL_EXAMPLES),
     Verb("report", "all of a run on one page", run_report, report_options),
     Verb("predict", "segment or label images with a run", run_predict, predict_options),

@@ -86,6 +86,25 @@ def report_of(run: Any, say: Callable[[str], None]) -> None:
         say(f"report: {write_report(run)}")
 
 
+def agree_options() -> list[Option]:
+    """The options of `iic-tf agree`."""
+    runs = "two run folders or more, of other seeds on the same images"
+    return [Option("runs", list[str], runs, "RUN ...", "arguments", required=True, positional=True)]
+
+
+def run_agree(given: Given) -> None:
+    """Say which of several runs the others bear out."""
+    from iic_tf.training.agreement import agreement
+    from iic_tf.training.run import Run
+
+    found = agreement([Run.open(folder) for folder in given["runs"]], say)
+    found.keep()
+    for line in found.lines():
+        say(line)
+    for run in found.runs:
+        report_of(run, say)
+
+
 def label_options() -> list[Option]:
     """The options of `iic-tf label`."""
     ways = "name clusters, or fit a linear classifier of the features to the labels"

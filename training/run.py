@@ -18,6 +18,7 @@ RUN/
                      fine_tuned.keras where a classifier was fitted (`meaning.py`, `label.py`)
   naming.json        the labels that it went by
   tree.json          which clusters are merged in which order (`cluster_tree_file.py`)
+  agreement.json     how far it agrees with other runs, once `iic-tf agree` has run
   evaluation.json    scores, once `iic-tf evaluate` has run; with confusion pictures
                      and, of whole images, the above with the true classes
 """
@@ -91,6 +92,10 @@ class Run:
     @property
     def evaluation_file(self) -> Path:
         return self.folder / "evaluation.json"
+
+    @property
+    def agreement_file(self) -> Path:
+        return self.folder / "agreement.json"
 
     @property
     def classes_file(self) -> Path:

@@ -113,14 +113,30 @@ def _confusion(result: Mapping[str, Any]) -> list[Html]:
     return [table("Confusion: where each true class went", head, rows)]
 
 
+def _seeds(found: Mapping[str, Any]) -> object:
+    """How far this run's labels are those of others, as `iic-tf agree` found."""
+    if not found:
+        return missing(
+            "Agreement of seeds: not measured. This is one training with one seed of chance; "
+            "train again with another --seed and compare before relying on it",
+            "iic-tf agree RUN RUN",
+        )
+    own = found["this"]
+    rows = [
+        [f"seed {seed}" + (" (this run)" if i == own else ""), f"{value:.3f}"]
+        for i, (seed, value) in enumerate(zip(found["seeds"], found["nmi"][own], strict=True))
+    ]
+    chosen = found["seeds"][found["chosen"]]
+    caption = (
+        f"Agreement of this run's labels with those of other seeds (NMI; 1: the same partition) on "
+        f"{found['places']} {found['unit']}; seed {chosen} agrees most with the others"
+    )
+    return table(caption, ["run", "NMI"], rows)
+
+
 def agreement_section(kept: Kept) -> Html:
     """Of seeds and of sub-heads: whether another training would have found the same."""
-    parts: list[object] = [
-        missing(
-            "Agreement of seeds: not measured. This is one training with one seed of chance; "
-            "train again with another --seed and compare before relying on it"
-        )
-    ]
+    parts: list[object] = [_seeds(kept.agreement)]
     own = kept.evaluation.get("sub_heads", {})
     losses, accuracies = own.get("losses", []), own.get("accuracies", [])
     if len(losses) > 1 and len(losses) == len(accuracies):

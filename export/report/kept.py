@@ -60,6 +60,13 @@ class Kept:
         return [float(v) if isinstance(v, int | float) else math.nan for v in values]
 
     @cached_property
+    def agreement(self) -> dict[str, Any]:
+        """What `iic-tf agree` found of this run and others; empty: nothing, or damaged."""
+        found = _json(self.run.agreement_file)
+        wanted = {"seeds", "nmi", "this", "chosen", "places", "unit"}
+        return found if wanted <= set(found) else {}
+
+    @cached_property
     def log(self) -> list[str]:
         try:
             text = self.run.log_file.read_text(encoding="utf-8", errors="replace")
