@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shlex
 import signal
 import sys
@@ -81,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _files_of_any_size():
             command("iic-tf", __version__, ABOUT, VERBS, words)()
     except InputError as error:
-        return _mistake(error)
+        return _mistake(_as_typed(str(error), words))
     except KeyboardInterrupt as stop:
         print("\niic-tf: stopped; what was finished is kept", file=sys.stderr)
         return 143 if isinstance(stop, Terminated) else 130
@@ -98,6 +99,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         said = one_line(error)[:200]
         return _mistake(f"Expected work that fits into this machine's memory; received: {said}")
     return 0 if words else 2
+
+
+def _as_typed(message: str, words: Sequence[str]) -> str:
+    """A message that names what came as the user typed it: `--image-glob`, not `image_glob`.
+
+    Options that were not typed keep their names: values of recipes, as `--set` has them.
+    """
+
+    def named(match: re.Match[str]) -> str:
+        flag = f"--{match[1].replace('_', '-')}"
+        typed = any(word == flag or word.startswith(f"{flag}=") for word in words)
+        return f"received {flag} " if typed else match[0]
+
+    return re.sub(r"received (\w+)=", named, message, count=1)
 
 
 def _mistake(what: object) -> int:

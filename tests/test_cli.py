@@ -126,7 +126,7 @@ def test_lists(capsys) -> None:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        (["--classes", "1"], ("classes >= 2", "received classes=1")),
+        (["--classes", "1"], ("classes >= 2", "received --classes 1")),
         (["--recipe", "nonsense"], ("a recipe file", "nonsense")),
         (["--dataset", "nowhere"], ("folder, potsdam, scenes", "nowhere")),
         (["--data", "no/such/folder"], ("no/such/folder",)),
@@ -135,7 +135,7 @@ def test_lists(capsys) -> None:
         (["--set", "radius=40"], ("crop larger than the radius",)),
         (["--seed", "-1"], ("seed >= 0",)),
         (["--batch", "0"], ("batch >= 1",)),
-        (["--rate", "inf"], ("rate > 0 and finite", "received rate=inf")),
+        (["--rate", "inf"], ("rate > 0 and finite", "received --rate inf")),
         (["--epochs", "9" * 20], ("epochs >= 1 and at most 2147483647",)),
         (["--seed", "9" * 20], ("seed >= 0 and below",)),
         (["--steps", "2000000000"], ("at most 2147483647 images or crops in all",)),

@@ -46,9 +46,9 @@ def test_devices_that_are_not_there(devices: str) -> None:
 def test_the_command_line_refuses_them_too(tmp_path: Path, capsys) -> None:
     run = tmp_path / "run"
     assert main([*SMALL, "--out", str(run), "--devices", "GPU:9"]) == 2
-    assert "received devices='GPU:9'" in capsys.readouterr().err
+    assert "received --devices 'GPU:9'" in capsys.readouterr().err
     for more, said in (
-        (["--micro-batches", "3"], "multiple of 3 micro-batches; received batch=4"),
+        (["--micro-batches", "3"], "multiple of 3 micro-batches; received --batch 4"),
         (["--precision", "float8"], "float32, mixed_bfloat16, mixed_float16"),
         (["--ray-workers", "0"], "at least 1 Ray worker"),
         (["--ray-workers", "2", "--devices", "2"], "no --devices beside --ray-workers"),
