@@ -133,7 +133,9 @@ def _case(base: str, flag: str, value: str) -> Case:
 
 
 def _words_of(base: str, out: str) -> tuple[str, ...]:
-    return ("train", "--data", "data/images", "--out", out, *BASES[base])
+    # Of a method without values of its own here: those that all have.
+    quick = BASES.get(base, [*QUICK, *SCENES[:2], "--method", base])
+    return ("train", "--data", "data/images", "--out", out, *quick)
 
 
 def _verbs() -> list[Case]:

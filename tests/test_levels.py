@@ -15,6 +15,9 @@ from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.levels import Level, measured
 
 
+pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
+
+
 def by_place(x: Any) -> Any:
     rows = keras.ops.arange(keras.ops.shape(x)[1], dtype="float32")
     return x * (0.1 + rows[:, None, None])

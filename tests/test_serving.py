@@ -204,7 +204,8 @@ def test_what_goes_wrong_is_one_line(
 
     with pytest.raises(ServingError, match="no answer"):
         label_scene(broken, kit.card, patchy(1000, 1000, 4), 64)
-    assert len(asked) < 20
+    # Of 256 tiles: some were asked for before the first one's end was seen.
+    assert len(asked) < 128
     with pytest.raises(ServingError, match=f"an answer of {address}; received UNAVAILABLE"):
         label_scene(grpc_model(address, kit.name), kit.card, pixels)
     np.save(tmp_path / "s.npy", pixels)
