@@ -14,7 +14,6 @@ from iic_tf.errors import InputError
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.levels import Level, measured
 
-
 pytestmark = pytest.mark.usefixtures("_same_weights_each_time")
 
 
