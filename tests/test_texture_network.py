@@ -87,6 +87,14 @@ def test_as_a_trunk_it_knows_how_far_it_sees() -> None:
         trunk_named("textures", frozen=False)
 
 
+def test_of_a_choice_of_bands_it_sees_those() -> None:
+    x = image(1, 16, 16, 4)
+    own = trunk_named("textures", bands=(3, 0), channels=4)(x)
+    np.testing.assert_allclose(own, trunk_named("textures", channels=2)(x[..., [3, 0]]), atol=1e-6)
+    with pytest.raises(InputError, match="no weights and no strides of textures"):
+        trunk_named("textures", strides=(8,))
+
+
 @pytest.mark.parametrize("wrong", [{"stride": 0}, {"windows": (4,)}, {"windows": ()}])
 def test_wrong_values_are_refused(wrong: Any) -> None:
     with pytest.raises(InputError, match="Expected"):

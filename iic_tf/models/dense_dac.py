@@ -8,17 +8,13 @@ import keras
 import tensorflow as tf
 from keras import ops
 
-from iic_tf.errors import expected
-from iic_tf.losses.dac import label_features, pair_losses, thresholds
-from iic_tf.metrics.loss_meter import LossMeter
+from iic_tf.models.dac import DAC
 from iic_tf.models.learned_segmenter import LearnedSegmenter
-from iic_tf.models.learned_stages import mean_sums
-from iic_tf.networks.normalised_head import NormalisedHead
 from iic_tf.turns import MAIN
 
 
 @keras.saving.register_keras_serializable("iic_tf")
-class DACSegmenter(LearnedSegmenter):
+class DACSegmenter(DAC, LearnedSegmenter):
     """A trunk of maps with a head, trained by DAC's pairs of cells.
 
     Chang, Wang, Meng, Xiang, Pan: Deep Adaptive Image Clustering, ICCV 2017, with the cells of a
@@ -37,14 +33,7 @@ class DACSegmenter(LearnedSegmenter):
 
     def __init__(self, eta: float = 0.009, **kwargs: Any):
         super().__init__(**kwargs)
-        if not eta > 0:
-            raise expected("eta > 0", eta, "eta")
-        self.eta = eta
-        self.clusters = {MAIN: self.classes}
-        self.heads = {MAIN: NormalisedHead(self.classes, name=MAIN, dtype=self.dtype_policy)}
-        self.learning = {MAIN: [self.heads[MAIN]]}
-        self.add_meters({MAIN: LossMeter(self.classes, name=f"{MAIN}_pairs")})
-        self.build((None, None, None, self.channels))
+        self.add_pairs(eta, (None, None, None, self.channels))
 
     def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
         found: list[Any] = self.heads[head](features, training=training)
@@ -54,7 +43,7 @@ class DACSegmenter(LearnedSegmenter):
         (maps,) = self.small_maps(self.features(data["gx"], training), MAIN, training)
         p = self.drawn_of(data, maps)
         shares = ops.expand_dims(self.shares_of_gx(data), -1)
-        return self._sums_of(p, self.drawn_of(data, shares)[:, 0] > 0.5, data)
+        return self.sums_of_pairs(p, data, self.drawn_of(data, shares)[:, 0] > 0.5)
 
     def judged(self, data: dict[str, Any]) -> dict[str, Any]:
         """Of the pairs of cells of the views x, by the thresholds of the batch's epoch."""
@@ -62,14 +51,5 @@ class DACSegmenter(LearnedSegmenter):
         p = self.drawn_of(data, maps)
         counted = self.drawn_of(data, self.counted_cells(data, back=False))[:, 0] > 0.5
         masses = tf.reduce_sum(tf.boolean_mask(p, counted), axis=0)
-        sums = self._sums_of(p, counted, data)
+        sums = self.sums_of_pairs(p, data, counted)
         return {MAIN: ops.concatenate([sums, ops.cast(masses, "float64")])}
-
-    def _sums_of(self, p: Any, counted: Any, data: dict[str, Any]) -> Any:
-        # λ is one number of an epoch; of a stand-in for no images it is no matter.
-        bounds = thresholds(ops.max(data["epoch"]), self.eta)
-        return mean_sums(*pair_losses(label_features(p), *bounds, counted))
-
-    def bound(self, name: str) -> float:
-        """The lowest that a mean of cross-entropies can be: 0."""
-        return 0.0

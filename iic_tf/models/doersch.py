@@ -29,50 +29,35 @@ class DoerschSegmenter(PairPretext):
     """Doersch's relative positions, for the pixels of scenes; see the module.
 
     Args:
-        classes, overclusters, channels, width, inputs: as `Pretext`'s.
-        patch, margin, pairs, hidden: as `PairPretext`'s.
+        arguments: classes, overclusters, channels, width and inputs, as `Pretext`'s.
         gap: pixels between two patches, above `jitter`. Where it is less than twice what a cell
             sees (16 pixels to each side by network C) both see what lies between them.
         jitter: pixels by which the second patch is off at most, on either axis.
         one_band: whether a view keeps one of its bands, and the others are noise about that one's
             mean: lenses bend colours apart by where they are in an image.
-        components, sample, starts, crops: of k-means, as `KMeansSegmenter`'s.
         trunk: as `IICSegmenter`'s; not frozen.
+        kwargs: patch, margin, pairs and hidden of `PairPretext`; components, sample, starts and
+            crops of k-means, as `KMeansSegmenter`'s.
 
     Raises:
         InputError: a value outside its range.
     """
 
-    arguments = (
-        *PairPretext.own_arguments,
-        *("patch", "margin", "pairs", "hidden", "gap", "jitter", "one_band"),
-    )
+    arguments = (*PairPretext.own_arguments, "gap", "jitter", "one_band")
 
     def __init__(
         self,
-        classes: int,
-        overclusters: int,
-        channels: int,
-        width: float = 1.0,
-        inputs: str = "bands",
-        patch: int = 11,
-        margin: int = 0,
-        pairs: int = 64,
-        hidden: int = 1024,
+        *arguments: Any,
         gap: int = 8,
         jitter: int = 3,
         one_band: bool = True,
         trunk: Any = "c",
         **kwargs: Any,
     ):
-        super().__init__(
-            *(classes, overclusters, channels, width, inputs),
-            **{"patch": patch, "margin": margin, "pairs": pairs, "hidden": hidden},
-            **kwargs,
-        )
+        super().__init__(*arguments, **kwargs)
         check_gap(gap, jitter)
         self.gap, self.jitter, self.one_band = gap, jitter, one_band
-        self.set_trunk(trunk, width)
+        self.set_trunk(trunk, self.width)
         self.add_pretext(len(DIRECTIONS))
 
     def place_pairs(self, rows: int, columns: int) -> PlacePairs:

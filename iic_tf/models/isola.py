@@ -31,51 +31,36 @@ class IsolaSegmenter(PairPretext):
     are far, at least `far` pixels apart, or, `other_images` of them, of two images of a batch.
 
     Args:
-        classes, overclusters, channels, width, inputs: as `Pretext`'s.
-        patch, margin, pairs, hidden: as `PairPretext`'s.
+        arguments: classes, overclusters, channels, width and inputs, as `Pretext`'s.
         near: the largest distance of near patches, in pixels.
         far: the least one of far patches, above `near`.
         other_images: the share of far pairs whose second patch is of the next image of what a
             device takes at once, 0 to 1. Far patches of one image still share its light and tint.
-        components, sample, starts, crops: of k-means, as `KMeansSegmenter`'s.
         trunk: as `IICSegmenter`'s; not frozen.
+        kwargs: patch, margin, pairs and hidden of `PairPretext`; components, sample, starts and
+            crops of k-means, as `KMeansSegmenter`'s.
 
     Raises:
         InputError: a value outside its range.
     """
 
-    arguments = (
-        *PairPretext.own_arguments,
-        *("patch", "margin", "pairs", "hidden", "near", "far", "other_images"),
-    )
+    arguments = (*PairPretext.own_arguments, "near", "far", "other_images")
 
     def __init__(
         self,
-        classes: int,
-        overclusters: int,
-        channels: int,
-        width: float = 1.0,
-        inputs: str = "bands",
-        patch: int = 11,
-        margin: int = 0,
-        pairs: int = 64,
-        hidden: int = 1024,
+        *arguments: Any,
         near: int = 11,
         far: int = 22,
         other_images: float = 0.0,
         trunk: Any = "c",
         **kwargs: Any,
     ):
-        super().__init__(
-            *(classes, overclusters, channels, width, inputs),
-            **{"patch": patch, "margin": margin, "pairs": pairs, "hidden": hidden},
-            **kwargs,
-        )
-        check_distances(patch, near, far)
+        super().__init__(*arguments, **kwargs)
+        check_distances(self.patch, near, far)
         if not 0 <= other_images <= 1:
             raise expected("other_images, a share from 0 to 1", other_images, "other_images")
         self.near, self.far, self.other_images = near, far, other_images
-        self.set_trunk(trunk, width)
+        self.set_trunk(trunk, self.width)
         self.add_pretext(1)
 
     def place_pairs(self, rows: int, columns: int) -> PlacePairs:

@@ -144,14 +144,26 @@ class PairPretext(Pretext):
     number alone. A pair counts where more than half of both patches is valid.
 
     Args:
+        arguments: those of `Pretext`.
         patch: side of a patch, in pixels; to whole cells.
         margin: pixels at the view's border that no patch has; cells there see the padding.
         pairs: of patches, of each view.
         hidden: units of the dense layers that tell what a pair is.
+        kwargs: those of `Pretext`.
     """
 
-    def __init__(self, *args: Any, patch: int, margin: int, pairs: int, hidden: int, **kwargs: Any):
-        super().__init__(*args, **kwargs)
+    own_arguments = (*Pretext.own_arguments, "patch", "margin", "pairs", "hidden")
+
+    def __init__(
+        self,
+        *arguments: Any,
+        patch: int = 11,
+        margin: int = 0,
+        pairs: int = 64,
+        hidden: int = 1024,
+        **kwargs: Any,
+    ):
+        super().__init__(*arguments, **kwargs)
         for name, value, least in (
             *(("patch", patch, 1), ("margin", margin, 0)),
             *(("pairs", pairs, 1), ("hidden", hidden, 1)),

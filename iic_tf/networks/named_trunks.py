@@ -11,6 +11,7 @@ from iic_tf.networks.applications import IMAGENET, NONE, application
 from iic_tf.networks.chosen_maps import STRIDES, maps_at, strides_of
 from iic_tf.networks.hub_trunk import hub_network
 from iic_tf.networks.keras_trunk import BATCH, KerasTrunk
+from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.networks.texture_network import texture_network
 from iic_tf.networks.trunk_from_file import trunk_from_file
 from iic_tf.networks.trunks import MAPS, VECTORS
@@ -66,7 +67,11 @@ def trunk_named(
     if name.lower() == TEXTURES:
         if not frozen:
             raise InputError("Expected a frozen trunk of textures, which have nothing to learn.")
-        return KerasTrunk(texture_network(channels, stride or 4), **options)
+        if weights != IMAGENET or strides:
+            raise InputError("Expected no weights and no strides of textures; received some.")
+        # Of a choice of bands those alone, in its order.
+        seen = len(bands) if isinstance(bands, Sequence) and bands != LEARNED else channels
+        return KerasTrunk(texture_network(seen, stride or 4), bands=bands, **options)
     if name.startswith(KERAS):
         network, shown = application(name.removeprefix(KERAS), weights)
     elif name.startswith(HUB):
