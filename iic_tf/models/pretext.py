@@ -7,7 +7,7 @@ become after each epoch, and are what is answered, served and exported.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from keras import ops
 
@@ -43,7 +43,7 @@ class Pretext(OfCells, FittedCentres, Segmenter):
     """
 
     keys = ("x", "gx", "epoch", "number")
-    own_arguments = (
+    own_arguments: ClassVar[tuple[str, ...]] = (
         *("classes", "overclusters", "channels", "width", "inputs"),
         *("components", "sample", "starts", "crops"),
     )
