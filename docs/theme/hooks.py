@@ -20,8 +20,8 @@ PARTS = ("training", "export")
 """Folders beside the package's that are imported as parts of it (`setup.cfg`, package_dir)."""
 
 
-def on_config(config: Any) -> Any:
-    """Lay out the package as it is imported, and say what fences of formulas become."""
+def on_startup(**_: Any) -> None:
+    """Lay out the package as it is imported, before anybody looks for it."""
     SOURCE.mkdir(parents=True, exist_ok=True)
     places = [part for part in (ROOT / "iic_tf").iterdir() if part.name not in PARTS]
     for place in (*places, *(ROOT / part for part in PARTS)):
@@ -29,6 +29,10 @@ def on_config(config: Any) -> Any:
         if not link.exists():
             link.unlink(missing_ok=True)
             link.symlink_to(place)
+
+
+def on_config(config: Any) -> Any:
+    """Say what fences of formulas become."""
     fence = {"name": "math", "class": "formula", "format": formula}
     config.mdx_configs.setdefault("pymdownx.superfences", {})["custom_fences"] = [fence]
     return config
