@@ -9,6 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from iic_tf.types import Batch, Tensor
+
 PRESENT = "present"
 """Key of a replica's share of a batch: 1.0, or 0.0 where it is a stand-in for no images."""
 
@@ -21,7 +23,7 @@ def replica_count() -> int:
     return 1 if context is None else int(context.num_replicas_in_sync)
 
 
-def local_shape(value: Any) -> Any:
+def local_shape(value: Tensor) -> tf.TensorShape:
     """The shape of a tensor, or of the first replica's share of it."""
     return getattr(value, "values", (value,))[0].shape
 
@@ -37,7 +39,7 @@ def sum_over_replicas(values: Any) -> Any:
     return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, values)
 
 
-def propagate_nonfinite(gradients: list[Any], several: bool = False) -> list[Any]:
+def propagate_nonfinite(gradients: list[Tensor], several: bool = False) -> list[Tensor]:
     """Gradients, all of them NaN on every replica where any replica's are not finite.
 
     Keras' loss scaling asks the first replica alone whether to skip a step, of gradients not yet
@@ -56,7 +58,7 @@ def propagate_nonfinite(gradients: list[Any], several: bool = False) -> list[Any
     return [tf.where(broken > 0, tf.constant(float("nan"), g.dtype), g) for g in gradients]
 
 
-def share_of(data: dict[str, Any], least: int = 1) -> dict[str, Any]:
+def share_of(data: Batch, least: int = 1) -> Batch:
     """A replica's share of a batch, made fit to go through a network.
 
     Shares of a last batch differ in size, and one may be empty, which convolutions on a CPU take
@@ -76,7 +78,7 @@ def share_of(data: dict[str, Any], least: int = 1) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def taking_part(data: dict[str, Any]) -> Iterator[None]:
+def taking_part(data: Batch) -> Iterator[None]:
     """While this replica's share goes through the network, `present` says whether it counts."""
     # Strategies trace each replica in a thread of its own.
     _step.present = data.get(PRESENT)
@@ -86,7 +88,7 @@ def taking_part(data: dict[str, Any]) -> Iterator[None]:
         _step.present = None
 
 
-def present() -> Any:
+def present() -> float | Tensor:
     """1.0, or 0.0 where what goes through the network stands for no images."""
     found = getattr(_step, "present", None)
     return 1.0 if found is None else found

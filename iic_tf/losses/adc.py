@@ -5,12 +5,12 @@ Haeusser, Plapp, Golkov, Aljalbout, Cremers: Associative Deep Clustering, GCPR 2
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
+from iic_tf.types import Tensor
 
-def association(a: Any, b: Any) -> tuple[Any, Any]:
+
+def association(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Where steps from a to b, and from there back, lead: P_ab and P_aba = P_ab P_ba.
 
     P_ab is the softmax of a row's dot products with all b, P_ba that of a column's with all a.
@@ -33,7 +33,7 @@ def association(a: Any, b: Any) -> tuple[Any, Any]:
     return there, ops.matmul(there, back)
 
 
-def walker_loss(round_trips: Any, groups: Any) -> Any:
+def walker_loss(round_trips: Tensor, groups: Tensor) -> Tensor:
     """Cross-entropy of round trips, which should end evenly within the group they began in.
 
     Args:
@@ -48,12 +48,12 @@ def walker_loss(round_trips: Any, groups: Any) -> Any:
     return -ops.mean(ops.sum(wanted * _logs(round_trips), axis=-1))
 
 
-def visit_loss(there: Any) -> Any:
+def visit_loss(there: Tensor) -> Tensor:
     """Cross-entropy of visits, which should be to all of b evenly, `[n, m]` → a scalar ≥ ln m."""
     return -ops.mean(_logs(ops.mean(there, axis=0)))
 
 
-def transformation_loss(p: Any, q: Any, z: Any, y: Any) -> Any:
+def transformation_loss(p: Tensor, q: Tensor, z: Tensor, y: Tensor) -> Tensor:
     """|1 − CE(p, q) − z · y| of pairs of an image and its copy, each for itself.
 
     Args:
@@ -69,5 +69,5 @@ def transformation_loss(p: Any, q: Any, z: Any, y: Any) -> Any:
     return ops.abs(1 - entropy - ops.sum(z * y, axis=-1))
 
 
-def _logs(probabilities: Any) -> Any:
+def _logs(probabilities: Tensor) -> Tensor:
     return ops.log(ops.maximum(probabilities, 1e-30))

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
 from iic_tf.errors import expected
+from iic_tf.types import Tensor
 
 
-def probability_pair(p: Any, q: Any, rank: int, layout: str) -> tuple[Any, Any]:
+def probability_pair(p: Tensor, q: Tensor, rank: int, layout: str) -> tuple[Tensor, Tensor]:
     """Check shapes and bring both to float32, or to float64 where either is.
 
     Whatever precision the network runs in, information is computed in float32 at least: sums over

@@ -9,6 +9,7 @@ import keras
 from iic_tf.losses.arguments import check_lamb
 from iic_tf.losses.clustering import iic_clustering_loss
 from iic_tf.losses.segmentation import iic_segmentation_loss
+from iic_tf.types import Config, Tensor
 
 PACKAGE = "iic_tf"
 
@@ -25,7 +26,7 @@ class _OfViews(keras.losses.Loss):  # type: ignore[misc]
         super().__init__(name=name, **options)
         self.lamb = lamb
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "lamb": self.lamb}
 
 
@@ -50,7 +51,7 @@ class IICClusteringLoss(_OfViews):
     def __init__(self, lamb: float = 1.0, name: str = "iic_clustering", **options: Any):
         super().__init__(lamb, name, **options)
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """−I_λ of `[batch, clusters]` of two views, a scalar."""
         return iic_clustering_loss(y_true, y_pred, self.lamb)
 
@@ -87,11 +88,11 @@ class IICSegmentationLoss(_OfViews):
         super().__init__(lamb, name, **options)
         self.radius, self.collapsed = radius, collapsed
 
-    def call(self, y_true: Any, y_pred: Any) -> Any:
+    def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """−I_λ of `[batch, height, width, clusters]` of two views, a scalar."""
         return iic_segmentation_loss(
             y_true, y_pred, self.radius, self.lamb, collapsed=self.collapsed
         )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "radius": self.radius, "collapsed": self.collapsed}

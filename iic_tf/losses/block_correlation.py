@@ -23,6 +23,8 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.types import Size, Tensor
+
 BUDGET = 8 * 2**20
 """Bytes of spectra and products that are held at a time."""
 UNKNOWN_BATCH = 16
@@ -79,12 +81,12 @@ class Axis:
         back: NDArray[Any] = weights * self.real_to(self.long, frequencies).transpose(2, 1, 0)
         return back
 
-    def overlapping(self, x: Any, axis: int) -> Any:
+    def overlapping(self, x: Tensor, axis: int) -> Tensor:
         """Cut the last axis into windows of `long`, one a block, stacked as a new `axis`."""
         starts = range(0, self.blocks * self.block, self.block)
         return ops.stack([x[..., s : s + self.long] for s in starts], axis=axis)
 
-    def overlap_add(self, x: Any, axis: int) -> Any:
+    def overlap_add(self, x: Tensor, axis: int) -> Tensor:
         """The adjoint: windows of `long` (last axis) → more blocks, along `axis`, of `block`."""
         pieces = -(-self.long // self.block)
         total = None
@@ -98,18 +100,18 @@ class Axis:
         return total
 
 
-def correlation_by_blocks(p: Any, q: Any, reach: tuple[int, int]) -> Any:
+def correlation_by_blocks(p: Tensor, q: Tensor, reach: tuple[int, int]) -> Tensor:
     """`[(2 T_y + 1)(2 T_x + 1), k, k]` of maps `[batch, height, width, k]`.
 
     (T_y, T_x) is `reach`.
     """
 
     @ops.custom_gradient  # type: ignore[untyped-decorator]
-    def correlate(p: Any, q: Any) -> Any:
+    def correlate(p: Tensor, q: Tensor) -> tuple[Tensor, Callable[..., Any]]:
         plan = BlockCorrelation(tuple(p.shape), reach, p.dtype)
         joints, spectra = plan.forward(p, q)
 
-        def gradient(*arguments: Any, upstream: Any = None) -> Any:
+        def gradient(*arguments: Any, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
             (gradient,) = arguments or (upstream,)
             return plan.backward(p, q, gradient, spectra)
 
@@ -121,7 +123,7 @@ def correlation_by_blocks(p: Any, q: Any, reach: tuple[int, int]) -> Any:
 class BlockCorrelation:
     """The steps, for maps of one shape. In shapes below, n is images, 2 is real and imaginary."""
 
-    def __init__(self, shape: tuple[Any, ...], reach: tuple[int, int], dtype: Any):
+    def __init__(self, shape: tuple[int, ...], reach: tuple[int, int], dtype: tf.DType):
         batch, height, width, self.k = shape
         self.y, self.x = Axis(height, reach[0]), Axis(width, reach[1])
         self.dtype = dtype
@@ -134,7 +136,7 @@ class BlockCorrelation:
         self.real_to = self.x.real_to(self.x.long, self.frequencies)
         self.real_back = self.x.real_back(self.frequencies)
 
-    def forward(self, p: Any, q: Any) -> tuple[Any, Any]:
+    def forward(self, p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """The joints, and the spectra where they are small enough to be kept."""
         y, x, k = self.y, self.x, self.k
         stripes = self.stripes_of_p(p), self.stripes_of_q(q)
@@ -151,7 +153,9 @@ class BlockCorrelation:
         joints = ops.reshape(ops.transpose(joints, (0, 2, 1)), (-1, k, k))
         return joints, spectra
 
-    def backward(self, p: Any, q: Any, gradient: Any, spectra: Any) -> tuple[Any, Any]:
+    def backward(
+        self, p: Tensor, q: Tensor, gradient: Tensor, spectra: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """dL/dp and dL/dq from dL/dP."""
         gradient = self.stripes_of_gradient(gradient)
         if spectra is not None:
@@ -168,13 +172,13 @@ class BlockCorrelation:
     def in_parts(
         self,
         step: Callable[..., Sequence[Any]],
-        arrays: Sequence[Any],
-        totals: Sequence[Any],
-    ) -> list[Any]:
+        arrays: Sequence[Tensor],
+        totals: Sequence[Tensor],
+    ) -> list[Tensor]:
         """Sum what `step` makes of each part of the arrays' frequencies, strictly one by one."""
         split = [ops.reshape(a, (self.parts, self.part, *_shape(a)[1:])) for a in arrays]
 
-        def body(i: Any, *totals: Any) -> tuple[Any, ...]:
+        def body(i: Size, *totals: Tensor) -> tuple[Tensor, ...]:
             made = step(i, *(a[i] for a in split))
             return (i + 1, *(t + m for t, m in zip(totals, made, strict=True)))
 
@@ -190,7 +194,7 @@ class BlockCorrelation:
 
     # --- there
 
-    def stripes_of_p(self, p: Any) -> Any:
+    def stripes_of_p(self, p: Tensor) -> Tensor:
         """Spectra along x of the blocks of p, `[frequencies, n, k, columns, rows, 2, block]`."""
         y, x = self.y, self.x
         p = ops.transpose(p, (0, 3, 1, 2))
@@ -200,7 +204,7 @@ class BlockCorrelation:
         p = ops.reshape(p, (-1, self.k, y.blocks, y.block, x.blocks, 2, self.frequencies))
         return ops.transpose(p, (6, 0, 1, 4, 2, 5, 3))
 
-    def stripes_of_q(self, q: Any) -> Any:
+    def stripes_of_q(self, q: Tensor) -> Tensor:
         """Spectra along x of the windows of q, `[frequencies, n, k, columns, 2, height']`."""
         y, x = self.y, self.x
         q = ops.transpose(q, (0, 3, 1, 2))
@@ -210,11 +214,11 @@ class BlockCorrelation:
         q = ops.reshape(q, (-1, self.k, q.shape[2], x.blocks, 2, self.frequencies))
         return ops.transpose(q, (5, 0, 1, 3, 4, 2))
 
-    def spectra(self, stripe_p: Any, stripe_q: Any) -> tuple[Any, Any]:
+    def spectra(self, stripe_p: Tensor, stripe_q: Tensor) -> tuple[Tensor, Tensor]:
         """Both maps' spectra `[part, long_y, blocks of all images, (2, k)]`."""
         return self._along_y(stripe_p), self._along_y(self.y.overlapping(stripe_q, axis=4))
 
-    def _along_y(self, stripe: Any) -> Any:
+    def _along_y(self, stripe: Tensor) -> Tensor:
         length = stripe.shape[-1]
         stripe = ops.reshape(stripe, (*_shape(stripe)[:-2], 2 * length))
         s = ops.matmul(stripe, self._tensor(self.y.complex_to(length)))
@@ -222,7 +226,7 @@ class BlockCorrelation:
         s = ops.transpose(s, (0, 6, 1, 3, 4, 5, 2))
         return ops.reshape(s, (self.part, self.y.long, -1, 2 * self.k))
 
-    def joints(self, i: Any, p: Any, q: Any) -> Any:
+    def joints(self, i: Size, p: Tensor, q: Tensor) -> Tensor:
         """What part i of the spectra adds to the joints `[window_y, k², window_x]`."""
         y, x, k = self.y, self.x, self.k
         both = ops.matmul(ops.swapaxes(p, -1, -2), q)
@@ -238,7 +242,7 @@ class BlockCorrelation:
 
     # --- and back
 
-    def stripes_of_gradient(self, gradient: Any) -> Any:
+    def stripes_of_gradient(self, gradient: Tensor) -> Tensor:
         """Spectra along x of dL/dP, `[frequencies, k², (2, window_y)]`."""
         y, x, k = self.y, self.x, self.k
         gradient = ops.transpose(ops.reshape(gradient, (y.window, x.window, k * k)), (0, 2, 1))
@@ -249,7 +253,7 @@ class BlockCorrelation:
         gradient = ops.transpose(gradient, (3, 1, 2, 0))
         return ops.reshape(gradient, (self.frequencies, k * k, 2 * y.window))
 
-    def gradients(self, i: Any, gradient: Any, p: Any, q: Any) -> tuple[Any, Any]:
+    def gradients(self, i: Size, gradient: Tensor, p: Tensor, q: Tensor) -> tuple[Tensor, Tensor]:
         """What part i adds to dL/dp and dL/dq, in blocks.
 
         `[n, k, rows, block_y, columns, block_x]` and `[n, k, rows', block_y, columns, long_x]`.
@@ -269,11 +273,11 @@ class BlockCorrelation:
         of_q = ops.transpose(of_q, (1, 2, 4, 6, 3, 0, 5))
         return self._blocks(i, of_p, x.block), self._blocks(i, of_q, x.long)
 
-    def _blocks(self, i: Any, s: Any, width: int) -> Any:
+    def _blocks(self, i: Size, s: Tensor, width: int) -> Tensor:
         """`[..., part, 2]` → `[..., width]` pixels."""
         return ops.matmul(ops.reshape(s, (*_shape(s)[:-2], self.part * 2)), self._back_x(i, width))
 
-    def _back_y(self, s: Any, length: int) -> Any:
+    def _back_y(self, s: Tensor, length: int) -> Tensor:
         """`[part, long_y, m, (2, k)]` → `[part, n, k, columns, rows, 2, length]`."""
         y, x, k = self.y, self.x, self.k
         s = ops.reshape(s, (self.part, y.long, -1, x.blocks, y.blocks, 2, k))
@@ -282,7 +286,7 @@ class BlockCorrelation:
         s = ops.matmul(s, self._tensor(y.complex_back(length)))
         return ops.reshape(s, (*_shape(s)[:-1], 2, length))
 
-    def no_gradients(self, batch: Any) -> list[Any]:
+    def no_gradients(self, batch: Size) -> list[Tensor]:
         """Zeros to add the parts' gradients to."""
         y, x = self.y, self.x
         rows = y.blocks + -(-y.long // y.block) - 1
@@ -292,23 +296,23 @@ class BlockCorrelation:
         )
         return [ops.zeros(shape, self.dtype) for shape in shapes]
 
-    def map_of(self, blocks: Any, start: tuple[int, int]) -> Any:
+    def map_of(self, blocks: Tensor, start: tuple[int, int]) -> Tensor:
         """`[n, k, rows, y, columns, x]` → `[n, height, width, k]` from pixel `start` on."""
         _, _, rows, height, columns, width = blocks.shape
         x = ops.reshape(blocks, (-1, self.k, rows * height, columns * width))
         x = x[:, :, start[0] : start[0] + self.y.size, start[1] : start[1] + self.x.size]
         return ops.transpose(x, (0, 2, 3, 1))
 
-    def _back_x(self, i: Any, positions: int) -> Any:
+    def _back_x(self, i: Size, positions: int) -> Tensor:
         """Matrix `[(part, 2), positions]` back from part i of the frequencies."""
         matrices = self.real_back[..., :positions].reshape(self.parts, self.part * 2, positions)
         return self._tensor(matrices)[i]
 
-    def _tensor(self, matrix: NDArray[Any]) -> Any:
+    def _tensor(self, matrix: NDArray[Any]) -> Tensor:
         return ops.convert_to_tensor(matrix, self.dtype)
 
 
-def _complex(real: Any, imaginary: Any) -> Any:
+def _complex(real: Tensor, imaginary: Tensor) -> Tensor:
     """Right-hand matrices that multiply rows (re, im) by `real + i imaginary`."""
     return ops.concatenate(
         [
@@ -319,6 +323,6 @@ def _complex(real: Any, imaginary: Any) -> Any:
     )
 
 
-def _shape(x: Any) -> tuple[Any, ...]:
+def _shape(x: Tensor) -> tuple[int, ...]:
     """The shape, with −1 for the one size that is unknown when the graph is built."""
     return tuple(-1 if size is None else size for size in x.shape)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
 from iic_tf.losses.arguments import check_lamb, probability_pair
 from iic_tf.losses.information import information
+from iic_tf.types import Tensor
 
 
-def clustering_joint(p: Any, q: Any) -> Any:
+def clustering_joint(p: Tensor, q: Tensor) -> Tensor:
     """Joint of the labels of paired images, Σ_n p_n q_nᵀ (IID preprint 2018, eq. 5).
 
     One matrix product: `[batch, k]` and `[batch, k]` → `[k, k]`, never `[batch, k, k]`.
@@ -18,7 +17,7 @@ def clustering_joint(p: Any, q: Any) -> Any:
     return ops.matmul(ops.transpose(p), q)
 
 
-def iic_clustering_loss(p: Any, q: Any, lamb: float = 1.0) -> Any:
+def iic_clustering_loss(p: Tensor, q: Tensor, lamb: float = 1.0) -> Tensor:
     """−I_λ(z, z') of paired class probabilities (IID preprint 2018, eq. 3 to 6).
 
         P = Σ_n p_n q_nᵀ, symmetrised and divided by its sum

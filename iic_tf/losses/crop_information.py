@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
 from iic_tf.errors import expected
 from iic_tf.losses.information import TINY
+from iic_tf.types import Tensor
 
 
-def crop_sums(p: Any, mask: Any = None) -> Any:
+def crop_sums(p: Tensor, mask: Tensor | None = None) -> Tensor:
     """What `crop_information` is a function of, to be added up over batches.
 
     With n_i the pixels of crop i that count and m_i their mean probabilities:
@@ -37,7 +36,7 @@ def crop_sums(p: Any, mask: Any = None) -> Any:
     return ops.concatenate([ops.sum(summed, axis=0), ops.stack([within, ops.sum(count)])])
 
 
-def crop_information(sums: Any) -> Any:
+def crop_information(sums: Tensor) -> Tensor:
     """I(z; crop) = H(Σ_i w_i m_i) − Σ_i w_i H(m_i), in nats, w_i = n_i / Σ n.
 
     How much a pixel's cluster tells of the crop that it lies in. A cluster that says which image it
@@ -64,5 +63,5 @@ def crop_information(sums: Any) -> Any:
     return ops.maximum(found, 0.0)
 
 
-def _entropy(p: Any) -> Any:
+def _entropy(p: Tensor) -> Tensor:
     return -ops.sum(p * ops.log(ops.maximum(p, TINY)), axis=-1)

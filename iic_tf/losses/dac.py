@@ -5,9 +5,9 @@ Chang, Wang, Meng, Xiang, Pan: Deep Adaptive Image Clustering, ICCV 2017.
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
+
+from iic_tf.types import Size, Tensor
 
 UPPER, LOWER = 0.95, 0.455
 """u(0) and l(0)."""
@@ -19,7 +19,7 @@ LEAST = 1e-7
 """Similarities are kept so far off 0 and 1, for their logarithms."""
 
 
-def label_features(probabilities: Any) -> Any:
+def label_features(probabilities: Tensor) -> Tensor:
     """Probabilities `[..., k]` of Euclidean length 1 each.
 
     Examples:
@@ -30,7 +30,7 @@ def label_features(probabilities: Any) -> Any:
     return probabilities * ops.rsqrt(ops.maximum(squares, 1e-12))
 
 
-def thresholds(epoch: Any, eta: float = 0.009) -> tuple[Any, Any]:
+def thresholds(epoch: Size, eta: float = 0.009) -> tuple[Tensor, Tensor]:
     """u(λ) = 0.95 − λ and l(λ) = 0.455 + 0.1 λ at λ = 1.1 η · epoch, until they meet.
 
     λ falls along the gradient of u − l, whose size is 1.1: η is its rate.
@@ -50,7 +50,9 @@ def thresholds(epoch: Any, eta: float = 0.009) -> tuple[Any, Any]:
     return UPPER - lamb, LOWER + 0.1 * lamb
 
 
-def pair_losses(features: Any, upper: Any, lower: Any, counted: Any = None) -> tuple[Any, Any]:
+def pair_losses(
+    features: Tensor, upper: Tensor, lower: Tensor, counted: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """−ln g of pairs with g > u, −ln(1 − g) of those with g < l; g_ij = f_i · f_j, i < j.
 
     Args:

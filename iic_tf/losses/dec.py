@@ -5,12 +5,12 @@ Xie, Girshick, Farhadi: Unsupervised Deep Embedding for Clustering Analysis, ICM
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
+from iic_tf.types import Tensor
 
-def soft_assignment(distances: Any, alpha: float = 1.0) -> Any:
+
+def soft_assignment(distances: Tensor, alpha: float = 1.0) -> Tensor:
     """q_ij ∝ (1 + ‖z_i − μ_j‖² / α)^(−(α + 1) / 2), rows of sum 1.
 
     Args:
@@ -29,7 +29,7 @@ def soft_assignment(distances: Any, alpha: float = 1.0) -> Any:
     return ops.softmax(logits, axis=-1)
 
 
-def target_distribution(q: Any, frequencies: Any) -> Any:
+def target_distribution(q: Tensor, frequencies: Tensor) -> Tensor:
     """p_ij ∝ q_ij² / f_j, rows of sum 1; f_j = Σ_i q_ij over all images, not those of a batch.
 
     Args:
@@ -49,7 +49,7 @@ def target_distribution(q: Any, frequencies: Any) -> Any:
     return weights / ops.maximum(ops.sum(weights, axis=-1, keepdims=True), 1e-30)
 
 
-def target_divergence(p: Any, q: Any) -> Any:
+def target_divergence(p: Tensor, q: Tensor) -> Tensor:
     """KL(p_i ‖ q_i) = Σ_j p_ij ln(p_ij / q_ij) of each row, `[..., k]` → `[...]`, 0 or more."""
     p, q = ops.convert_to_tensor(p), ops.convert_to_tensor(q)
     logs = ops.log(ops.maximum(p, 1e-30)) - ops.log(ops.maximum(q, 1e-30))

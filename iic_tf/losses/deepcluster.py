@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from iic_tf.types import Tensor
 
 
 def balanced_weights(counts: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -29,7 +29,7 @@ def balanced_weights(counts: NDArray[np.integer]) -> NDArray[np.float64]:
     return np.where(filled, each / np.maximum(counts, 1), 0.0)
 
 
-def cross_entropy_sums(logits: Any, labels: Any, weights: Any) -> Any:
+def cross_entropy_sums(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
     """(Σ w CE, Σ [w > 0]) of logits `[n, k]`, labels and weights `[n]`; float64 `[2]`."""
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, tf.cast(logits, tf.float32))
     weighted = tf.reduce_sum(tf.cast(losses * weights, tf.float64))

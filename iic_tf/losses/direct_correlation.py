@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.types import Tensor
 
-def direct_correlation(p: Any, q: Any, reach: tuple[int, int]) -> Any:
+
+def direct_correlation(p: Tensor, q: Tensor, reach: tuple[int, int]) -> Tensor:
     """`[(2 T_y + 1)(2 T_x + 1), k, k]` of maps `[batch, height, width, k]`; (T_y, T_x) = `reach`.
 
     The sum is what a convolution's gradient with respect to its kernel is, for which TensorFlow
@@ -19,8 +22,8 @@ def direct_correlation(p: Any, q: Any, reach: tuple[int, int]) -> Any:
     window = (2 * reach[0] + 1, 2 * reach[1] + 1)
 
     @ops.custom_gradient  # type: ignore[untyped-decorator]
-    def correlate(p: Any, q: Any) -> Any:
-        def gradient(*arguments: Any, upstream: Any = None) -> Any:
+    def correlate(p: Tensor, q: Tensor) -> tuple[Tensor, Callable[..., Any]]:
+        def gradient(*arguments: Any, upstream: Tensor | None = None) -> tuple[Tensor, Tensor]:
             (gradient,) = arguments or (upstream,)
             gradient = ops.reshape(gradient, (*window, k, k))
             return (

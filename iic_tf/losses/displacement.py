@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
 from iic_tf.errors import expected
 from iic_tf.losses.block_correlation import correlation_by_blocks
 from iic_tf.losses.direct_correlation import direct_correlation
+from iic_tf.types import Tensor
 
 DIRECT = 49
 """Displacements (those of radius 3) up to which the direct way is the cheaper one for nearly every
 number of clusters and size; beyond, transforms are (benchmarks/RESULTS.md)."""
 
 
-def displaced_joints(p: Any, q: Any, radius: int) -> Any:
+def displaced_joints(p: Tensor, q: Tensor, radius: int) -> Tensor:
     """P_t[c, c'] = Σ_n Σ_u p[n, u, c] q[n, u + t, c'] for all |t_y| ≤ T_y, |t_x| ≤ T_x.
 
     T_y = min(radius, height − 1), and T_x likewise: further displacements have no pairs. Both ways

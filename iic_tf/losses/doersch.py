@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
 
 from iic_tf.errors import expected
 from iic_tf.losses.deepcluster import cross_entropy_sums
+from iic_tf.types import Tensor
 from iic_tf.views.place_pairs import DIRECTIONS
 
 
-def direction_sums(logits: Any, labels: Any, counted: Any) -> Any:
+def direction_sums(logits: Tensor, labels: Tensor, counted: Tensor) -> Tensor:
     """−ln softmax(logits)_label of pairs, summed, and how many count.
 
     Doersch, Gupta, Efros: Unsupervised visual representation learning by context prediction, ICCV

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
+from iic_tf.types import Tensor
 
-def exemplar_losses(logits: Any, labels: Any) -> Any:
+
+def exemplar_losses(logits: Tensor, labels: Tensor) -> Tensor:
     """−log softmax of the own class's logit, of each row; ln N where nothing is known.
 
     Dosovitskiy, Fischer, Springenberg, Riedmiller, Brox: Discriminative Unsupervised Feature

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from keras import ops
+
+from iic_tf.types import Tensor
 
 TINY = 1.2e-38
 """Where the logarithm's argument is clamped: the smallest normal float32."""
 
 
-def total_of(joint: Any) -> Any:
+def total_of(joint: Tensor) -> Tensor:
     """Sum of each joint, `[..., k, k]` → `[...]`: the number of pairs that it was made of."""
     return ops.sum(joint, axis=(-2, -1))
 
 
-def normalised(joint: Any) -> Any:
+def normalised(joint: Tensor) -> Tensor:
     """Symmetrise `joint` `[..., k, k]` and divide by its sum; all zeros stay zeros.
 
     IID preprint (2018) eq. 5; the symmetry follows IIC (2019) section 3.1: a pair and the same
@@ -27,7 +28,7 @@ def normalised(joint: Any) -> Any:
     return symmetric / ops.where(total > 0, total, ops.ones_like(total))
 
 
-def information(joint: Any, lamb: float = 1.0) -> Any:
+def information(joint: Tensor, lamb: float = 1.0) -> Tensor:
     """I_λ = Σ P (ln P − λ ln P_row − λ ln P_col), in nats (IID preprint 2018, eq. 3).
 
     P is `joint` symmetrised and divided by its sum. Its marginals P_row and P_col are taken before
@@ -66,5 +67,5 @@ def most_information(clusters: int, lamb: float = 1.0) -> float:
     return max(0.0, 2.0 * lamb - 1.0) * math.log(clusters)
 
 
-def _p_ln_p(p: Any, axis: tuple[int, ...]) -> Any:
+def _p_ln_p(p: Tensor, axis: tuple[int, ...]) -> Tensor:
     return ops.sum(p * ops.log(ops.maximum(p, TINY)), axis=axis)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from typing import Final
 
 import keras
 import numpy as np
 from keras import ops
 
 from iic_tf.errors import expected
+from iic_tf.types import Tensor
 
-JSD = "jsd"
+JSD: Final = "jsd"
 DV = "dv"
 ESTIMATORS = (JSD, DV)
-SOFT = "soft"
+SOFT: Final = "soft"
 HARD = "hard"
 ASSIGNMENTS = (SOFT, HARD)
 SPAN = 600.0
@@ -24,13 +25,13 @@ PARTS = 5
 
 
 def infoseg_loss(
-    local: Any,
-    image: Any,
+    local: Tensor,
+    image: Tensor,
     tau: float = 0.8,
     estimator: str = JSD,
     assignment: str = SOFT,
-    mask: Any = None,
-) -> Any:
+    mask: Tensor | None = None,
+) -> Tensor:
     """Minus the information between local features and the global ones assigned to them.
 
     Harb & Knöbelreiter: InfoSeg, 2021, eq. 3 and 5 to 8. With V = softmax_k(τ ⟨L, H_k⟩), the
@@ -73,7 +74,7 @@ def infoseg_loss(
     return ops.cast(loss_of_sums(sums, estimator), _precise(local, image))
 
 
-def class_probabilities(local: Any, image: Any, tau: float = 0.8) -> Any:
+def class_probabilities(local: Tensor, image: Tensor, tau: float = 0.8) -> Tensor:
     """V = softmax_k(τ ⟨L, H_k⟩) (eq. 3): `[batch, u, v, P]`, `[batch, K, P]` → `[batch, u, v, K]`.
 
     In float32 at least, whatever the precision of the features.
@@ -86,7 +87,7 @@ def class_probabilities(local: Any, image: Any, tau: float = 0.8) -> Any:
     return ops.softmax(tau * scores(local, image))
 
 
-def scores(local: Any, image: Any) -> Any:
+def scores(local: Tensor, image: Tensor) -> Tensor:
     """⟨L, H_k⟩ of each place and class, `[batch, u, v, K]`, in float32 at least."""
     local, image = ops.convert_to_tensor(local), ops.convert_to_tensor(image)
     shapes = tuple(local.shape), tuple(image.shape)
@@ -102,15 +103,15 @@ def scores(local: Any, image: Any) -> Any:
 
 
 def pair_sums(
-    local: Any,
-    image: Any,
-    probabilities: Any,
+    local: Tensor,
+    image: Tensor,
+    probabilities: Tensor,
     estimator: str = JSD,
     assignment: str = SOFT,
-    mask: Any = None,
+    mask: Tensor | None = None,
     reach: int = 0,
     elsewhere: bool = False,
-) -> Any:
+) -> Tensor:
     """What the loss is made of: sums over places of the batch, to be added up over batches.
 
     S never comes to be: ⟨L(x), Σ_k V_k(x') H_k(x')⟩ = Σ_k V_k(x') ⟨L(x), H_k(x')⟩.
@@ -154,14 +155,14 @@ def pair_sums(
         weight = weight * ops.cast(ops.shape(probabilities)[0] > 1, weight.dtype)
     here = (slice(None), *2 * [_displaced(0, reach)])
 
-    def partner(values: Any) -> Any:
+    def partner(values: Tensor) -> Tensor:
         values = _next(values)
         if elsewhere:
             half = [size // 2 for size in ops.shape(values)[1:3]]
             values = ops.roll(values, half, axis=(1, 2))
         return values
 
-    total: Any = 0.0
+    total: Tensor = 0.0
     for down, across in itertools.product(range(-reach, reach + 1), repeat=2):
         there = (slice(None), _displaced(down, reach), _displaced(across, reach))
         moved, moved_weight = probabilities[there], weight[there]
@@ -176,7 +177,9 @@ def pair_sums(
     return total
 
 
-def _sums(same: Any, other: Any, weight: Any, pair_weight: Any, estimator: str) -> Any:
+def _sums(
+    same: Tensor, other: Tensor, weight: Tensor, pair_weight: Tensor, estimator: str
+) -> Tensor:
     """`pair_sums` of scores T and T' and their weights, `[batch, u, v]`."""
     same, other = ops.cast(same, "float64"), ops.cast(other, "float64")
     weight, pair_weight = ops.cast(weight, "float64"), ops.cast(pair_weight, "float64")
@@ -193,7 +196,7 @@ def _displaced(displacement: int, reach: int) -> slice:
     return slice(reach + displacement, (displacement - reach) or None)
 
 
-def loss_of_sums(sums: Any, estimator: str = JSD) -> Any:
+def loss_of_sums(sums: Tensor, estimator: str = JSD) -> Tensor:
     """The loss of `pair_sums`, of one batch or added up over several: a scalar, float64."""
     same, same_weight, other_weight = (sums[i] for i in range(3))
     some = ops.logical_and(same_weight > 0, other_weight > 0)
@@ -226,7 +229,7 @@ def check_names(estimator: str, assignment: str) -> None:
         raise expected(f"one of {', '.join(ASSIGNMENTS)}", assignment, "assignment")
 
 
-def _exp_in_parts(x: Any) -> list[Any]:
+def _exp_in_parts(x: Tensor) -> list[Tensor]:
     """exp(x − b · SPAN) where b · SPAN is nearest to x, else 0, for each b of −PARTS to PARTS.
 
     Sums over images must be plain sums, over devices and batches alike, so that no largest score
@@ -241,7 +244,7 @@ def _exp_in_parts(x: Any) -> list[Any]:
     return parts
 
 
-def _log_of_parts(sums: Any) -> Any:
+def _log_of_parts(sums: Tensor) -> Tensor:
     """The logarithm of what `_exp_in_parts` stands for, added up."""
     logs = ops.log(ops.where(sums == 0, ops.ones_like(sums), sums))
     offsets = ops.convert_to_tensor(SPAN * np.arange(-PARTS, PARTS + 1))
@@ -249,11 +252,11 @@ def _log_of_parts(sums: Any) -> Any:
     return ops.logsumexp(ops.where(sums == 0, -1e30 * ops.ones_like(sums), logs + offsets))
 
 
-def _next(x: Any) -> Any:
+def _next(x: Tensor) -> Tensor:
     """Of each image its partner: the next one of the batch."""
     return ops.roll(x, -1, axis=0)
 
 
-def _precise(*features: Any) -> str:
+def _precise(*features: Tensor) -> str:
     names = {keras.backend.standardize_dtype(x.dtype) for x in features}
     return "float64" if "float64" in names else "float32"

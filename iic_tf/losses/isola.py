@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
+from iic_tf.types import Tensor
 
-def near_sums(logits: Any, near: Any, counted: Any) -> Any:
+
+def near_sums(logits: Tensor, near: Tensor, counted: Tensor) -> Tensor:
     """The binary cross-entropy of pairs that are near or far, summed, and how many count.
 
     −C ln σ(w) − (1 − C) ln(1 − σ(w)), C = 1 near, 0 far. Where near and far pairs are as many,

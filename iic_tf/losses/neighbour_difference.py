@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
 from iic_tf.errors import expected
+from iic_tf.types import Tensor
 
 
-def neighbour_difference(p: Any, mask: Any = None) -> Any:
+def neighbour_difference(p: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean squared difference of pixels one above the other, plus that of pixels side by side.
 
     Proposed, and not tried, in the SpaceNet report on unsupervised segmentation: classes of
@@ -37,7 +36,7 @@ def neighbour_difference(p: Any, mask: Any = None) -> Any:
     return ops.sum(sums[:, 0] / ops.maximum(sums[:, 1], 1e-30))
 
 
-def neighbour_sums(p: Any, mask: Any = None) -> Any:
+def neighbour_sums(p: Tensor, mask: Tensor | None = None) -> Tensor:
     """`[2, 2]`: down and across, the sum of squared differences and how many they are."""
     p = ops.convert_to_tensor(p)
     if len(p.shape) != 4:

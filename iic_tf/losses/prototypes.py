@@ -6,14 +6,15 @@ contrasting cluster assignments (SwAV), NeurIPS 2020.
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
 from iic_tf.replicas import sum_over_replicas
+from iic_tf.types import Tensor
 
 
-def sinkhorn(scores: Any, epsilon: float, iterations: int, counted: Any = None) -> Any:
+def sinkhorn(
+    scores: Tensor, epsilon: float, iterations: int, counted: Tensor | None = None
+) -> Tensor:
     """Assignments Q ∝ exp(s / ε) of which each prototype has about as many (Sinkhorn and Knopp).
 
     In turns the masses of all prototypes, then those of all rows are made equal. Over several
@@ -45,7 +46,9 @@ def sinkhorn(scores: Any, epsilon: float, iterations: int, counted: Any = None) 
     return tf.stop_gradient(found)
 
 
-def swapped_losses(scores: Any, others: Any, q: Any, other_q: Any, temperature: float) -> Any:
+def swapped_losses(
+    scores: Tensor, others: Tensor, q: Tensor, other_q: Tensor, temperature: float
+) -> Tensor:
     """½ (−Σ q ln softmax(s′ / T) − Σ q′ ln softmax(s / T)): each view tells the other's assignment.
 
     Args:

@@ -6,14 +6,14 @@ without Labels, ECCV 2020.
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
+
+from iic_tf.types import Tensor
 
 LEAST = 1e-8
 
 
-def consistency(p: Any, q: Any) -> Any:
+def consistency(p: Tensor, q: Tensor) -> Tensor:
     """−ln⟨p, q⟩ of the probabilities of an image and of a neighbour, `[..., k]` → `[...]`.
 
     Examples:
@@ -23,7 +23,7 @@ def consistency(p: Any, q: Any) -> Any:
     return -ops.log(ops.maximum(ops.sum(p * q, axis=-1), LEAST))
 
 
-def scan_loss(sums: Any, entropy_weight: float) -> Any:
+def scan_loss(sums: Tensor, entropy_weight: float) -> Tensor:
     """Mean consistency − λ H(mean p), H in nats (eq. 2).
 
     Of sums, so that the entropy is of the whole batch, however it is spread: that of a few images
@@ -46,7 +46,7 @@ def scan_loss(sums: Any, entropy_weight: float) -> Any:
     return ops.cast(sums[0] / count - entropy_weight * entropy, "float32")
 
 
-def self_label_sums(sure: Any, logs: Any, least: float) -> Any:
+def self_label_sums(sure: Tensor, logs: Tensor, least: float) -> Tensor:
     """Cross-entropies of the labels that a network is sure of, summed by label.
 
     Args:
@@ -65,7 +65,7 @@ def self_label_sums(sure: Any, logs: Any, least: float) -> Any:
     return ops.concatenate([losses, ops.sum(own, axis=0) * logs.shape[1]])
 
 
-def self_label_loss(sums: Any) -> Any:
+def self_label_loss(sums: Tensor) -> Tensor:
     """The mean over labels that there are of their mean cross-entropies; 0 where there are none.
 
     All labels count alike, however many images have each.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import numpy as np
 from keras import ops
@@ -12,16 +10,17 @@ from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb, probability_pair
 from iic_tf.losses.displacement import displaced_joints
 from iic_tf.losses.information import information, total_of
+from iic_tf.types import Tensor
 
 
 def iic_segmentation_loss(
-    p: Any,
-    q: Any,
+    p: Tensor,
+    q: Tensor,
     radius: int = 10,
     lamb: float = 1.0,
-    mask: Any = None,
+    mask: Tensor | None = None,
     collapsed: bool = False,
-) -> Any:
+) -> Tensor:
     """−I_λ of the labels of displaced pixels of two views (IID preprint 2018, eq. 8 to 10).
 
         P_t[c, c'] = Σ_n Σ_u m_nu p_nuc · m_n,u+t q_n,u+t,c'      for |t_y|, |t_x| ≤ radius
@@ -60,7 +59,7 @@ def iic_segmentation_loss(
     return loss_of_joints(joints, lamb, collapsed)
 
 
-def segmentation_joints(p: Any, q: Any, radius: int, mask: Any = None) -> Any:
+def segmentation_joints(p: Tensor, q: Tensor, radius: int, mask: Tensor | None = None) -> Tensor:
     """The P_t of all displacements, unnormalised, `[(2 T_y + 1)(2 T_x + 1), clusters, clusters]`.
 
     T_y and T_x are `radius` or, where the image is smaller, its height − 1 and width − 1. Joints
@@ -81,7 +80,7 @@ def segmentation_joints(p: Any, q: Any, radius: int, mask: Any = None) -> Any:
     return displaced_joints(p, q, radius)
 
 
-def loss_of_joints(joints: Any, lamb: float = 1.0, collapsed: bool = False) -> Any:
+def loss_of_joints(joints: Tensor, lamb: float = 1.0, collapsed: bool = False) -> Tensor:
     """−I_λ of displaced joints `[displacements, k, k]`: their mean, or that of their sum."""
     if collapsed:
         return -information(ops.sum(joints, axis=0), lamb)

@@ -6,14 +6,14 @@ Representations, ICML 2020, eq. 1.
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
+
+from iic_tf.types import Tensor
 
 NEVER = -1e9
 
 
-def contrastive_losses(z: Any, images: Any, temperature: float) -> Any:
+def contrastive_losses(z: Tensor, images: Tensor, temperature: float) -> Tensor:
     """−ln (e^(z_i·z_j / T) / Σ_{a ≠ i} e^(z_i·z_a / T)) of views i, j the others of its image.
 
     With two views of each image that is the paper's; with more, the mean over j. An image that

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import keras
 import numpy as np
 from keras import ops
 
 from iic_tf.errors import expected
+from iic_tf.types import Tensor
 
 SIGMA_INTENSITY = 10.0
 SIGMA_DISTANCE = 4.0
@@ -19,13 +19,13 @@ COLOURS = 255.0
 
 
 def soft_ncut(
-    p: Any,
-    images: Any,
-    mask: Any = None,
+    p: Tensor,
+    images: Tensor,
+    mask: Tensor | None = None,
     sigma_intensity: float = SIGMA_INTENSITY,
     sigma_distance: float = SIGMA_DISTANCE,
     radius: float = RADIUS,
-) -> Any:
+) -> Tensor:
     """K − Σ_k (p_kᵀ W p_k) / (p_kᵀ W 1) of each image.
 
     Xia & Kulis: W-Net, 2017, eq. 3 to 5, with
@@ -86,13 +86,13 @@ def neighbours(radius: float) -> list[tuple[int, int]]:
 
 
 def _through(
-    p: Any,
-    intensity: Any,
-    counted: Any,
+    p: Tensor,
+    intensity: Tensor,
+    counted: Tensor,
     sigma_intensity: float,
     sigma_distance: float,
     radius: float,
-) -> tuple[Any, Any]:
+) -> tuple[Tensor, Tensor]:
     """W p `[batch, height, width, K]` and W 1 `[batch, height, width]`."""
     height, width = ops.shape(p)[1], ops.shape(p)[2]
     most = math.ceil(radius) - 1
@@ -113,7 +113,7 @@ def _through(
     return likeness, degree
 
 
-def _checked(p: Any, images: Any) -> tuple[Any, Any, str]:
+def _checked(p: Tensor, images: Tensor) -> tuple[Tensor, Tensor, str]:
     p, images = ops.convert_to_tensor(p), ops.convert_to_tensor(images)
     fits = len(p.shape) == len(images.shape) == 4 and all(
         a is None or b is None or a == b for a, b in zip(p.shape[:3], images.shape[:3], strict=True)

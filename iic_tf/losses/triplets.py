@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
+
+from iic_tf.types import Tensor
 
 
 def triplet_hinge(
-    anchor: Any, positive: Any, negative: Any, margin: float, weights: Any = None
-) -> Any:
+    anchor: Tensor, positive: Tensor, negative: Tensor, margin: float, weights: Tensor | None = None
+) -> Tensor:
     """max(0, m + d²(a, p) − d²(a, n)) with d²(x, y) = Σ_i w_i (x_i − y_i)².
 
     Schultz, Joachims: Learning a Distance Metric from Relative Comparisons, NIPS 2003: "i is nearer
@@ -32,14 +32,14 @@ def triplet_hinge(
     """
     anchor, positive, negative = map(ops.convert_to_tensor, (anchor, positive, negative))
 
-    def distance(other: Any) -> Any:
+    def distance(other: Tensor) -> Tensor:
         squares = ops.square(anchor - other)
         return ops.sum(squares if weights is None else squares * weights, axis=-1)
 
     return ops.relu(margin + distance(positive) - distance(negative))
 
 
-def triplet_kl(anchor: Any, positive: Any, negative: Any) -> Any:
+def triplet_kl(anchor: Tensor, positive: Tensor, negative: Tensor) -> Tensor:
     """(KL(p ‖ a) − KL(n ‖ a)) / k of probabilities, as IIC's authors ran it; no lower bound.
 
     The mean over the k numbers is that of their code, which takes it over batch and clusters.
@@ -54,7 +54,7 @@ def triplet_kl(anchor: Any, positive: Any, negative: Any) -> Any:
     """
     anchor, positive, negative = map(ops.convert_to_tensor, (anchor, positive, negative))
 
-    def divergence(other: Any) -> Any:
+    def divergence(other: Tensor) -> Tensor:
         # Of what is 0 nothing is said: 0 ln 0 = 0.
         logs = ops.log(ops.maximum(other, 1e-30)) - ops.log(ops.maximum(anchor, 1e-30))
         return ops.mean(other * logs, axis=-1)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
 from iic_tf.losses.crop_information import crop_information
+from iic_tf.types import Tensor
 
 
 class CropMeter(keras.metrics.Metric):  # type: ignore[misc]
@@ -27,7 +26,7 @@ class CropMeter(keras.metrics.Metric):  # type: ignore[misc]
             name="sums",
         )
 
-    def update_state(self, sums: Any) -> None:
+    def update_state(self, sums: Tensor) -> None:
         """Add those of one global batch, `[sub_heads, clusters + 2]`."""
         self.sums.assign_add(sums)
 
@@ -35,6 +34,6 @@ class CropMeter(keras.metrics.Metric):  # type: ignore[misc]
         """I(z; crop) of each sub-head, nats."""
         return [float(one) for one in crop_information(ops.convert_to_tensor(self.sums))]
 
-    def result(self) -> Any:
+    def result(self) -> Tensor:
         """Mean over the sub-heads."""
         return ops.mean(crop_information(ops.convert_to_tensor(self.sums)))

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
 from iic_tf.metrics.sums_meter import SumsMeter
+from iic_tf.types import Tensor
 
 
 class DistanceMeter(SumsMeter):
@@ -19,5 +18,5 @@ class DistanceMeter(SumsMeter):
     def __init__(self, clusters: int, name: str = "distance"):
         super().__init__(1, clusters, name)
 
-    def losses(self) -> list[Any]:
+    def losses(self) -> list[Tensor]:
         return [ops.cast(self.sums[0] / ops.maximum(ops.sum(self.sums[1:]), 1e-30), "float32")]

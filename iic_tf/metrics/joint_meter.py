@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
 
 from iic_tf.losses.segmentation import loss_of_joints
+from iic_tf.types import Tensor
 
 
 class JointMeter(keras.metrics.Metric):  # type: ignore[misc]
@@ -41,7 +40,7 @@ class JointMeter(keras.metrics.Metric):  # type: ignore[misc]
             name="joints",
         )
 
-    def update_state(self, joints: Any) -> None:
+    def update_state(self, joints: Tensor) -> None:
         """Add the joints of one global batch, `[sub_heads, displacements, k, k]`.
 
         An image smaller than the window has fewer displacements; the others stay zero and carry
@@ -54,20 +53,20 @@ class JointMeter(keras.metrics.Metric):  # type: ignore[misc]
             )
         self.joints.assign_add(joints)
 
-    def losses(self) -> list[Any]:
+    def losses(self) -> list[Tensor]:
         """The loss −I_λ of each sub-head, scalars."""
         return [
             loss_of_joints(self.joints[i], self.lamb, self.collapsed)
             for i in range(self.joints.shape[0])
         ]
 
-    def shares(self) -> Any:
+    def shares(self) -> Tensor:
         """Cluster shares of each sub-head, `[sub_heads, k]`: mean of the two marginals."""
         joint = ops.sum(self.joints, axis=1)
         marginal = ops.sum(joint, axis=-1) + ops.sum(joint, axis=-2)
         total = ops.sum(marginal, axis=-1, keepdims=True)
         return marginal / ops.maximum(total, 1e-30)
 
-    def result(self) -> Any:
+    def result(self) -> Tensor:
         """Mean loss over the sub-heads."""
         return ops.mean(ops.stack(self.losses()))

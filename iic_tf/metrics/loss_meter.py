@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
 from iic_tf.metrics.sums_meter import SumsMeter
+from iic_tf.types import Tensor
 
 
 class LossMeter(SumsMeter):
@@ -21,5 +20,5 @@ class LossMeter(SumsMeter):
     def __init__(self, clusters: int, name: str = "loss"):
         super().__init__(2, clusters, name)
 
-    def losses(self) -> list[Any]:
+    def losses(self) -> list[Tensor]:
         return [ops.cast(self.sums[0] / ops.maximum(self.sums[1], 1e-30), "float32")]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
 from iic_tf.losses.infoseg import JSD, loss_of_sums, sum_count
 from iic_tf.metrics.sums_meter import SumsMeter
+from iic_tf.types import Tensor
 
 
 class PairMeter(SumsMeter):
@@ -22,5 +21,5 @@ class PairMeter(SumsMeter):
         super().__init__(sum_count(estimator), clusters, name)
         self.estimator = estimator
 
-    def losses(self) -> list[Any]:
+    def losses(self) -> list[Tensor]:
         return [ops.cast(loss_of_sums(self.sums[: self.count], self.estimator), "float32")]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from iic_tf.losses.scan import scan_loss
 from iic_tf.metrics.sums_meter import SumsMeter
+from iic_tf.types import Tensor
 
 
 class ScanMeter(SumsMeter):
@@ -20,5 +19,5 @@ class ScanMeter(SumsMeter):
         super().__init__(2, clusters, name)
         self.entropy_weight = entropy_weight
 
-    def losses(self) -> list[Any]:
+    def losses(self) -> list[Tensor]:
         return [scan_loss(self.sums, self.entropy_weight)]

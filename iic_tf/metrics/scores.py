@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from math import comb
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from iic_tf.errors import InputError
 from iic_tf.metrics.assignment import apply_mapping
 from iic_tf.metrics.confusion import require_confusion
+from iic_tf.types import Json
 
 
 class ClassScore(NamedTuple):
@@ -51,7 +52,7 @@ class Scores:
     ari: float
     per_class: list[ClassScore]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> Json:
         """A plain dictionary of numbers, text and None, ready for `json.dump`."""
         return asdict(self) | {"per_class": [line._asdict() for line in self.per_class]}
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 from keras import ops
+
+from iic_tf.types import Tensor
 
 
 class SumsMeter(keras.metrics.Metric):  # type: ignore[misc]
@@ -30,19 +30,19 @@ class SumsMeter(keras.metrics.Metric):  # type: ignore[misc]
             name="sums",
         )
 
-    def update_state(self, sums: Any) -> None:
+    def update_state(self, sums: Tensor) -> None:
         """Add those of one global batch, float64 `[count + K]`."""
         self.sums.assign_add(sums)
 
-    def losses(self) -> list[Any]:
+    def losses(self) -> list[Tensor]:
         """The loss of the one sub-head, a float32 scalar."""
         raise NotImplementedError
 
-    def shares(self) -> Any:
+    def shares(self) -> Tensor:
         """Cluster shares of the one sub-head, `[1, K]`."""
         totals = ops.expand_dims(ops.cast(self.sums[self.count :], "float32"), 0)
         return totals / ops.maximum(ops.sum(totals, axis=-1, keepdims=True), 1e-30)
 
-    def result(self) -> Any:
+    def result(self) -> Tensor:
         """The loss."""
         return self.losses()[0]

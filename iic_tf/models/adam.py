@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 import tensorflow as tf
+
+from iic_tf.types import Tensor, Variable
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -20,7 +20,7 @@ class Adam(keras.optimizers.Adam):  # type: ignore[misc]
     Arguments and configuration are those of `keras.optimizers.Adam`.
     """
 
-    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+    def update_step(self, gradient: Tensor, variable: Variable, learning_rate: Tensor) -> None:
         """Move a variable and its moments by one step of Kingma & Ba (2015), algorithm 1."""
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
@@ -45,7 +45,7 @@ class Adam(keras.optimizers.Adam):  # type: ignore[misc]
         )
 
 
-def _handle(variable: Any) -> Any:
+def _handle(variable: Variable) -> Tensor:
     """What TensorFlow's kernels know a variable by; of a mirrored one, this replica's."""
     made_by_keras = isinstance(variable, keras.Variable)
     return (variable.value if made_by_keras else variable).handle

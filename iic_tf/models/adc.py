@@ -14,6 +14,7 @@ from iic_tf.metrics.loss_meter import LossMeter
 from iic_tf.models.learned_clusterer import LearnedClusterer, copies_of
 from iic_tf.networks.vector_head import VectorHead
 from iic_tf.turns import MAIN
+from iic_tf.types import Batch, Config, Shape, Tensor, Tensors
 
 EMBEDDING, CENTROIDS = "embedding", "centroids"
 
@@ -39,7 +40,7 @@ class ClassCentroids(keras.layers.Layer):  # type: ignore[misc]
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = input_shape[-1]
 
-        def begin(shape: Any, dtype: Any = None) -> Any:
+        def begin(shape: Shape, dtype: str | None = None) -> Tensor:
             means = keras.random.normal((self.classes, size), stddev=0.3, dtype=dtype)
             noise = keras.random.uniform(shape, -0.01, 0.01, dtype=dtype)
             return ops.repeat(means, self.each, axis=0) + noise
@@ -49,11 +50,11 @@ class ClassCentroids(keras.layers.Layer):  # type: ignore[misc]
         )
         self.built = True
 
-    def at(self) -> Any:
+    def at(self) -> Tensor:
         """Where they are, float32 `[classes · each, d]`."""
         return ops.convert_to_tensor(self.places)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "classes": self.classes, "each": self.each}
 
 
@@ -127,19 +128,19 @@ class ADCClusterer(LearnedClusterer):
         self.places.build(shape)
         self.heads[MAIN].build(shape)
 
-    def answers(self, features: Any, head: str = MAIN) -> list[Any]:
-        found: list[Any] = self.heads[head](self.linear(features))
+    def answers(self, features: Tensor, head: str = MAIN) -> list[Tensor]:
+        found: list[Tensor] = self.heads[head](self.linear(features))
         return found
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         return self._sums_of(data, training)[0]
 
-    def judged(self, data: dict[str, Any]) -> dict[str, Any]:
+    def judged(self, data: Batch) -> Tensors:
         """Of the same losses, of fixed pairs, and of the probabilities of the views x."""
         sums, p = self._sums_of(data, training=False)
         return {MAIN: ops.concatenate([sums, ops.cast(ops.sum(p, axis=0), "float64")])}
 
-    def _sums_of(self, data: dict[str, Any], training: bool) -> tuple[Any, Any]:
+    def _sums_of(self, data: Batch, training: bool) -> tuple[Tensor, Tensor]:
         """A batch's loss times its images, and these; and the probabilities of the views x."""
         x = data["x"]
         both = ops.concatenate([x, copies_of(data)])
@@ -148,7 +149,7 @@ class ADCClusterer(LearnedClusterer):
         z, copies = embeddings[:count], embeddings[count:]
         centroids = self.places.at()
         of_copies = ops.repeat(ops.arange(count), repeats)
-        loss: Any = 0.0
+        loss: Tensor = 0.0
         for start, groups in ((centroids, self.places.groups), (copies, of_copies)):
             there, round_trips = association(start, z)
             loss += self.walker * walker_loss(round_trips, groups)

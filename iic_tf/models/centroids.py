@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from iic_tf.errors import expected
 from iic_tf.metrics.pixel_kmeans import PixelKMeans
+from iic_tf.types import Config, Tensor
 
 FAR = 1e3
 """Where centres lie that nothing is near to: there were fewer distinct features than centres."""
@@ -50,7 +51,7 @@ class Whitening(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.components)
 
-    def call(self, features: Any) -> Any:
+    def call(self, features: Tensor) -> Tensor:
         """`[..., features]` → float32 `[..., components]`."""
         centred = ops.cast(features, "float32") - self.mean
         projected = ops.matmul(centred, ops.convert_to_tensor(self.projection))
@@ -64,7 +65,7 @@ class Whitening(keras.layers.Layer):  # type: ignore[misc]
         self.projection.assign(projection)
         return np.asarray(self(np.asarray(features, np.float32)))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "components": self.components}
 
 
@@ -116,11 +117,11 @@ class Centroids(keras.layers.Layer):  # type: ignore[misc]
         )
         self.built = True
 
-    def call(self, features: Any) -> list[Any]:
+    def call(self, features: Tensor) -> list[Tensor]:
         """`[..., features]` → in a list of one, float32 `[..., clusters]`."""
         return [ops.softmax(-self.distances(features) / self.temperature, axis=-1)]
 
-    def distances(self, features: Any) -> Any:
+    def distances(self, features: Tensor) -> Tensor:
         """Squared distances to all centres, float32 `[..., clusters]`, 0 or more."""
         z = ops.cast(features, "float32")
         centres = ops.convert_to_tensor(self.centres)
@@ -128,7 +129,7 @@ class Centroids(keras.layers.Layer):  # type: ignore[misc]
         own = ops.sum(ops.square(z), axis=-1, keepdims=True)
         return ops.maximum(own + ops.sum(ops.square(centres), axis=-1) - 2 * products, 0.0)
 
-    def sums(self, features: Any, counted: Any = None) -> Any:
+    def sums(self, features: Tensor, counted: Tensor | None = None) -> Tensor:
         """Σ squared distances to the nearest centre, then how many are nearest to each.
 
         Args:
@@ -160,6 +161,6 @@ class Centroids(keras.layers.Layer):  # type: ignore[misc]
         centres[: len(found)] = found
         self.centres.assign(centres)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         own = {"clusters": self.clusters, "temperature": self.temperature}
         return {**super().get_config(), **own}

@@ -6,7 +6,7 @@ They stand where a `Segmenter` or a `Clusterer` stands when it is served, scored
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from keras import ops
@@ -16,6 +16,12 @@ from iic_tf.errors import expected
 from iic_tf.models.linear_head import linear_maps
 from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.turns import MAIN
+from iic_tf.types import Tensor
+
+if TYPE_CHECKING:
+    from iic_tf.models.clusterer import Clusterer
+    from iic_tf.models.linear_head import LinearHead
+    from iic_tf.models.segmenter import Segmenter
 
 
 def class_table(class_of: Sequence[int] | NDArray[np.integer], classes: int) -> NDArray[np.float32]:
@@ -57,12 +63,12 @@ class ClassMap:
 
     def __init__(
         self,
-        model: Any,
+        model: Segmenter | Clusterer,
         head: str,
         sub_head: int | None,
         table: NDArray[np.float32],
         numbers: NDArray[np.int32] | None = None,
-        linear: Any = None,
+        linear: LinearHead | None = None,
     ):
         outputs = model.clusters[head] if linear is None else linear.classes
         if table.ndim != 2 or len(table) != outputs:
@@ -78,18 +84,18 @@ class ClassMap:
         self.channels: int = model.channels
         self.tracked = [model] if linear is None else [model, linear]
 
-    def _mapped(self, probabilities: Any) -> Any:
+    def _mapped(self, probabilities: Tensor) -> Tensor:
         """Probabilities `[..., clusters]` → `[..., classes]`."""
         if np.array_equal(self.table, np.eye(len(self.table))):
             return probabilities
         return ops.matmul(probabilities, ops.convert_to_tensor(self.table))
 
-    def _of_sub_head(self, found: Sequence[Any]) -> Any:
+    def _of_sub_head(self, found: Sequence[Tensor]) -> Tensor:
         if self.sub_head is None and self.head == MAIN:
             return self.model.answer(found)
         return found[self.sub_head or 0]
 
-    def answer(self, found: Sequence[Any]) -> Any:
+    def answer(self, found: Sequence[Tensor]) -> Tensor:
         """Of a list of one the one."""
         return found[0]
 
@@ -111,15 +117,20 @@ class MappedSegmenter(ClassMap):
         self.window_align: int = model.window_align
         self.window_radius: int = model.window_radius + (0 if linear is None else linear.radius)
 
-    def maps_of_images(self, x: Any, head: str = MAIN) -> list[Any]:
+    def maps_of_images(self, x: Tensor, head: str = MAIN) -> list[Tensor]:
         """Class probabilities, in a list of one, `[batch, height, width, classes]`."""
         if self.linear is None:
             return [self._mapped(self._of_sub_head(self.model.maps_of_images(x, self.head)))]
         return [self._mapped(linear_maps(self.model, self.linear, x))]
 
     def of_scene(
-        self, x: Any, sums: Any = None, valid: Any = None, core: Any = None, head: str = MAIN
-    ) -> tuple[list[Any], Any]:
+        self,
+        x: Tensor,
+        sums: Tensor | None = None,
+        valid: Tensor | None = None,
+        core: Tensor | None = None,
+        head: str = MAIN,
+    ) -> tuple[list[Tensor], Tensor]:
         """As the model's own, of classes."""
         maps, own = self.model.of_scene(x, sums, valid, core, self.head)
         return [self._mapped(self._of_sub_head(maps))], own
@@ -128,20 +139,20 @@ class MappedSegmenter(ClassMap):
 class MappedClusterer(ClassMap):
     """A clusterer of whole images that answers with classes made of clusters, likewise."""
 
-    def probabilities(self, x: Any, head: str = MAIN) -> list[Any]:
+    def probabilities(self, x: Tensor, head: str = MAIN) -> list[Tensor]:
         """Class probabilities, in a list of one, `[batch, classes]`."""
         return self.answers(self.features(x), head)
 
-    def features(self, x: Any, training: bool = False) -> Any:
+    def features(self, x: Tensor, training: bool = False) -> Tensor:
         """What the heads see of images."""
         return self.model.features(x, training)
 
-    def answers(self, features: Any, head: str = MAIN) -> list[Any]:
+    def answers(self, features: Tensor, head: str = MAIN) -> list[Tensor]:
         """The same of features `[batch, features]`."""
         if self.linear is not None:
             return [self._mapped(self.linear(features))]
         return [self._mapped(self._of_sub_head(self.model.answers(features, self.head)))]
 
-    def __call__(self, x: Any) -> Any:
+    def __call__(self, x: Tensor) -> Tensor:
         """Class probabilities `[batch, classes]` of any number of images."""
         return of_any_batch(lambda some: self.probabilities(some)[0], x)

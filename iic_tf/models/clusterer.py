@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from keras import ops
 
@@ -13,9 +13,10 @@ from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.network_a import NetworkA
 from iic_tf.networks.network_b import NetworkB
 from iic_tf.turns import MAIN
+from iic_tf.types import Layer, Tensor
 from iic_tf.views.inputs import input_channels, network_input
 
-NETWORKS: dict[str, Any] = {"A": NetworkA, "B": NetworkB}
+NETWORKS: dict[str, Callable[..., Layer]] = {"A": NetworkA, "B": NetworkB}
 
 
 def check_network(network: str) -> None:
@@ -37,7 +38,7 @@ class Clusterer(SelfSupervised):
     batch_source: ClassVar[str] = "iic_tf.ImagePairs"
     size: int
     inputs: str
-    heads: dict[str, Any]
+    heads: dict[str, Layer]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         self._check_shape(input_shape)
@@ -50,7 +51,7 @@ class Clusterer(SelfSupervised):
     def image_shape(self) -> tuple[int | None, ...]:
         return (None, self.size, self.size, self.channels)
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """Probabilities of the classes.
 
         Args:
@@ -64,26 +65,26 @@ class Clusterer(SelfSupervised):
             return self.answer(self.probabilities(x, MAIN, training))
         return of_any_batch(lambda x: self.answer(self.probabilities(x, MAIN)), x)
 
-    def answer(self, probabilities: Sequence[Any]) -> Any:
+    def answer(self, probabilities: Sequence[Tensor]) -> Tensor:
         """Of the probabilities by all sub-heads of the main head those that count."""
         return probabilities[0]
 
-    def probabilities(self, x: Any, head: str = MAIN, training: bool = False) -> list[Any]:
+    def probabilities(self, x: Tensor, head: str = MAIN, training: bool = False) -> list[Tensor]:
         """Probabilities of every sub-head of a head, each float32 `[batch, k]`."""
         return self.answers(self.features(x, training), head)
 
-    def answers(self, features: Any, head: str = MAIN) -> list[Any]:
+    def answers(self, features: Tensor, head: str = MAIN) -> list[Tensor]:
         """The same of what the heads see, `[batch, features]`."""
-        found: list[Any] = self.heads[head](features)
+        found: list[Tensor] = self.heads[head](features)
         return found
 
-    def features(self, x: Any, training: bool = False) -> Any:
+    def features(self, x: Tensor, training: bool = False) -> Tensor:
         """What the heads see: `[batch, size, size, channels]` → `[batch, features]`."""
         self._check_shape(tuple(x.shape))
         x = ops.cast(x, self.compute_dtype)
         return self.trunk(network_input(x, self.inputs), training=training)
 
-    def shares_of_cells(self, x: Any, valid: Any = None) -> Any:
+    def shares_of_cells(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """An image counts as one, `[batch]`."""
         return ops.ones_like(x[:, 0, 0, 0])
 

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
 from iic_tf.errors import expected
 from iic_tf.replicas import share_of
+from iic_tf.types import Batch, Tensors
 
-Step = Callable[[Any], Any]
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
+
+Step = Callable[[Batch], Any]
 
 
-def over_batches(model: Any, step: Step) -> Callable[[Iterator[Any]], Any]:
+def over_batches(model: SelfSupervised, step: Step) -> Callable[[Iterator[Batch]], Tensors]:
     """Call a step on as many batches as `compile(steps_per_execution=...)` says; the last logs."""
 
-    def batches(iterator: Iterator[Any]) -> Any:
-        logs = None
+    def batches(iterator: Iterator[Batch]) -> Tensors:
+        logs: Tensors | None = None
         for _, batch in zip(range(model.steps_per_execution), iterator):  # noqa: B905
             data = unwrapped(batch)
             # Here, where sizes are known, which the compiled step may not see.
@@ -48,12 +52,12 @@ def unwrapped(batch: Any) -> Any:
     return first
 
 
-def _nothing(value: Any) -> bool:
+def _nothing(value: object) -> bool:
     """Whether it is what tf.data makes of None."""
     return isinstance(value, tf.experimental.Optional)
 
 
-def replicated(model: Any, step: Step, beside: Step | None = None) -> Step:
+def replicated(model: SelfSupervised, step: Step, beside: Step | None = None) -> Step:
     """Compile a step, run it on every replica, and return plain numbers.
 
     Keras' own leaves values of each replica, which its `fit` refuses on several machines.
@@ -68,7 +72,7 @@ def replicated(model: Any, step: Step, beside: Step | None = None) -> Step:
     # autograph off, as in Keras: nothing to convert, and errors stay their own.
     compiled = functools.partial(tf.function, autograph=False, reduce_retracing=True)
 
-    def both(share: Any) -> Any:
+    def both(share: Batch) -> Any:
         logs = step(share)
         return logs if beside is None else (logs, beside(share))
 
@@ -77,7 +81,7 @@ def replicated(model: Any, step: Step, beside: Step | None = None) -> Step:
     jit = model.jit_compile and not model.run_eagerly
     inner = compiled(both, jit_compile=True) if jit else both
 
-    def on_all(data: Any) -> Any:
+    def on_all(data: Batch) -> Any:
         found = strategy.run(lambda share: inner(share_of(share, model.micro_batches)), (data,))
         logs, rest = (found, None) if beside is None else found
         reduced = {

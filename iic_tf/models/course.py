@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
 from iic_tf.errors import InputError
 from iic_tf.models.soundness import UnsoundStep
+from iic_tf.types import Logs
 from iic_tf.views.numbered_batches import NumberedBatches
 
 
@@ -53,17 +52,17 @@ class Course(keras.callbacks.Callback):  # type: ignore[misc]
             Keras; a main head whose turn never comes.
     """
 
-    def __init__(self, data: Any):
+    def __init__(self, data: object):
         super().__init__()
         self.pairs = data if isinstance(data, NumberedBatches) else None
         self.behind: int | None = None
         self.done = 0
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.model.soundness.explain = UnsoundStep.error
         self.model.epochs.seen.clear()
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.model.soundness.begin(epoch)
         self.model.epochs.least = epoch if self.behind is None else 0
         if self.pairs is None:
@@ -73,7 +72,7 @@ class Course(keras.callbacks.Callback):  # type: ignore[misc]
             self.behind = self.pairs.epoch if epoch == 0 else self._restored(epoch)
         self.pairs.epoch = self.behind + epoch
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.done += 1
         self.model.soundness.look()
         self.model.check_turns_taken(self.done)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from keras import ops
 
 from iic_tf.losses.crop_information import crop_sums
 from iic_tf.metrics.crop_meter import CropMeter
+from iic_tf.types import Tensor
 
 _SUFFIX = "_crops"
 
@@ -47,7 +47,7 @@ def head_of(name: str) -> str | None:
     return name.removesuffix(_SUFFIX) if name.endswith(_SUFFIX) else None
 
 
-def sums_of_maps(maps: Sequence[tuple[Any, Any]], valid: Any) -> Any:
+def sums_of_maps(maps: Sequence[tuple[Tensor, Tensor]], valid: Tensor) -> Tensor:
     """`crop_sums` of x, `[sub_heads, clusters + 2]`.
 
     Args:

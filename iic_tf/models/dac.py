@@ -14,6 +14,7 @@ from iic_tf.models.learned_clusterer import LearnedClusterer, copies_of
 from iic_tf.models.learned_stages import LearnedStages, mean_sums
 from iic_tf.networks.normalised_head import NormalisedHead
 from iic_tf.turns import MAIN
+from iic_tf.types import Batch, Tensor, Tensors
 
 
 class DAC(LearnedStages):
@@ -36,7 +37,7 @@ class DAC(LearnedStages):
         self.add_meters({MAIN: LossMeter(self.classes, name=f"{MAIN}_pairs")})
         self.build(shape)
 
-    def sums_of_pairs(self, p: Any, data: dict[str, Any], valid: Any = None) -> Any:
+    def sums_of_pairs(self, p: Tensor, data: Batch, valid: Tensor | None = None) -> Tensor:
         """Of the pairs of probabilities `[n, k]`, by the thresholds of the batch's epoch.
 
         Args:
@@ -79,12 +80,12 @@ class DACClusterer(DAC, LearnedClusterer):
         super().__init__(**kwargs)
         self.add_pairs(eta, (None, self.size, self.size, self.channels))
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         features = self.features(copies_of(data), training)
         (p,) = self.heads[MAIN](features, training=training)
         return self.sums_of_pairs(p, data)
 
-    def judged(self, data: dict[str, Any]) -> dict[str, Any]:
+    def judged(self, data: Batch) -> Tensors:
         """Of the pairs of the views x, by the thresholds of the batch's epoch."""
         (p,) = self.probabilities(data["x"])
         masses = ops.cast(ops.sum(p, axis=0), "float64")

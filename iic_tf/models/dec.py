@@ -7,7 +7,7 @@ an image: neither a batch's frequencies nor its order can spoil them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -26,6 +26,7 @@ from iic_tf.models.looked_up import LookedUp
 from iic_tf.models.student_head import StudentHead
 from iic_tf.networks.widths import widened
 from iic_tf.turns import MAIN
+from iic_tf.types import Batch, Layer, Tensor, Tensors
 from iic_tf.views.draws import generator
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -99,10 +100,10 @@ class DECClusterer(LearnedClusterer):
         )
         self.add_meters({MAIN: LossMeter(self.classes, name=f"{MAIN}_divergence")})
         self.targets = LookedUp("targets")
-        self._graph: Any = None
+        self._graph: Callable[..., Tensor] | None = None
         self.build((None, self.size, self.size, self.channels))
 
-    def _decoder(self) -> list[Any]:
+    def _decoder(self) -> list[Layer]:
         """The mirror of DEC's encoder."""
         units = [*widened((2000, 500, 500), self.width), self.size**2 * self.channels]
         return [
@@ -160,16 +161,16 @@ class DECClusterer(LearnedClusterer):
         for views, _ in pairs.plain_views(0):
             yield np.asarray(self._graph(views))
 
-    def _assigned(self, embeddings: Any) -> Any:
+    def _assigned(self, embeddings: Tensor) -> Tensor:
         return self.heads[MAIN](embeddings)[0]
 
     # --- the loss
 
-    def answers(self, features: Any, head: str = MAIN) -> list[Any]:
-        found: list[Any] = self.heads[head](self.linear(features))
+    def answers(self, features: Tensor, head: str = MAIN) -> list[Tensor]:
+        found: list[Tensor] = self.heads[head](self.linear(features))
         return found
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         x = data["x"]
         z = self.linear(self.features(x, training))
         if stage == CLUSTERING:
@@ -180,7 +181,7 @@ class DECClusterer(LearnedClusterer):
         wanted = ops.reshape(ops.cast(x, "float32"), (-1, self.size**2 * self.channels))
         return mean_sums(ops.mean(ops.square(ops.cast(z, "float32") - wanted), axis=-1))
 
-    def judged(self, data: dict[str, Any]) -> dict[str, Any]:
+    def judged(self, data: Batch) -> Tensors:
         """The divergence of what q is now from its targets, by the set's frequencies."""
         (q,) = self.probabilities(data["x"])
         losses = mean_sums(target_divergence(target_distribution(q, self.frequencies), q))

@@ -12,7 +12,7 @@ a crop within its epoch) that a batch carries.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -31,6 +31,7 @@ from iic_tf.models.looked_up import LookedUp
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.models.sums import SumsModel
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Batch, Layer, Parts, Tensor, Tensors, Trunk
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import undo
 from iic_tf.views.inputs import check_inputs, input_channels
@@ -72,7 +73,7 @@ class DeepCluster(SumsModel):
         self.components = components
         self.sample = sample
 
-    def add_clustering(self, layer: Any, shape: tuple[int | None, ...]) -> None:
+    def add_clustering(self, layer: Layer, shape: tuple[int | None, ...]) -> None:
         """Make whitening, centres and classifier, and build all.
 
         Args:
@@ -99,7 +100,7 @@ class DeepCluster(SumsModel):
         )
         self.targets = LookedUp("pseudo-labels")
         self.balance = LookedUp("weights of pseudo-labels")
-        self._graph: Any = None
+        self._graph: Callable[..., Tensor] | None = None
         self.build(shape)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
@@ -112,7 +113,7 @@ class DeepCluster(SumsModel):
             head.build(self.whitening.compute_output_shape(shape))
         self.built = True
 
-    def parts(self) -> dict[str, list[Any]]:
+    def parts(self) -> Parts:
         return {
             "trunk": self.trunk.trainable_variables,
             CLASSIFIER: self.classifier.trainable_variables,
@@ -197,23 +198,23 @@ class DeepCluster(SumsModel):
 
     # --- the loss
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: Batch, names: Sequence[str], training: bool) -> Tensors:
         """Of the classifier float64 (Σ w CE, Σ 1); of centres Σ distances, then counts `[k]`."""
         if tuple(names) == (CLASSIFIER,):
             return {CLASSIFIER: self.classified(data, training)}
         whitened = self.whitening(self.features(data["x"], training))
         return {name: self.heads[name].sums(whitened) for name in names}
 
-    def classified(self, data: dict[str, Any], training: bool) -> Any:
+    def classified(self, data: Batch, training: bool) -> Tensor:
         """The sums of the classifier's loss."""
         raise NotImplementedError
 
-    def looked_up(self, numbers: Any) -> tuple[Any, Any]:
+    def looked_up(self, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Pseudo-labels by number, and what each counts for."""
         labels = self.targets.at(numbers)
         return labels, self.balance.at(labels)
 
-    def loss_of(self, sums: Any, name: str) -> Any:
+    def loss_of(self, sums: Tensor, name: str) -> Tensor:
         """The mean of the weighted cross-entropies, a float32 scalar."""
         return ops.cast(sums[0] / ops.maximum(sums[1], 1e-30), "float32")
 
@@ -260,7 +261,7 @@ class DeepClusterClusterer(DeepCluster, Clusterer):
         inputs: str = "sobel",
         components: int = 256,
         sample: int = 200_000,
-        trunk: Any = None,
+        trunk: Trunk | None = None,
         **kwargs: Any,
     ):
         super().__init__(
@@ -273,11 +274,11 @@ class DeepClusterClusterer(DeepCluster, Clusterer):
         layer = keras.layers.Dense(overclusters, name=CLASSIFIER, dtype=self.dtype_policy)
         self.add_clustering(layer, (None, size, size, channels))
 
-    def answers(self, features: Any, head: str = MAIN) -> list[Any]:
-        found: list[Any] = self.heads[head](self.whitening(features))
+    def answers(self, features: Tensor, head: str = MAIN) -> list[Tensor]:
+        found: list[Tensor] = self.heads[head](self.whitening(features))
         return found
 
-    def classified(self, data: dict[str, Any], training: bool) -> Any:
+    def classified(self, data: Batch, training: bool) -> Tensor:
         gx = data["gx"]
         copies = ops.reshape(gx, (-1, *gx.shape[2:]))
         labels, weights = self.looked_up(data["image"])
@@ -318,7 +319,7 @@ class DeepClusterSegmenter(DeepCluster, Segmenter):
         inputs: str = "bands",
         components: int = 256,
         sample: int = 200_000,
-        trunk: Any = "c",
+        trunk: Trunk = "c",
         **kwargs: Any,
     ):
         super().__init__(
@@ -328,11 +329,11 @@ class DeepClusterSegmenter(DeepCluster, Segmenter):
         layer = keras.layers.Conv2D(overclusters, 1, name=CLASSIFIER, dtype=self.dtype_policy)
         self.add_clustering(layer, (None, None, None, channels))
 
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
-        found: list[Any] = self.heads[head](self.whitening(features))
+    def small_maps(self, features: Tensor, head: str, training: bool) -> list[Tensor]:
+        found: list[Tensor] = self.heads[head](self.whitening(features))
         return found
 
-    def classified(self, data: dict[str, Any], training: bool) -> Any:
+    def classified(self, data: Batch, training: bool) -> Tensor:
         """Answers of gx are brought back onto x, whose cells the labels are of."""
         logits = ops.cast(self.classifier(self.features(data["gx"], training)), "float32")
         back = undo(logits, data)

@@ -11,6 +11,7 @@ from keras import ops
 from iic_tf.models.dac import DAC
 from iic_tf.models.learned_segmenter import LearnedSegmenter
 from iic_tf.turns import MAIN
+from iic_tf.types import Batch, Tensor, Tensors
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -40,17 +41,17 @@ class DACSegmenter(DAC, LearnedSegmenter):
         super().__init__(**kwargs)
         self.add_pairs(eta, (None, None, None, self.channels))
 
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
-        found: list[Any] = self.heads[head](features, training=training)
+    def small_maps(self, features: Tensor, head: str, training: bool) -> list[Tensor]:
+        found: list[Tensor] = self.heads[head](features, training=training)
         return found
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         (maps,) = self.small_maps(self.features(data["gx"], training), MAIN, training)
         p = self.drawn_of(data, maps)
         shares = ops.expand_dims(self.shares_of_gx(data), -1)
         return self.sums_of_pairs(p, data, self.drawn_of(data, shares)[:, 0] > 0.5)
 
-    def judged(self, data: dict[str, Any]) -> dict[str, Any]:
+    def judged(self, data: Batch) -> Tensors:
         """Of the pairs of cells of the views x, by the thresholds of the batch's epoch."""
         (maps,) = self.small_maps(self.features(data["x"]), MAIN, False)
         p = self.drawn_of(data, maps)

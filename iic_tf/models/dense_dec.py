@@ -8,7 +8,7 @@ embedding begins as the principal components of the features.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import keras
@@ -28,6 +28,7 @@ from iic_tf.models.looked_up import LookedUp
 from iic_tf.models.student_head import StudentHead
 from iic_tf.replicas import present
 from iic_tf.turns import MAIN
+from iic_tf.types import Batch, Tensor, Tensors
 from iic_tf.views.draws import generator
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -93,15 +94,15 @@ class DECSegmenter(LearnedSegmenter):
         )
         self.add_meters({MAIN: LossMeter(self.classes, name=f"{MAIN}_divergence")})
         self.targets = LookedUp("targets")
-        self._graphs: dict[bool, Any] = {}
+        self._graphs: dict[bool, Callable[..., Tensor]] = {}
         self.build((None, None, None, self.channels))
 
     def build_learning(self, shape: tuple[int | None, ...]) -> None:
         self.linear.build(shape)
         self.heads[MAIN].build((*shape[:-1], self.embedding))
 
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
-        found: list[Any] = self.heads[head](self.linear(features))
+    def small_maps(self, features: Tensor, head: str, training: bool) -> list[Tensor]:
+        found: list[Tensor] = self.heads[head](self.linear(features))
         return found
 
     # --- what is fitted
@@ -120,7 +121,7 @@ class DECSegmenter(LearnedSegmenter):
         super().after_epoch(pairs, epoch)
         self._begin(pairs)
 
-    def _begin(self, pairs: Any) -> None:
+    def _begin(self, pairs: NumberedBatches) -> None:
         """Let the embedding be principal components, and centres where k-means finds them, once."""
         if int(ops.convert_to_numpy(self.fitted)):
             return
@@ -152,7 +153,7 @@ class DECSegmenter(LearnedSegmenter):
             self._graphs[assigned] = tf.function(
                 functools.partial(self._of_views, assigned), reduce_retracing=True
             )
-        of: Any = self._graphs[assigned]
+        of: Tensor = self._graphs[assigned]
         first = 0
         for x, valid in pairs.plain_views(epoch):
             numbers = np.arange(first, first + len(x), dtype=np.int32)
@@ -162,7 +163,9 @@ class DECSegmenter(LearnedSegmenter):
             found, kept = of(*given)
             yield np.asarray(found), np.asarray(kept)[..., 0] > 0.5
 
-    def _of_views(self, assigned: bool, x: Any, shares: Any, epochs: Any, numbers: Any) -> Any:
+    def _of_views(
+        self, assigned: bool, x: Tensor, shares: Tensor, epochs: Tensor, numbers: Tensor
+    ) -> Tensor:
         features = self.drawn_cells(epochs, numbers, self.features(x))
         if assigned:
             features = self.heads[MAIN](self.linear(features))[0]
@@ -171,21 +174,21 @@ class DECSegmenter(LearnedSegmenter):
 
     # --- the loss
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         q = self._assignments(data)
         p = tf.reshape(self.targets.at(data["number"]), (-1, self.classes))
         return mean_sums(target_divergence(p, q), self._counted_drawn(data))
 
-    def _assignments(self, data: dict[str, Any]) -> Any:
+    def _assignments(self, data: Batch) -> Tensor:
         """Q of the cells of x that are drawn, `[batch · places, classes]`."""
         features = self.drawn_of(data, self.features(data["x"]))
         return self.heads[MAIN](self.linear(features))[0]
 
-    def _counted_drawn(self, data: dict[str, Any]) -> Any:
+    def _counted_drawn(self, data: Batch) -> Tensor:
         counted = self.drawn_of(data, self.counted_cells(data, back=False))[:, 0]
         return counted * ops.cast(present(), counted.dtype)
 
-    def judged(self, data: dict[str, Any]) -> dict[str, Any]:
+    def judged(self, data: Batch) -> Tensors:
         """The divergence of what q is now from its targets, by the set's frequencies."""
         q, counted = self._assignments(data), self._counted_drawn(data)
         p = target_distribution(q, self.frequencies)

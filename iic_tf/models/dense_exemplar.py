@@ -22,6 +22,7 @@ from iic_tf.losses.exemplar import exemplar_losses
 from iic_tf.models.learned_stages import mean_sums
 from iic_tf.models.looked_up import LookedUp
 from iic_tf.models.pretext import PRETEXT, Pretext
+from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import warp
 from iic_tf.views.numbered_batches import NumberedBatches
@@ -76,7 +77,7 @@ class ExemplarSegmenter(Pretext):
         exemplars: int = 2000,
         patch: int = 32,
         patches: int = 4,
-        trunk: Any = "c",
+        trunk: Trunk = "c",
         **kwargs: Any,
     ):
         super().__init__(classes, overclusters, channels, width, inputs, **kwargs)
@@ -105,7 +106,7 @@ class ExemplarSegmenter(Pretext):
         if self.kept.values is None:
             self.kept.put(self, self._found(pairs))
 
-    def _found(self, pairs: Any) -> NDArray[np.float32]:
+    def _found(self, pairs: NumberedBatches) -> NDArray[np.float32]:
         rng = generator(pairs.seed, 0, 0, "exemplars")
         views = pairs.views_at(pairs.spread_places(max(self.crops, 1)))
         crops = [(image, valid) for x, v in views for image, valid in _each(x, v)]
@@ -132,7 +133,7 @@ class ExemplarSegmenter(Pretext):
 
     # --- the loss
 
-    def copies(self, data: dict[str, Any]) -> tuple[Any, Any]:
+    def copies(self, data: Batch) -> tuple[Tensor, Tensor]:
         """Transformed copies `[batch · patches, patch, patch, channels]`, and whose they are."""
         draws = uniform(data["epoch"], data["number"], DRAWS * self.patches, DRAW)
         draws = tf.reshape(draws, (-1, DRAWS))
@@ -158,14 +159,14 @@ class ExemplarSegmenter(Pretext):
         colours = tf.concat([factors, (2 * draws[:, 8:9] - 1) * HUE], axis=1)
         return jitter(cut, colours), labels
 
-    def pretext_sums(self, data: dict[str, Any], training: bool) -> Any:
+    def pretext_sums(self, data: Batch, training: bool) -> Tensor:
         """(Σ cross-entropy of the copies' classes, count)."""
         images, labels = self.copies(data)
         features = ops.mean(self.features(images, training), axis=(1, 2))
         return mean_sums(exemplar_losses(self.pretext(features), labels))
 
 
-def _each(x: Any, valid: Any) -> Iterator[tuple[NDArray[np.float32], Any]]:
+def _each(x: Tensor, valid: Tensor | None) -> Iterator[tuple[NDArray[np.float32], Tensor | None]]:
     images = np.asarray(x)
     yield from zip(
         images, [None] * len(images) if valid is None else np.asarray(valid), strict=True

@@ -7,10 +7,11 @@ scale.
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
+
+from iic_tf.types import Tensor
 
 ORIENTATIONS, BINS = 8, 4
 """Of gradients; and of cells along each side of a descriptor."""
@@ -20,19 +21,19 @@ LEAST = 1e-3
 """A descriptor of a smaller length, in 0 to 1 a pixel, is that of an even place: nearly zero."""
 
 
-def sift_normalise(descriptors: Any) -> Any:
+def sift_normalise(descriptors: Tensor) -> Tensor:
     """Descriptors `[..., d]` to length 1, clipped at 0.2, to length 1 again; zeros stay."""
     unit = descriptors / _length(descriptors, LEAST)
     clipped = tf.minimum(unit, CLIP)
     return clipped / _length(clipped, 1e-6)
 
 
-def _length(vectors: Any, least: float) -> Any:
+def _length(vectors: Tensor, least: float) -> Tensor:
     squares = tf.reduce_sum(tf.square(vectors), axis=-1, keepdims=True)
     return tf.maximum(tf.sqrt(squares), least)
 
 
-def dense_sift(x: Any, cell: int) -> Any:
+def dense_sift(x: Tensor, cell: int) -> Tensor:
     """Descriptors of places `cell` pixels apart, each of 4×4 bins of `cell` pixels around.
 
     Gradients of grey are counted by 8 orientations, linearly between neighbouring ones, and by
@@ -68,7 +69,7 @@ def dense_sift(x: Any, cell: int) -> Any:
     return sift_normalise(tf.concat(found, axis=-1))
 
 
-def oriented(grey: Any) -> Any:
+def oriented(grey: Tensor) -> Tensor:
     """Sizes of gradients by orientation, `[batch, height, width]` → `[..., 8]`.
 
     Orientation k is 45° · k from the right, downwards; what lies between two counts for both.
@@ -86,7 +87,7 @@ def oriented(grey: Any) -> Any:
     flat = a >= b
     zero = tf.zeros_like(size)
 
-    def where(condition: Any, value: Any) -> Any:
+    def where(condition: Tensor, value: Tensor) -> Tensor:
         return tf.where(condition, value, zero)
 
     return tf.stack(

@@ -16,6 +16,7 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.losses.doersch import direction_sums
 from iic_tf.models.pretext import PairPretext
+from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.numbered_draws import normal, uniform
 from iic_tf.views.place_pairs import DIRECTIONS, PlacePairs, in_directions
 
@@ -56,7 +57,7 @@ class DoerschSegmenter(PairPretext):
         gap: int = 8,
         jitter: int = 3,
         one_band: bool = True,
-        trunk: Any = "c",
+        trunk: Trunk = "c",
         **kwargs: Any,
     ):
         super().__init__(*arguments, **kwargs)
@@ -70,11 +71,11 @@ class DoerschSegmenter(PairPretext):
         step = max(self.to_cells(self.patch + self.gap), self.patch_cells + jitter)
         return PlacePairs(in_directions(step, jitter), rows, columns)
 
-    def shown(self, data: dict[str, Any]) -> Any:
+    def shown(self, data: Batch) -> Tensor:
         gx = data["gx"]
         return one_band(gx, data["epoch"], data["number"]) if self.one_band else gx
 
-    def pretext_sums(self, data: dict[str, Any], training: bool) -> Any:
+    def pretext_sums(self, data: Batch, training: bool) -> Tensor:
         """(Σ cross-entropy of the directions, count) over the pairs of a batch."""
         means, shares = self.patches(data, training)
         lost = self.patch_cells - 1
@@ -89,7 +90,7 @@ class DoerschSegmenter(PairPretext):
         )
 
 
-def one_band(x: Any, epochs: Any, numbers: Any) -> Any:
+def one_band(x: Tensor, epochs: Tensor, numbers: Tensor) -> Tensor:
     """Images `[batch, height, width, bands]` of which one band is kept, drawn by their number.
 
     The others become normal noise about that one's mean, of a hundredth of its deviation.

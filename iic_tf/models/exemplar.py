@@ -13,6 +13,7 @@ from iic_tf.losses.exemplar import exemplar_losses
 from iic_tf.models.feature_learner import FeatureLearner
 from iic_tf.models.learned_clusterer import copies_of, mean_sums
 from iic_tf.models.looked_up import LookedUp
+from iic_tf.types import Batch, Tensor
 from iic_tf.views.numbered_batches import NumberedBatches
 
 CLASSIFIER = "classifier"
@@ -66,7 +67,7 @@ class ExemplarClusterer(FeatureLearner):
         labels[chosen] = np.arange(len(chosen))
         self.labels.put(self, labels)
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         logits = self.classifier(self.features(copies_of(data), training))
         labels = ops.repeat(self.labels.at(data["image"]), data["gx"].shape[1])
         return mean_sums(exemplar_losses(logits, labels))

@@ -9,6 +9,7 @@ from iic_tf.errors import expected
 from iic_tf.models.fitted_centres import FittedCentres, OfImages
 from iic_tf.models.learned_clusterer import LearnedClusterer
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Batch, Tensors
 from iic_tf.views.numbered_batches import NumberedBatches
 
 
@@ -62,9 +63,9 @@ class FeatureLearner(OfImages, FittedCentres, LearnedClusterer):
         super().after_epoch(pairs, epoch)
         self.find_centres(pairs, epoch + 1)
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: Batch, names: Sequence[str], training: bool) -> Tensors:
         """Of a stage what `objective` says, of the monitors the distances to the centres."""
         return LearnedClusterer.sums(self, data, names, training)
 
-    def judged(self, data: dict[str, Any]) -> dict[str, Any]:
+    def judged(self, data: Batch) -> Tensors:
         return FittedCentres.sums(self, data, tuple(self.meters), training=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -18,8 +18,12 @@ from iic_tf.models.scaled_features import ScaledFeatures
 from iic_tf.models.sums import SumsModel
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.turns import MAIN
+from iic_tf.types import Batch, Layer, Tensor, Tensors
 from iic_tf.views.draws import generator
 from iic_tf.views.inputs import input_channels
+
+if TYPE_CHECKING:
+    from iic_tf.views.numbered_batches import NumberedBatches
 
 Views = Iterator[tuple[tf.Tensor, tf.Tensor | None]]
 """Plain views beside their valid pixels, as `NumberedBatches.plain_views`."""
@@ -42,7 +46,7 @@ class FittedCentres(SumsModel):
     inputs: str
     sample: int
     starts: int
-    heads: dict[str, Any]
+    heads: dict[str, Layer]
 
     def add_fitted(
         self,
@@ -59,7 +63,7 @@ class FittedCentres(SumsModel):
             whiten: see there.
             alike: see there.
         """
-        self._graph: Any = None
+        self._graph: Callable[..., Tensor] | None = None
         self.clusters = dict(clusters)
         self.scaled = ScaledFeatures(components, whiten, alike, name="scaled")
         self.heads = {name: Centroids(k, name=name) for name, k in self.clusters.items()}
@@ -83,7 +87,7 @@ class FittedCentres(SumsModel):
         """Build what lies between features of this shape and the scale; the shape there."""
         return shape
 
-    def embedded(self, features: Any) -> Any:
+    def embedded(self, features: Tensor) -> Tensor:
         """What of features clusters are found in."""
         return features
 
@@ -93,12 +97,15 @@ class FittedCentres(SumsModel):
 
     # --- what is fitted
 
-    def looked_at(self, pairs: Any) -> tuple[Views, int]:
+    def looked_at(self, pairs: NumberedBatches) -> tuple[Views, int]:
         """The plain views that features are sampled from, and how many these are."""
         raise NotImplementedError
 
     def find_centres(
-        self, pairs: Any, number: int, watched: Callable[[Views, int], Views] = unwatched
+        self,
+        pairs: NumberedBatches,
+        number: int,
+        watched: Callable[[Views, int], Views] = unwatched,
     ) -> None:
         """Find scale and centres in what the features are now.
 
@@ -150,7 +157,7 @@ class FittedCentres(SumsModel):
 
     # --- the distances
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: Batch, names: Sequence[str], training: bool) -> Tensors:
         """Of each head float64 `[1 + k]`: Σ squared distances of what is valid, then counts."""
         # Never as in training: statistics of BatchNormalization stay, too.
         features = self.scaled(self.embedded(self.features(data["x"])))
@@ -158,7 +165,7 @@ class FittedCentres(SumsModel):
         counted = ops.cast(shares > 0.5, "float64")
         return {name: self.heads[name].sums(features, counted) for name in names}
 
-    def loss_of(self, sums: Any, name: str) -> Any:
+    def loss_of(self, sums: Tensor, name: str) -> Tensor:
         """A sum by how many it is of: the first number by all others, a float32 scalar."""
         return ops.cast(sums[0] / ops.maximum(ops.sum(sums[1:]), 1e-30), "float32")
 
@@ -166,26 +173,26 @@ class FittedCentres(SumsModel):
 class OfImages:
     """What fitted centres of whole images are: of all of them, and of vectors."""
 
-    heads: dict[str, Any]
-    scaled: Any
-    embedded: Callable[[Any], Any]
+    heads: dict[str, Layer]
+    scaled: Layer
+    embedded: Callable[[Tensor], Tensor]
 
-    def looked_at(self, pairs: Any) -> tuple[Views, int]:
+    def looked_at(self, pairs: NumberedBatches) -> tuple[Views, int]:
         """All of them."""
         return pairs.plain_views(0), len(pairs.images)
 
-    def answers(self, features: Any, head: str = MAIN) -> list[Any]:
+    def answers(self, features: Tensor, head: str = MAIN) -> list[Tensor]:
         """Probabilities of the clusters of features `[batch, features]`."""
-        found: list[Any] = self.heads[head](self.scaled(self.embedded(features)))
+        found: list[Tensor] = self.heads[head](self.scaled(self.embedded(features)))
         return found
 
 
 class OfCells:
     """What fitted centres of pixels are: of the cells of crops from all over, and of maps."""
 
-    heads: dict[str, Any]
-    scaled: Any
-    embedded: Callable[[Any], Any]
+    heads: dict[str, Layer]
+    scaled: Layer
+    embedded: Callable[[Tensor], Tensor]
 
     def look_at(self, crops: int) -> None:
         """Set how many crops are looked at.
@@ -200,12 +207,12 @@ class OfCells:
             raise expected("at least 1 crop", crops, "crops")
         self.crops = crops
 
-    def looked_at(self, pairs: Any) -> tuple[Views, int]:
+    def looked_at(self, pairs: NumberedBatches) -> tuple[Views, int]:
         """Those crops."""
         places = pairs.spread_places(self.crops)
         return pairs.views_at(places), len(places)
 
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
+    def small_maps(self, features: Tensor, head: str, training: bool) -> list[Tensor]:
         """Probabilities of the clusters of features `[batch, rows, columns, features]`."""
-        found: list[Any] = self.heads[head](self.scaled(self.embedded(features)))
+        found: list[Tensor] = self.heads[head](self.scaled(self.embedded(features)))
         return found

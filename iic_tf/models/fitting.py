@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.types import Logs
 from iic_tf.views.numbered_batches import NumberedBatches
 
 
@@ -30,10 +30,10 @@ class Fit(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.pairs = pairs
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.model.before_epoch(self.pairs, epoch)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.model.after_epoch(self.pairs, epoch)
 
 

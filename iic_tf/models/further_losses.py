@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from keras import ops
 
 from iic_tf.errors import expected
 from iic_tf.losses.neighbour_difference import neighbour_sums
 from iic_tf.losses.soft_ncut import soft_ncut
+from iic_tf.types import Layer, Tensor
 
 _SUFFIX = "_further"
 
@@ -43,7 +43,9 @@ class FurtherLosses:
         """Whether there is one."""
         return bool(self.ncut or self.smooth or self.reconstruction)
 
-    def sums(self, maps: Sequence[Any], images: Any, valid: Any, decoders: Sequence[Any]) -> Any:
+    def sums(
+        self, maps: Sequence[Tensor], images: Tensor, valid: Tensor, decoders: Sequence[Layer]
+    ) -> Tensor:
         """What they are means of, over all sub-heads of a head.
 
         Args:
@@ -58,7 +60,7 @@ class FurtherLosses:
         """
         images = ops.cast(images, "float32")
         counted = ops.ones_like(images[..., 0]) if valid is None else ops.cast(valid, "float32")
-        total: Any = ops.zeros((4, 2))
+        total: Tensor = ops.zeros((4, 2))
         for i, p in enumerate(maps):
             cut, neighbours, painted = ops.zeros((1, 2)), ops.zeros((2, 2)), ops.zeros((1, 2))
             if self.ncut:
@@ -70,7 +72,7 @@ class FurtherLosses:
             total = total + ops.concatenate([cut, neighbours, painted])
         return total
 
-    def loss_of(self, sums: Any) -> Any:
+    def loss_of(self, sums: Tensor) -> Tensor:
         """The weighted loss of what `sums` returns, a scalar; 0 where nothing counts."""
         cut, down, across, error = (sums[i, 0] / ops.maximum(sums[i, 1], 1e-30) for i in range(4))
         return self.ncut * cut + self.smooth * (down + across) + self.reconstruction * error
@@ -86,13 +88,13 @@ def head_of(name: str) -> str | None:
     return name.removesuffix(_SUFFIX) if name.endswith(_SUFFIX) else None
 
 
-def _cut(p: Any, images: Any, counted: Any) -> Any:
+def _cut(p: Tensor, images: Tensor, counted: Tensor) -> Tensor:
     # An image without a pixel that counts has no cut.
     some = ops.cast(ops.max(counted, axis=(1, 2)) > 0, "float32")
     cuts = soft_ncut(p, images, counted) / (p.shape[-1] - 1.0)
     return ops.stack([ops.sum(some * cuts), ops.sum(some)])
 
 
-def _errors(painted: Any, images: Any, counted: Any) -> Any:
+def _errors(painted: Tensor, images: Tensor, counted: Tensor) -> Tensor:
     squares = ops.sum(ops.square(painted - images), axis=-1)
     return ops.stack([ops.sum(counted * squares), images.shape[-1] * ops.sum(counted)])

@@ -15,6 +15,7 @@ from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.two_heads import TwoHeads, default_turns
 from iic_tf.networks.vector_head import VectorHead
 from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
+from iic_tf.types import Batch, Tensor, Tensors, Trunk
 from iic_tf.views.inputs import check_inputs
 
 
@@ -82,7 +83,7 @@ class IICClusterer(TwoHeads, Clusterer):
         lamb: float = 1.0,
         overclustering_lamb: float = 1.0,
         turns: Sequence[str] | None = None,
-        trunk: Any = None,
+        trunk: Trunk | None = None,
         trunk_from: int = 0,
         **kwargs: Any,
     ):
@@ -110,10 +111,10 @@ class IICClusterer(TwoHeads, Clusterer):
         self.add_heads(VectorHead, heads, turns)
         self.build((None, size, size, channels))
 
-    def answer(self, probabilities: Sequence[Any]) -> Any:
+    def answer(self, probabilities: Sequence[Tensor]) -> Tensor:
         return self.of_chosen(probabilities)
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: Batch, names: Sequence[str], training: bool) -> Tensors:
         """Joints of all r·m pairs, for every head asked for float32 `[sub_heads, 1, k, k]`.
 
         Images and copies go through the network as one batch, every image once however many
@@ -138,6 +139,6 @@ class IICClusterer(TwoHeads, Clusterer):
             joints[head] = ops.expand_dims(joint, 1)
         return joints
 
-    def loss_of(self, sums: Any, name: str) -> Any:
+    def loss_of(self, sums: Tensor, name: str) -> Tensor:
         """Mean loss −I_λ over the sub-heads of one head, `[sub_heads, 1, k, k]` → a scalar."""
         return -ops.mean(information(sums, self.head_lamb(name)))

@@ -23,6 +23,7 @@ from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.pixel_head import PixelHead
 from iic_tf.replicas import local_shape
 from iic_tf.turns import HEADS, MAIN
+from iic_tf.types import Batch, Parts, Tensor, Tensors, Trunk
 from iic_tf.views.draws import generator
 from iic_tf.views.feature_pairs import holds_features
 from iic_tf.views.inputs import BANDS, check_inputs
@@ -114,7 +115,7 @@ class IICSegmenter(TwoHeads, Segmenter):
         overclustering_lamb: float = 1.0,
         collapsed: bool = False,
         turns: Sequence[str] | None = None,
-        trunk: Any = "c",
+        trunk: Trunk = "c",
         trunk_from: int = 0,
         cells: bool = False,
         dropout: float = 0.0,
@@ -168,15 +169,15 @@ class IICSegmenter(TwoHeads, Segmenter):
             self.whitener = Whitening(whitening, channels, name="whitening")
         self.build((None, None, None, channels))
 
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
+    def small_maps(self, features: Tensor, head: str, training: bool) -> list[Tensor]:
         """Probabilities of every sub-head of a head, each `[batch, ⌈h/2⌉, ⌈w/2⌉, k]`."""
-        maps: list[Any] = self.heads[head](features)
+        maps: list[Tensor] = self.heads[head](features)
         return maps
 
-    def answer(self, maps: Sequence[Any]) -> Any:
+    def answer(self, maps: Sequence[Tensor]) -> Tensor:
         return self.of_chosen(maps)
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: Batch, names: Sequence[str], training: bool) -> Tensors:
         """The joints of a batch of `iic_tf.Pairs`, by head, and the sums of further losses."""
         heads = [name for name in names if name in self.heads]
         maps = maps_of_pairs(self, data, heads, training)
@@ -192,7 +193,7 @@ class IICSegmenter(TwoHeads, Segmenter):
             )
         return found
 
-    def loss_of(self, sums: Any, name: str) -> Any:
+    def loss_of(self, sums: Tensor, name: str) -> Tensor:
         if name in self.heads:
             return super().loss_of(sums, name)
         if crop_measure.head_of(name):
@@ -230,7 +231,7 @@ class IICSegmenter(TwoHeads, Segmenter):
             for decoder in decoders:
                 decoder.build((*input_shape[:-1], self.clusters[head]))
 
-    def parts(self) -> dict[str, list[Any]]:
+    def parts(self) -> Parts:
         own = {
             f"{head}_decoder": [v for one in decoders for v in one.trainable_variables]
             for head, decoders in self.decoders.items()
@@ -247,7 +248,7 @@ class IICSegmenter(TwoHeads, Segmenter):
     def window_radius(self) -> int:
         return super().window_radius + (self.whitener.radius if self.whitener else 0)
 
-    def whitened(self, x: Any) -> Any:
+    def whitened(self, x: Tensor) -> Tensor:
         return x if self.whitener is None else self.whitener(ops.cast(x, "float32"))
 
     def before_epoch(self, pairs: NumberedBatches, epoch: int) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
+from numpy.typing import NDArray
 
 from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb
@@ -38,6 +40,7 @@ from iic_tf.networks.local_global_head import LocalGlobalHead
 from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN, RESTING
+from iic_tf.types import Batch, Config, Parts, Tensor, Tensors, Trunk
 from iic_tf.views.geometry import apply, undo
 from iic_tf.views.inputs import check_inputs
 
@@ -127,7 +130,7 @@ class InfoSeg(SumsModel, Segmenter):
         radius: int = 10,
         lamb: float = 1.0,
         collapsed: bool = False,
-        trunk: Any = "patches",
+        trunk: Trunk = "patches",
         trunk_from: int = 0,
         **kwargs: Any,
     ):
@@ -174,11 +177,11 @@ class InfoSeg(SumsModel, Segmenter):
         """How many cells away from each other L and S are still compared."""
         return cells_within(self.radius, self.trunk.stride) if self.paired else 0
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         # `features` is what the trunk makes of images.
         return {**super().get_config(), "features": self.dimensions}
 
-    def load_own_variables(self, store: Any) -> None:
+    def load_own_variables(self, store: Mapping[str, NDArray[np.generic]]) -> None:
         # Files of before 0.2 hold the number of a chosen sub-head, of which there is one.
         super().load_own_variables({})
 
@@ -191,7 +194,7 @@ class InfoSeg(SumsModel, Segmenter):
         """`main` in every epoch: there is one head; the trunk may rest at first."""
         return MAIN + (RESTING if epoch < self.trunk_from else "")
 
-    def parts(self) -> dict[str, list[Any]]:
+    def parts(self) -> Parts:
         if not self.trunk_from:
             return {NETWORK: self.trainable_variables}
         return {
@@ -202,9 +205,11 @@ class InfoSeg(SumsModel, Segmenter):
     def parts_in(self, phase: str) -> tuple[str, ...]:
         return (NETWORK,) if phase.endswith(RESTING) else super().parts_in(phase)
 
-    def local_and_global(self, x: Any, training: bool = False) -> tuple[Any, Any]:
+    def local_and_global(self, x: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
         """L `[batch, ⌈height/4⌉, ⌈width/4⌉, P]` and H `[batch, K, P]` of images, as `call`'s."""
-        found: tuple[Any, Any] = self.heads[MAIN](self.features(x, training), training=training)
+        found: tuple[Tensor, Tensor] = self.heads[MAIN](
+            self.features(x, training), training=training
+        )
         return found
 
     @property
@@ -224,8 +229,13 @@ class InfoSeg(SumsModel, Segmenter):
         return int(max(self.trunk.receptive_radius, around))
 
     def of_scene(
-        self, x: Any, sums: Any = None, valid: Any = None, core: Any = None, head: str = MAIN
-    ) -> tuple[list[Any], Any]:
+        self,
+        x: Tensor,
+        sums: Tensor | None = None,
+        valid: Tensor | None = None,
+        core: Tensor | None = None,
+        head: str = MAIN,
+    ) -> tuple[list[Tensor], Tensor]:
         """Class probabilities of a window by the global features of the scene that it is cut from.
 
         A scene's sums are those of its windows added up, whose cores cover it without overlap. A
@@ -263,11 +273,11 @@ class InfoSeg(SumsModel, Segmenter):
         found = enlarge(small, self.trunk.stride, *sides)
         return [found[:, margin : margin + height, margin : margin + width]], own
 
-    def maps_of_images(self, x: Any, head: str = MAIN) -> list[Any]:
+    def maps_of_images(self, x: Tensor, head: str = MAIN) -> list[Tensor]:
         maps, _ = self.of_scene(x, head=head)
         return maps
 
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
+    def small_maps(self, features: Tensor, head: str, training: bool) -> list[Tensor]:
         """Probabilities V, in a list of one, `[batch, ⌈height/4⌉, ⌈width/4⌉, K]`."""
         local, image = self.heads[head](features, training=training)
         return [class_probabilities(local, image, self.tau)]
@@ -288,7 +298,7 @@ class InfoSeg(SumsModel, Segmenter):
                 wanted += f", and so {2 * parts} for {parts} replicas and micro-batches"
             raise expected(wanted, sum(sizes), "batch")
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: Batch, names: Sequence[str], training: bool) -> Tensors:
         """What the loss is made of, to be summed over a batch's parts.
 
         Of `iic` the joints of the labels of pixels. Else, float64, the sums over pairs of images
@@ -296,8 +306,8 @@ class InfoSeg(SumsModel, Segmenter):
         """
         if self.objective == IIC:
             return joints_of_pairs(self, data, names, self.radius, training)
-        sums: Any = 0.0
-        counted: Any = 0.0
+        sums: Tensor = 0.0
+        counted: Tensor = 0.0
         for local, image, probabilities, mask in self._compared(data, training):
             sums = sums + pair_sums(
                 *(local, image, probabilities, self.objective, self.assignment),
@@ -312,7 +322,7 @@ class InfoSeg(SumsModel, Segmenter):
             counted = counted + ops.sum(seen, axis=(0, 1, 2))
         return {MAIN: ops.concatenate([sums, counted])}
 
-    def _compared(self, data: dict[str, Any], training: bool) -> list[tuple[Any, Any, Any, Any]]:
+    def _compared(self, data: Batch, training: bool) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
         """L, H and V that S is made of, and the share of each cell that takes part.
 
         Those of x or, `paired`, first L of x with S of gx, then L of gx with S of x.
@@ -344,7 +354,7 @@ class InfoSeg(SumsModel, Segmenter):
             for parts, m in zip(of_both, masks, strict=True)
         ]
 
-    def loss_of(self, sums: Any, name: str) -> Any:
+    def loss_of(self, sums: Tensor, name: str) -> Tensor:
         """The loss of what `sums` returns, a float32 scalar."""
         if self.objective == IIC:
             return loss_of_joints(sums[0], self.lamb, self.collapsed)

@@ -16,6 +16,7 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.losses.isola import near_sums
 from iic_tf.models.pretext import PairPretext
+from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.numbered_draws import uniform
 from iic_tf.views.place_pairs import PlacePairs, near_and_far
 
@@ -57,7 +58,7 @@ class IsolaSegmenter(PairPretext):
         near: int = 11,
         far: int = 22,
         other_images: float = 0.0,
-        trunk: Any = "c",
+        trunk: Trunk = "c",
         **kwargs: Any,
     ):
         super().__init__(*arguments, **kwargs)
@@ -75,7 +76,7 @@ class IsolaSegmenter(PairPretext):
         most = max(rows, columns, far)
         return PlacePairs(near_and_far((least, nearest), far, most), rows, columns)
 
-    def pretext_sums(self, data: dict[str, Any], training: bool) -> Any:
+    def pretext_sums(self, data: Batch, training: bool) -> Tensor:
         """(Σ binary cross-entropy, count) over the pairs of a batch."""
         means, shares = self.patches(data, training)
         lost = self.patch_cells - 1

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from iic_tf.errors import InputError, expected
 from iic_tf.models.trunk_fitting import require_fitted
 from iic_tf.replicas import local_shape
+from iic_tf.types import Batch
 from iic_tf.views.feature_pairs import FEATURES
 
 if TYPE_CHECKING:
     from iic_tf.models.segmenter import Segmenter
 
 
-def check_features(model: Segmenter, data: dict[str, Any]) -> None:
+def check_features(model: Segmenter, data: Batch) -> None:
     """A batch of `iic_tf.views.feature_pairs.FeaturePairs` must be one that a model learns from.
 
     Raises:

@@ -12,7 +12,7 @@ _OBJECTIVES = ("loss", "loss_weights", "metrics", "weighted_metrics")
 _TARGETS = ("y", "sample_weight", "class_weight", "validation_split")
 
 
-def check_compiled(micro_batches: Any, others: Mapping[str, Any]) -> None:
+def check_compiled(micro_batches: object, others: Mapping[str, Any]) -> None:
     """What `compile` gets beside an optimiser.
 
     Raises:

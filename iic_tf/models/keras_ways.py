@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from iic_tf.models.compiled_steps import over_batches, replicated, unwrapped
 from iic_tf.models.course import Course, Epochs
@@ -19,7 +21,12 @@ from iic_tf.models.keras_arguments import (
 )
 from iic_tf.models.soundness import Soundness, finite_rows
 from iic_tf.models.trunk_fitting import fit_trunk
+from iic_tf.types import Batch, Losses, Tensor, Tensors
 from iic_tf.views.numbered_batches import NumberedBatches, staying
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Sequence
 
 _traced = threading.local()
 """`phase` that is being traced. Strategies trace each replica in a thread of its own."""
@@ -39,7 +46,12 @@ class KerasWays(keras.Model):  # type: ignore[misc]
     soundness: Soundness
     epochs: Epochs
 
-    def fit(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def fit(
+        self,
+        x: tf.data.Dataset | NumberedBatches | Iterator[Batch] | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """`keras.Model.fit` on batches of pairs, which keep their order unless told else.
 
         Keras would shuffle them by an unseeded generator; pairs draw their order from their seed.
@@ -68,7 +80,12 @@ class KerasWays(keras.Model):  # type: ignore[misc]
             callbacks = [Course(x), *(one for one in own if one is not None)]
         return super().fit(callbacks=callbacks, **given)
 
-    def evaluate(self, x: Any = None, *args: Any, **kwargs: Any) -> Any:
+    def evaluate(
+        self,
+        x: tf.data.Dataset | NumberedBatches | Iterator[Batch] | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Losses:
         """`keras.Model.evaluate` on batches of pairs: the losses.
 
         Pairs stay at their epoch, also as `fit(validation_data=pairs)`: losses are of the same ones
@@ -79,14 +96,18 @@ class KerasWays(keras.Model):  # type: ignore[misc]
         """
         given = check_data_arguments(keras.Model.evaluate, x, *args, **kwargs)
         with staying(x):
-            return super().evaluate(**given)
+            found: Losses = super().evaluate(**given)
+            return found
 
-    def predict(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def predict(
+        self, x: Tensor | tf.data.Dataset | NumberedBatches, *args: Any, **kwargs: Any
+    ) -> NDArray[np.float32]:
         """`keras.Model.predict` of images, or of those of pairs, which stay at their epoch."""
         with staying(x):
-            return super().predict(x, *args, **kwargs)
+            found: NDArray[np.float32] = super().predict(x, *args, **kwargs)
+            return found
 
-    def train_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def train_on_batch(self, x: Batch, *args: Any, **kwargs: Any) -> Losses:
         """`keras.Model.train_on_batch` of a batch of pairs.
 
         Raises:
@@ -97,20 +118,21 @@ class KerasWays(keras.Model):  # type: ignore[misc]
         self._assert_compile_called("train_on_batch")
         self.soundness.begin(0)
         self.epochs.least = 0
-        found = super().train_on_batch(**given)
+        found: Losses = super().train_on_batch(**given)
         self.soundness.look()
         return found
 
-    def test_on_batch(self, x: Any, *args: Any, **kwargs: Any) -> Any:
+    def test_on_batch(self, x: Batch, *args: Any, **kwargs: Any) -> Losses:
         """`keras.Model.test_on_batch` of a batch of pairs.
 
         Raises:
             InputError: targets or weights, or a batch that is none of pairs.
         """
         given = check_data_arguments(keras.Model.test_on_batch, x, *args, **kwargs)
-        return super().test_on_batch(**given)
+        found: Losses = super().test_on_batch(**given)
+        return found
 
-    def train_step(self, data: dict[str, Any]) -> dict[str, Any]:
+    def train_step(self, data: Batch) -> Tensors:
         """One step of what is trained in the batch's epoch; the logs.
 
         Called by hand, and eagerly, it looks whether the step was sound.
@@ -128,14 +150,14 @@ class KerasWays(keras.Model):  # type: ignore[misc]
             self.soundness.look()
         return dict(logs)
 
-    def make_train_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
+    def make_train_function(self, force: bool = False) -> Callable[[Iterator[Batch]], Tensors]:
         """Compile `train_step` once a phase; the one called follows the batch's epoch."""
         if self.train_function is not None and not force:  # type: ignore[has-type]
             return self.train_function  # type: ignore[has-type, no-any-return]
-        steps: dict[str, Callable[[Any], Any]] = {}
+        steps: dict[str, Callable[[Batch], tuple[Tensors, Tensor]]] = {}
         phase = ""
 
-        def step(data: Any) -> Any:
+        def step(data: Batch) -> Tensors:
             nonlocal phase
             # A last batch may leave this machine's replicas without images.
             phase = self._phase_of_batch(data) or phase
@@ -149,18 +171,24 @@ class KerasWays(keras.Model):  # type: ignore[misc]
         self.train_function = over_batches(self, step)
         return self.train_function
 
-    def make_test_function(self, force: bool = False) -> Callable[[Iterator[Any]], Any]:
+    def make_test_function(self, force: bool = False) -> Callable[[Iterator[Batch]], Tensors]:
         """Compile the evaluation of a batch."""
         if self.test_function is None or force:  # type: ignore[has-type]
             self.test_function = over_batches(self, replicated(self, self.test_step))
         return self.test_function
 
-    def predict_step(self, data: Any) -> Any:
+    def predict_step(self, data: Any) -> Tensor:
         """`model(x)` of images, or of the images of a batch of pairs."""
         found = unwrapped(data)
         return super().predict_step(found["x"] if isinstance(found, dict) else found)
 
-    def export(self, filepath: Any, *args: Any, input_signature: Any = None, **kwargs: Any) -> None:
+    def export(
+        self,
+        filepath: str | os.PathLike[str],
+        *args: Any,
+        input_signature: Sequence[keras.InputSpec] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """`keras.Model.export`, by default for images of every size that the model takes.
 
         Keras would ask for a call before, and then take its size for the only one.
@@ -175,16 +203,16 @@ class KerasWays(keras.Model):  # type: ignore[misc]
         Under a strategy Keras would call the model on a batch, which here is a dict of views.
         """
 
-    def _step_in(self, phase: str, data: Any) -> dict[str, Any]:
+    def _step_in(self, phase: str, data: Batch) -> Tensors:
         """`train_step`, also a subclass's own, in a phase."""
         _traced.phase = phase
         try:
-            logs: dict[str, Any] = self.train_step(data)
+            logs: Tensors = self.train_step(data)
             return logs
         finally:
             _traced.phase = None
 
-    def _phase_of_batch(self, data: Any) -> str:
+    def _phase_of_batch(self, data: Batch) -> str:
         """The phase of a batch, which carries its epoch; empty where it holds no image here."""
         for epoch in self.distribute_strategy.experimental_local_results(data["epoch"]):
             if len(epoch):

@@ -19,6 +19,7 @@ from iic_tf.models.fitted_centres import FittedCentres, OfCells, OfImages, Views
 from iic_tf.models.plain_trunks import PIXELS, SIFT, TRUNK, PlainTrunk
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Parts, Trunk
 from iic_tf.views.inputs import BANDS, check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -71,7 +72,7 @@ class KMeans(FittedCentres):
         self.add_fitted(clusters, self.components, self.whiten, alike)
         self.build(shape)
 
-    def parts(self) -> dict[str, list[Any]]:
+    def parts(self) -> Parts:
         """None: no step trains anything."""
         return {}
 
@@ -85,7 +86,9 @@ class KMeans(FittedCentres):
         """As `before_epoch`."""
         self.fit_centres(pairs)
 
-    def fit_centres(self, pairs: Any, watched: Callable[[Views, int], Views] = unwatched) -> None:
+    def fit_centres(
+        self, pairs: NumberedBatches, watched: Callable[[Views, int], Views] = unwatched
+    ) -> None:
         """Find scale and centres, once.
 
         Args:
@@ -161,7 +164,7 @@ class KMeansSegmenter(OfCells, KMeans, Segmenter):
         crops: int = 2000,
         kind: str = TRUNK,
         sift_cell: int = 4,
-        trunk: Any = "c",
+        trunk: Trunk = "c",
         **kwargs: Any,
     ):
         super().__init__(
@@ -218,7 +221,7 @@ class KMeansClusterer(OfImages, KMeans, Clusterer):
         whiten: bool = False,
         sample: int = 50_000,
         starts: int = 10,
-        trunk: Any = None,
+        trunk: Trunk | None = None,
         **kwargs: Any,
     ):
         super().__init__(

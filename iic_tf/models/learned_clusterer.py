@@ -10,6 +10,7 @@ from iic_tf.errors import expected
 from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.learned_stages import LearnedStages
 from iic_tf.models.learned_stages import mean_sums as mean_sums
+from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.inputs import check_inputs, input_channels
 
 
@@ -44,7 +45,7 @@ class LearnedClusterer(LearnedStages, Clusterer):
         network: str = "A",
         width: float = 1.0,
         inputs: str = "sobel",
-        trunk: Any = None,
+        trunk: Trunk | None = None,
         trunk_from: int = 0,
         **kwargs: Any,
     ):
@@ -70,7 +71,7 @@ class LearnedClusterer(LearnedStages, Clusterer):
         self.built = True
 
 
-def copies_of(data: dict[str, Any]) -> Any:
+def copies_of(data: Batch) -> Tensor:
     """All transformed copies of a batch, `[images · copies, size, size, channels]`.
 
     Raises:

@@ -10,6 +10,7 @@ from keras import ops
 from iic_tf.errors import expected
 from iic_tf.models.learned_stages import LearnedStages
 from iic_tf.models.segmenter import Segmenter
+from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.geometry import undo
 from iic_tf.views.inputs import check_inputs, input_channels
 from iic_tf.views.numbered_draws import uniform
@@ -48,7 +49,7 @@ class LearnedSegmenter(LearnedStages, Segmenter):
         width: float = 1.0,
         inputs: str = "bands",
         places: int = 64,
-        trunk: Any = "c",
+        trunk: Trunk = "c",
         trunk_from: int = 0,
         **kwargs: Any,
     ):
@@ -71,7 +72,7 @@ class LearnedSegmenter(LearnedStages, Segmenter):
         self.build_learning(self.trunk.compute_output_shape(inside))
         self.built = True
 
-    def drawn_cells(self, epochs: Any, numbers: Any, maps: Any) -> Any:
+    def drawn_cells(self, epochs: Tensor, numbers: Tensor, maps: Tensor) -> Tensor:
         """The values of the cells that are drawn, of maps `[batch, rows, columns, k]`.
 
         Returns:
@@ -82,12 +83,12 @@ class LearnedSegmenter(LearnedStages, Segmenter):
         flat = tf.reshape(maps, (-1, cells, maps.shape[3]))
         return tf.gather(flat, tf.minimum(draws, cells - 1), batch_dims=1)
 
-    def drawn_of(self, data: dict[str, Any], maps: Any) -> Any:
+    def drawn_of(self, data: Batch, maps: Tensor) -> Tensor:
         """`drawn_cells` of a batch, one row each, `[batch · places, k]`."""
         found = self.drawn_cells(data["epoch"], data["number"], maps)
         return tf.reshape(found, (-1, maps.shape[3]))
 
-    def counted_cells(self, data: dict[str, Any], back: bool) -> Any:
+    def counted_cells(self, data: Batch, back: bool) -> Tensor:
         """Which cells of x count, float32 `[batch, rows, columns, 1]`: more than half is valid.
 
         Args:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from keras import ops
 
 from iic_tf.models.phases import EVERYTHING
 from iic_tf.models.sums import SumsModel
 from iic_tf.turns import RESTING
+from iic_tf.types import Batch, Layer, Parts, Tensor, Tensors
 
 TRUNK = "trunk"
 
@@ -25,7 +25,7 @@ class LearnedStages(SumsModel):
         learning: layers that are trained beside the trunk, by part.
     """
 
-    learning: dict[str, list[Any]]
+    learning: dict[str, list[Layer]]
 
     def build_learning(self, shape: tuple[int | None, ...]) -> None:
         """Build all layers behind features of this shape: those of `learning`, one on another."""
@@ -43,7 +43,7 @@ class LearnedStages(SumsModel):
         """The parts beside the trunk that a stage trains."""
         return tuple(self.learning)
 
-    def parts(self) -> dict[str, list[Any]]:
+    def parts(self) -> Parts:
         own = {
             name: [variable for layer in layers for variable in layer.trainable_variables]
             for name, layers in self.learning.items()
@@ -67,27 +67,27 @@ class LearnedStages(SumsModel):
 
     # --- the loss
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: Batch, names: Sequence[str], training: bool) -> Tensors:
         """Of a stage what `objective` says, of the monitors what `judged` says."""
         if tuple(names) == tuple(self.meters):
             return self.judged(data)
         (stage,) = names
         return {stage: self.objective(data, stage, training)}
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         """The sums of a batch of which `loss_of` makes a stage's loss: Σ losses, and how many."""
         raise NotImplementedError
 
-    def judged(self, data: dict[str, Any]) -> dict[str, Any]:
+    def judged(self, data: Batch) -> Tensors:
         """The sums of a batch, by monitor, as its meter adds them up."""
         raise NotImplementedError
 
-    def loss_of(self, sums: Any, name: str) -> Any:
+    def loss_of(self, sums: Tensor, name: str) -> Tensor:
         """The mean of so many losses, `[2]` → a float32 scalar."""
         return ops.cast(sums[0] / ops.maximum(sums[1], 1e-30), "float32")
 
 
-def mean_sums(losses: Any, counted: Any = None) -> Any:
+def mean_sums(losses: Tensor, counted: Tensor | None = None) -> Tensor:
     """(Σ losses, how many there are), float64 `[2]`, of losses of any shape.
 
     Args:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -21,6 +21,10 @@ from iic_tf.models.local_statistics import (
 )
 from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
+from iic_tf.types import Config, Shape, Tensor, Variable
+
+if TYPE_CHECKING:
+    from iic_tf.models.segmenter import Segmenter
 
 POOLED = 21
 """Side of the window, in pixels, over which features are averaged, too."""
@@ -77,11 +81,11 @@ class LinearHead(keras.layers.Layer):  # type: ignore[misc]
         self.statistics = statistic_count(channels, self.windows) if channels else 0
         self.build()
 
-    def build(self, input_shape: Any = None) -> None:
+    def build(self, input_shape: Shape | None = None) -> None:
         if getattr(self, "built", False):
             return
 
-        def kernel(name: str, rows: int) -> Any:
+        def kernel(name: str, rows: int) -> Variable:
             return self.add_weight(shape=(rows, self.classes), initializer="zeros", name=name)
 
         self.kernel = kernel("kernel", self.features)
@@ -125,7 +129,7 @@ class LinearHead(keras.layers.Layer):  # type: ignore[misc]
             self.statistics_kernel.assign(statistics)
         self.bias.assign(bias)
 
-    def inputs_of(self, features: Any, x: Any = None, stride: int = 1) -> Any:
+    def inputs_of(self, features: Tensor, x: Tensor | None = None, stride: int = 1) -> Tensor:
         """What the linear map is of, `[batch, h, w, inputs]` (of vectors `[batch, inputs]`).
 
         For fitting; `call` gives the same probabilities without making them.
@@ -137,13 +141,13 @@ class LinearHead(keras.layers.Layer):  # type: ignore[misc]
         parts = [large, *([box_means(large, self.pooled)] if self.pooled else [])]
         return tf.concat([*parts, local_statistics(x, self.windows)], -1)
 
-    def of_inputs(self, inputs: Any) -> Any:
+    def of_inputs(self, inputs: Tensor) -> Tensor:
         """Probabilities `[..., classes]` of what `inputs_of` made, `[..., inputs]`."""
         kernels = [self.kernel, *([self.pooled_kernel] if self.pooled else [])]
         kernels += [self.statistics_kernel] if self.statistics else []
         return ops.softmax(ops.matmul(inputs, ops.concatenate(kernels)) + self.bias, axis=-1)
 
-    def logits(self, features: Any, x: Any = None, stride: int = 1) -> Any:
+    def logits(self, features: Tensor, x: Tensor | None = None, stride: int = 1) -> Tensor:
         """As `call`, before the softmax."""
         features = ops.cast(features, "float32")
         if not self.channels:
@@ -157,7 +161,7 @@ class LinearHead(keras.layers.Layer):  # type: ignore[misc]
         statistics = local_statistics(x, self.windows)
         return found + ops.matmul(statistics, self.statistics_kernel) + self.bias
 
-    def call(self, features: Any, x: Any = None, stride: int = 1) -> Any:
+    def call(self, features: Tensor, x: Tensor | None = None, stride: int = 1) -> Tensor:
         """Class probabilities.
 
         Args:
@@ -172,7 +176,7 @@ class LinearHead(keras.layers.Layer):  # type: ignore[misc]
         """
         return ops.softmax(self.logits(features, x, stride), axis=-1)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "classes": self.classes,
@@ -183,13 +187,13 @@ class LinearHead(keras.layers.Layer):  # type: ignore[misc]
         }
 
 
-def linear_margin(model: Any, head: LinearHead) -> int:
+def linear_margin(model: Segmenter, head: LinearHead) -> int:
     """How many pixels of an image are mirrored at its border for a segmenter and its head."""
     needed = model.mirror + head.radius
     return int(-(-needed // model.window_align) * model.window_align)
 
 
-def linear_maps(model: Any, head: LinearHead, x: Any) -> Any:
+def linear_maps(model: Segmenter, head: LinearHead, x: Tensor) -> Tensor:
     """Class probabilities of images of any size, mirrored at their borders.
 
     Args:
@@ -203,12 +207,12 @@ def linear_maps(model: Any, head: LinearHead, x: Any) -> Any:
     return _inside(model, head, x, head)
 
 
-def linear_inputs(model: Any, head: LinearHead, x: Any) -> Any:
+def linear_inputs(model: Segmenter, head: LinearHead, x: Tensor) -> Tensor:
     """Of the same the inputs of the head's linear map, `[batch, height, width, inputs]`."""
     return _inside(model, head, x, head.inputs_of)
 
 
-def _inside(model: Any, head: LinearHead, x: Any, what: Any) -> Any:
+def _inside(model: Segmenter, head: LinearHead, x: Tensor, what: Callable[..., Tensor]) -> Tensor:
     x, margin = ops.convert_to_tensor(x), linear_margin(model, head)
     height, width = ops.shape(x)[1], ops.shape(x)[2]
     wide = mirrored(x, margin)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
+
+from iic_tf.types import Tensor
 
 WINDOWS = (5, 11, 21)
 """Sides of the square windows, in pixels."""
@@ -14,7 +15,7 @@ SMALLEST_VARIANCE = 1e-4
 """Added to variances: below 0.01 of the range of values, spread says nothing."""
 
 
-def local_statistics(x: Any, windows: Sequence[int] = WINDOWS) -> Any:
+def local_statistics(x: Tensor, windows: Sequence[int] = WINDOWS) -> Tensor:
     """The bands themselves, then of each window their means and their standard deviations.
 
     The standard deviation is √(variance + 1e-4). Windows are centred on their pixel; at borders
@@ -42,7 +43,7 @@ def local_statistics(x: Any, windows: Sequence[int] = WINDOWS) -> Any:
     return tf.concat(found, -1)
 
 
-def box_means(x: Any, side: int) -> Any:
+def box_means(x: Tensor, side: int) -> Tensor:
     """Means over windows of side × side pixels, of the part inside the image.
 
     By rows, then by columns: 2·side instead of side² additions a pixel.

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.errors import InputError
+from iic_tf.types import Tensor
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
 
 
 class LookedUp:
@@ -25,7 +29,7 @@ class LookedUp:
         self.what = what
         self.values: Any = None
 
-    def put(self, model: Any, values: NDArray[np.generic]) -> None:
+    def put(self, model: SelfSupervised, values: NDArray[np.generic]) -> None:
         """Set those of all images, `[images, ...]`.
 
         Args:
@@ -39,7 +43,7 @@ class LookedUp:
         else:
             self.values.assign(values)
 
-    def at(self, numbers: Any) -> Any:
+    def at(self, numbers: Tensor) -> Tensor:
         """Those of images by number, `[n, ...]`.
 
         Raises:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
 from iic_tf.errors import expected
 from iic_tf.networks.moving_statistics import one_part, resting
 from iic_tf.replicas import replica_count
+from iic_tf.types import Batch, Size, Tensor
 
 
 class MicroBatches:
@@ -24,7 +24,7 @@ class MicroBatches:
             is not known before it comes.
     """
 
-    def __init__(self, data: dict[str, Any], count: int):
+    def __init__(self, data: Batch, count: int):
         self.count = count
         first = next(iter(data.values()))
         wanted = f"a batch that is a multiple of {count} micro-batches"
@@ -42,7 +42,7 @@ class MicroBatches:
         }
         self.scalars = {name: value for name, value in data.items() if not value.shape.rank}
 
-    def sum(self, of: Callable[[dict[str, Any]], list[Any]], again: bool = False) -> list[Any]:
+    def sum(self, of: Callable[[Batch], list[Tensor]], again: bool = False) -> list[Tensor]:
         """Sum over the parts of the tensors that `of` makes of each.
 
         Parts are taken strictly one after another, so that only one's activations are held.
@@ -53,18 +53,18 @@ class MicroBatches:
                 stay as they are.
         """
 
-        def part(number: Any) -> list[Any]:
+        def part(number: Size) -> list[Tensor]:
             parts = {name: parts[number] for name, parts in self.parts.items()}
             with resting() if again else one_part(number, self.count):
                 return of({**parts, **self.scalars})
 
-        def add(number: Any, *sums: Any) -> tuple[Any, ...]:
+        def add(number: Size, *sums: Tensor) -> tuple[Tensor, ...]:
             found = part(number)
             return (number + 1, *(s + f for s, f in zip(sums, found, strict=True)))
 
         if replica_count() > 1:
             # Replicas cannot ask one another within a loop, as BatchNormalization does.
-            sums: list[Any] = part(0)
+            sums: list[Tensor] = part(0)
             for number in range(1, self.count):
                 with tf.control_dependencies(sums):
                     sums = list(add(number, *sums)[1:])

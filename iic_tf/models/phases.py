@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import keras
 import tensorflow as tf
@@ -13,6 +12,7 @@ from keras.optimizers import LossScaleOptimizer
 from iic_tf.errors import expected
 from iic_tf.models.soundness import where_sound
 from iic_tf.replicas import propagate_nonfinite
+from iic_tf.types import Optimizer, Tensor, Variable
 
 EVERYTHING = "everything"
 """The phase of models that always train all their parts."""
@@ -44,9 +44,9 @@ class PartOptimizers:
 
     def __init__(
         self,
-        optimizer: Any,
-        parts: Mapping[str, Sequence[Any]],
-        others: Mapping[str, Any] | None = None,
+        optimizer: Optimizer,
+        parts: Mapping[str, Sequence[Variable]],
+        others: Mapping[str, Optimizer] | None = None,
     ):
         names = list(parts)
         if others is not None and set(others) != set(names[1:]):
@@ -63,12 +63,12 @@ class PartOptimizers:
             # Of a model that trains nothing; it scales losses all the same.
             optimizer.build([])
 
-    def of(self, part: str) -> Any:
+    def of(self, part: str) -> Optimizer:
         """The optimiser of a part."""
         return self.first if part == self.names[0] else self.others[part]
 
     @property
-    def loose(self) -> Any:
+    def loose(self) -> Tensor:
         """Whether a step's gradients may be not finite: then it is skipped, no more.
 
         Losses are scaled up until gradients overflow, and down again where they do. Once the scale
@@ -80,11 +80,11 @@ class PartOptimizers:
 
     def apply(
         self,
-        gradients: Mapping[str, Sequence[Any]],
-        parts: Mapping[str, Any],
-        sound: Any = True,
-        otherwise: Callable[[Any], None] = lambda given: None,
-        given: Any = (),
+        gradients: Mapping[str, Sequence[Tensor]],
+        parts: Mapping[str, Sequence[Variable]],
+        sound: bool | Tensor = True,
+        otherwise: Callable[[Sequence[Tensor]], None] = lambda given: None,
+        given: Sequence[Tensor] = (),
     ) -> None:
         """Take a step on the parts that there are gradients of.
 
@@ -102,7 +102,7 @@ class PartOptimizers:
             values = propagate_nonfinite(values, len(gradients) > 1)
         of = [part for part, _ in ordered]
 
-        def take(values: Sequence[Any]) -> None:
+        def take(values: Sequence[Tensor]) -> None:
             self._take(gradients, dict_of_lists(of, values), parts)
 
         if sound is True:
@@ -112,9 +112,9 @@ class PartOptimizers:
 
     def _take(
         self,
-        trained: Mapping[str, Any],
-        gradients: Mapping[str, Sequence[Any]],
-        parts: Mapping[str, Any],
+        trained: Mapping[str, Sequence[Tensor]],
+        gradients: Mapping[str, Sequence[Tensor]],
+        parts: Mapping[str, Sequence[Variable]],
     ) -> None:
         # The first part last: its count of steps is what the others' rate goes by.
         for name in reversed(self.names):
@@ -129,22 +129,22 @@ class PartOptimizers:
             optimizer.apply(own, list(parts[name]))
 
 
-def dict_of_lists(names: Sequence[str], values: Sequence[Any]) -> dict[str, list[Any]]:
+def dict_of_lists(names: Sequence[str], values: Sequence[Tensor]) -> dict[str, list[Tensor]]:
     """What belongs to each name, in its order."""
-    found: dict[str, list[Any]] = {}
+    found: dict[str, list[Tensor]] = {}
     for name, value in zip(names, values, strict=True):
         found.setdefault(name, []).append(value)
     return found
 
 
-def _like(first: Any, optimizer: Any) -> Any:
+def _like(first: Optimizer, optimizer: Optimizer) -> Optimizer:
     """An optimiser that scales losses where the first one does."""
     optimizer = keras.optimizers.get(optimizer)
     wrap = isinstance(first, LossScaleOptimizer) and not isinstance(optimizer, LossScaleOptimizer)
     return LossScaleOptimizer(optimizer) if wrap else optimizer
 
 
-def _following(optimizer: Any) -> Any:
+def _following(optimizer: Optimizer) -> Optimizer:
     """An optimiser of the same kind and settings whose rate is always that of `optimizer`."""
     if isinstance(optimizer, LossScaleOptimizer):
         config = optimizer.get_config()

@@ -10,6 +10,7 @@ import tensorflow as tf
 from iic_tf.errors import expected
 from iic_tf.models.dense_sift import SIZE, dense_sift
 from iic_tf.models.local_statistics import local_statistics, statistic_count, statistics_radius
+from iic_tf.types import Config, Tensor
 
 PIXELS, STATISTICS, SIFT, UNTRAINED, TRUNK = "pixels", "statistics", "sift", "untrained", "trunk"
 PLAIN = (PIXELS, STATISTICS, SIFT)
@@ -38,7 +39,7 @@ class PlainTrunk(keras.layers.Layer):  # type: ignore[misc]
         radius = {PIXELS: 0, STATISTICS: statistics_radius(), SIFT: 4 * cell + 1}
         self.receptive_radius = radius[kind]
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, channels]` → a map at its stride."""
         x = tf.cast(x, tf.float32)
         if self.kind == SIFT:
@@ -51,5 +52,5 @@ class PlainTrunk(keras.layers.Layer):  # type: ignore[misc]
         sides = [None if s is None else -(-s // self.stride) for s in input_shape[1:3]]
         return (input_shape[0], *sides, count)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "kind": self.kind, "cell": self.cell}

@@ -16,6 +16,7 @@ from iic_tf.models.fitted_centres import FittedCentres, OfCells
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.networks.pair_head import PairHead
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Batch, Layer, Parts, Tensor, Tensors
 from iic_tf.views.inputs import check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 from iic_tf.views.numbered_draws import uniform
@@ -47,7 +48,7 @@ class Pretext(OfCells, FittedCentres, Segmenter):
         *("classes", "overclusters", "channels", "width", "inputs"),
         *("components", "sample", "starts", "crops"),
     )
-    pretext: Any
+    pretext: Layer
 
     def __init__(
         self,
@@ -108,7 +109,7 @@ class Pretext(OfCells, FittedCentres, Segmenter):
         """Build the layer of the pretext for features of this shape."""
         raise NotImplementedError
 
-    def parts(self) -> dict[str, list[Any]]:
+    def parts(self) -> Parts:
         return {
             TRUNK: self.trunk.trainable_variables,
             PRETEXT: self.pretext.trainable_variables,
@@ -122,13 +123,13 @@ class Pretext(OfCells, FittedCentres, Segmenter):
         super().after_epoch(pairs, epoch)
         self.find_centres(pairs, epoch + 1)
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: Batch, names: Sequence[str], training: bool) -> Tensors:
         """Of the pretext float64 (Σ loss, count); of centres Σ distances, then counts `[k]`."""
         if tuple(names) == (PRETEXT,):
             return {PRETEXT: self.pretext_sums(data, training)}
         return super().sums(data, names, training)
 
-    def pretext_sums(self, data: dict[str, Any], training: bool) -> Any:
+    def pretext_sums(self, data: Batch, training: bool) -> Tensor:
         """Σ of the pretext's losses in a batch, and how many there are, float64 `[2]`."""
         raise NotImplementedError
 
@@ -205,23 +206,23 @@ class PairPretext(Pretext):
         lost = self.patch_cells - 1 + 2 * self.to_cells(self.margin)
         return self.place_pairs(max(rows - lost, 0), max(columns - lost, 0))
 
-    def drawn_pairs(self, data: dict[str, Any], rows: int, columns: int) -> tuple[Any, Any, Any]:
+    def drawn_pairs(self, data: Batch, rows: int, columns: int) -> tuple[Tensor, Tensor, Tensor]:
         """Labels `[batch, pairs]`, and corners of both patches `[batch, pairs, 2]`, in cells."""
         draws = uniform(data["epoch"], data["number"], DRAWS * self.pairs, PLACES_DRAW)
         draws = ops.reshape(draws, (-1, self.pairs, DRAWS))
         label, first, second = self._places(rows, columns).drawn(draws)
         return label, first + self.to_cells(self.margin), second + self.to_cells(self.margin)
 
-    def shown(self, data: dict[str, Any]) -> Any:
+    def shown(self, data: Batch) -> Tensor:
         """The views that pairs are taken from."""
         return data["gx"]
 
-    def patches(self, data: dict[str, Any], training: bool) -> tuple[Any, Any]:
+    def patches(self, data: Batch, training: bool) -> tuple[Tensor, Tensor]:
         """Mean features of all patches by their corners, and the share of each that is valid."""
         shares = self.shares_of_gx(data)
         features = self.features(self.shown(data), training)
 
-        def mean(maps: Any) -> Any:
+        def mean(maps: Tensor) -> Tensor:
             return ops.average_pool(maps, self.patch_cells, strides=1, padding="valid")
 
         return mean(features), mean(ops.expand_dims(ops.cast(shares, features.dtype), -1))[..., 0]

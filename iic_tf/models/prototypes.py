@@ -9,7 +9,8 @@ least is lost of what they tell of their neighbours (`metrics.cluster_tree`).
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -26,7 +27,11 @@ from iic_tf.models.learned_stages import mean_sums
 from iic_tf.networks.prototype_head import PrototypeHead
 from iic_tf.replicas import present
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Batch, Tensor, Tensors
 from iic_tf.views.geometry import undo
+
+if TYPE_CHECKING:
+    from iic_tf.views.numbered_batches import NumberedBatches
 
 NEIGHBOURS = 2
 """How far apart, in cells, neighbours are at most, on either axis."""
@@ -98,7 +103,7 @@ class PrototypeSegmenter(LearnedSegmenter):
         self.iterations = iterations
         self.held = held
         self.crops = crops
-        self._graph: Any = None
+        self._graph: Callable[..., Tensor] | None = None
         self.clusters = {MAIN: self.classes, OVERCLUSTERING: overclusters}
         policy = self.dtype_policy
         layers = [keras.layers.Dense(hidden, "relu", dtype=policy)] if hidden else []
@@ -131,22 +136,22 @@ class PrototypeSegmenter(LearnedSegmenter):
 
     # --- what is answered
 
-    def scores(self, features: Any) -> Any:
+    def scores(self, features: Tensor) -> Tensor:
         """Cosines of features with all prototypes, float32 `[..., overclusters]`."""
         for layer in self.learning[PROJECTION]:
             features = layer(features)
         return self.prototypes(features)
 
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
+    def small_maps(self, features: Tensor, head: str, training: bool) -> list[Tensor]:
         found = ops.softmax(self.scores(features) / self.temperature, axis=-1)
         return [self._of_head(found, head)]
 
-    def _of_head(self, probabilities: Any, head: str) -> Any:
+    def _of_head(self, probabilities: Tensor, head: str) -> Tensor:
         if head == OVERCLUSTERING:
             return probabilities
         return ops.matmul(probabilities, ops.convert_to_tensor(self.classes_of))
 
-    def after_epoch(self, pairs: Any, epoch: int) -> None:
+    def after_epoch(self, pairs: NumberedBatches, epoch: int) -> None:
         """Merge prototypes into classes, by what neighbouring cells of crops from all over are."""
         super().after_epoch(pairs, epoch)
         joint = np.zeros((self.overclusters, self.overclusters))
@@ -158,7 +163,7 @@ class PrototypeSegmenter(LearnedSegmenter):
         labels = cluster_tree(joint + 1e-12).cut(self.classes)
         self.classes_of.assign(np.eye(self.classes, dtype=np.float32)[labels])
 
-    def _neighbours(self, x: Any, shares: Any) -> Any:
+    def _neighbours(self, x: Tensor, shares: Tensor) -> Tensor:
         """The joint of prototypes of cells and of their neighbours, `[prototypes, prototypes]`."""
         (p,) = self.small_maps(self.features(x), OVERCLUSTERING, False)
         valid = ops.cast(shares > 0.5, "float32")
@@ -168,10 +173,10 @@ class PrototypeSegmenter(LearnedSegmenter):
 
     # --- the loss
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         return self._swapped(data, training)[0]
 
-    def judged(self, data: dict[str, Any]) -> dict[str, Any]:
+    def judged(self, data: Batch) -> Tensors:
         sums, probabilities, counted = self._swapped(data, False)
         found = {}
         for name in self.meters:
@@ -179,7 +184,7 @@ class PrototypeSegmenter(LearnedSegmenter):
             found[name] = ops.concatenate([sums, ops.cast(ops.sum(own, axis=0), "float64")])
         return found
 
-    def _swapped(self, data: dict[str, Any], training: bool) -> tuple[Any, Any, Any]:
+    def _swapped(self, data: Batch, training: bool) -> tuple[Tensor, Tensor, Tensor]:
         """(Σ losses, count), what cells of x are likely to be, and which of them count."""
         both = self.scores(self.features(ops.concatenate([data["x"], data["gx"]]), training))
         of_x, of_gx = ops.split(both, 2)

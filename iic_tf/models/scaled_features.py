@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
 from iic_tf.models.centroids import whitening
+from iic_tf.types import Config, Tensor, Variable
 
 LEAST_DEVIATION = 1e-6
 """Features of less than this share of the largest deviation never change, but for rounding."""
@@ -52,7 +53,7 @@ class ScaledFeatures(keras.layers.Layer):  # type: ignore[misc]
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         size = input_shape[-1]
 
-        def weight(name: str, *shape: int | None) -> Any:
+        def weight(name: str, *shape: int | None) -> Variable:
             return self.add_weight(shape=shape, initializer="zeros", trainable=False, name=name)
 
         self.mean, self.scale = weight("mean", size), weight("scale", size)
@@ -62,7 +63,7 @@ class ScaledFeatures(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.components or input_shape[-1])
 
-    def call(self, features: Any) -> Any:
+    def call(self, features: Tensor) -> Tensor:
         """`[..., features]` → float32 `[..., features or components]`."""
         scaled = (ops.cast(features, "float32") - self.mean) * self.scale
         if self.projection is None:
@@ -93,6 +94,6 @@ class ScaledFeatures(keras.layers.Layer):  # type: ignore[misc]
         self.projection.assign(projection / max(squares, 1e-30) ** 0.5)
         return np.asarray(self(features))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         own = {"components": self.components, "whiten": self.whiten, "alike": self.alike}
         return {**super().get_config(), **own}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import keras
@@ -21,6 +21,7 @@ from iic_tf.models.neighbours import nearest_neighbours
 from iic_tf.networks.vector_head import VectorHead
 from iic_tf.networks.widths import widened
 from iic_tf.turns import MAIN
+from iic_tf.types import Batch, Tensor, Tensors
 from iic_tf.views.draws import generator
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -116,7 +117,7 @@ class ScanClusterer(LearnedClusterer):
         """The neighbours of each image, once they are there, `[images, neighbours]`."""
         self.partners = LookedUp("neighbours")
         self.views = LookedUp("plain views")
-        self._graph: Any = None
+        self._graph: Callable[..., Tensor] | None = None
         self.build((None, self.size, self.size, self.channels))
 
     def build_learning(self, shape: tuple[int | None, ...]) -> None:
@@ -152,10 +153,10 @@ class ScanClusterer(LearnedClusterer):
         images, count = self.found.shape
         self.partners.put(self, self.found[np.arange(images), rng.integers(count, size=images)])
 
-    def beside_weights(self) -> dict[str, Any]:
+    def beside_weights(self) -> dict[str, NDArray[np.generic]]:
         return {} if self.found is None else {NEIGHBOURS: self.found}
 
-    def go_on_with(self, arrays: Mapping[str, Any]) -> None:
+    def go_on_with(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         self.found = arrays.get(NEIGHBOURS)
 
     def _embeddings(self, pairs: NumberedBatches) -> NDArray[np.float32]:
@@ -166,7 +167,7 @@ class ScanClusterer(LearnedClusterer):
             )
         return np.concatenate([np.asarray(self._graph(x)) for x, _ in pairs.plain_views(0)])
 
-    def projected(self, features: Any) -> Any:
+    def projected(self, features: Tensor) -> Tensor:
         """What is contrasted, `[n, dimension]`; the features where nothing is."""
         for layer in self.learning.get(PROJECTION, ()):
             features = layer(features)
@@ -174,7 +175,7 @@ class ScanClusterer(LearnedClusterer):
 
     # --- the losses
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         """The sums that `loss_of` makes the stage's loss of."""
         repeats = data["gx"].shape[1]
         copies = copies_of(data)
@@ -195,12 +196,12 @@ class ScanClusterer(LearnedClusterer):
         count = ops.shape(theirs)[0]
         return _scan_sums(p[count:], ops.repeat(p[:count], repeats, axis=0))
 
-    def judged(self, data: dict[str, Any]) -> dict[str, Any]:
+    def judged(self, data: Batch) -> Tensors:
         """The loss of the second stage, of the views x with their first copies for neighbours."""
         (p,), (q,) = (self.probabilities(one) for one in (data["x"], data["gx"][:, 0]))
         return {MAIN: _scan_sums(p, q)}
 
-    def loss_of(self, sums: Any, name: str) -> Any:
+    def loss_of(self, sums: Tensor, name: str) -> Tensor:
         if name == CLUSTERING:
             return scan_loss(sums, self.entropy_weight)
         if name == SELF_LABELLING:
@@ -228,7 +229,7 @@ def check_stages(epochs: int, feature_epochs: int, self_labelling_epochs: int) -
         )
 
 
-def _scan_sums(p: Any, q: Any) -> Any:
+def _scan_sums(p: Tensor, q: Tensor) -> Tensor:
     """Σ consistencies, how many, Σ p; float64 `[2 + k]`."""
     masses = ops.cast(ops.sum(p, axis=0), "float64")
     return ops.concatenate([mean_sums(consistency(p, q)), masses])

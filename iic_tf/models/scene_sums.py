@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
 from iic_tf.models.served import shrink
+from iic_tf.types import Tensor
 
 
-def cell_sums(cells: Any, step: int, valid: Any = None, core: Any = None) -> Any:
+def cell_sums(
+    cells: Tensor, step: int, valid: Tensor | None = None, core: Tensor | None = None
+) -> Tensor:
     """Sums over a window's cells and, last, how many there were.
 
     Args:
@@ -38,7 +39,7 @@ def cell_sums(cells: Any, step: int, valid: Any = None, core: Any = None) -> Any
     return ops.concatenate(parts, axis=-1)
 
 
-def mean_of_sums(sums: Any) -> Any:
+def mean_of_sums(sums: Tensor) -> Tensor:
     """`[batch, features + 1]` → `[batch, features]`; 0 where nothing was counted."""
     count = sums[:, -1:]
     return sums[:, :-1] / ops.where(count > 0, count, 1.0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from keras import ops
 
@@ -16,6 +16,7 @@ from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
+from iic_tf.types import Batch, Layer, Tensor, Tensors
 from iic_tf.views.feature_pairs import FEATURES, holds_features
 from iic_tf.views.geometry import apply, undo
 from iic_tf.views.inputs import BANDS, input_channels, network_input
@@ -32,7 +33,7 @@ class Segmenter(SelfSupervised):
     geometries: ClassVar[tuple[str, ...]] = ("flip", "affine")
     channels: int
     inputs: str
-    heads: dict[str, Any]
+    heads: dict[str, Layer]
     cells: bool = False
     """Whether pairs are compared cell by cell of the trunk's map, not enlarged to pixels."""
     dropout: float = 0.0
@@ -65,7 +66,7 @@ class Segmenter(SelfSupervised):
         """How far, in pixels, what is made of a window's pixel depends on others around it."""
         return int(self.trunk.receptive_radius)
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """Probabilities of the classes at the input's size.
 
         Args:
@@ -87,7 +88,7 @@ class Segmenter(SelfSupervised):
         radius = getattr(self.trunk, "border", self.window_radius + (self.inputs != BANDS))
         return -(-radius // self.window_align) * self.window_align
 
-    def maps_of_images(self, x: Any, head: str = MAIN) -> list[Any]:
+    def maps_of_images(self, x: Tensor, head: str = MAIN) -> list[Tensor]:
         """Probabilities of every sub-head of a head, each `[batch, height, width, k]`.
 
         Unlike in training, images are mirrored at their borders, for otherwise what stands there is
@@ -98,26 +99,26 @@ class Segmenter(SelfSupervised):
         rows, columns = slice(margin, margin + height), slice(margin, margin + width)
         return [m[:, rows, columns] for m in self.maps(wide, head)]
 
-    def answer(self, maps: Sequence[Any]) -> Any:
+    def answer(self, maps: Sequence[Tensor]) -> Tensor:
         """Of the maps of all sub-heads of the main head the one that counts."""
         return maps[0]
 
-    def maps(self, x: Any, head: str = MAIN, training: bool = False) -> list[Any]:
+    def maps(self, x: Tensor, head: str = MAIN, training: bool = False) -> list[Tensor]:
         """Probabilities of every sub-head of a head, each `[batch, height, width, k]`."""
         return self.enlarged(self.features(x, training), head, x, training)
 
-    def small_maps(self, features: Any, head: str, training: bool) -> list[Any]:
+    def small_maps(self, features: Tensor, head: str, training: bool) -> list[Tensor]:
         """Probabilities of every sub-head of a head at the size of the trunk's features."""
         raise NotImplementedError
 
-    def features(self, x: Any, training: bool = False) -> Any:
+    def features(self, x: Tensor, training: bool = False) -> Tensor:
         """The trunk's features, `[batch, ⌈h/stride⌉, ⌈w/stride⌉, features]`."""
         if x.shape[-1] != self.channels:
             raise expected(f"images of {self.channels} channels", x.shape[-1], "channels")
         x = ops.cast(self.whitened(x), self.compute_dtype)
         return self.trunk(network_input(x, self.inputs), training=training)
 
-    def shares_of_cells(self, x: Any, valid: Any = None) -> Any:
+    def shares_of_cells(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """The share of each feature's cell that is valid, `[batch, rows, columns]`.
 
         Args:
@@ -127,14 +128,14 @@ class Segmenter(SelfSupervised):
         valid = ops.ones_like(x[..., 0]) if valid is None else valid
         return shrink(ops.expand_dims(valid, -1), self.trunk.stride)[..., 0]
 
-    def shares_of_places(self, data: dict[str, Any]) -> Any:
+    def shares_of_places(self, data: Batch) -> Tensor:
         """The share of x's places, pixels or cells, that is valid; None: all are."""
         valid = data.get("valid")
         if valid is None or holds_features(data) or not self.cells:
             return valid
         return self.shares_of_cells(data["x"], valid)
 
-    def shares_of_gx(self, data: dict[str, Any]) -> Any:
+    def shares_of_gx(self, data: Batch) -> Tensor:
         """Of a batch of pairs the share of each cell of gx that shows what is valid in x.
 
         Returns:
@@ -147,11 +148,11 @@ class Segmenter(SelfSupervised):
         valid = apply(ops.expand_dims(valid, -1), g, "affine" in data)
         return self.shares_of_cells(gx, valid[..., 0])
 
-    def whitened(self, x: Any) -> Any:
+    def whitened(self, x: Tensor) -> Tensor:
         """What the network is shown of images in 0 to 1: themselves, as a rule."""
         return x
 
-    def enlarged(self, features: Any, head: str, x: Any, training: bool) -> list[Any]:
+    def enlarged(self, features: Tensor, head: str, x: Tensor, training: bool) -> list[Tensor]:
         """What a head makes of features, at the size of images `x`."""
         # Softmax first, then resizing, as in the published networks.
         height, width = ops.shape(x)[1], ops.shape(x)[2]
@@ -161,11 +162,11 @@ class Segmenter(SelfSupervised):
 
 def joints_of_pairs(
     model: Segmenter,
-    data: dict[str, Any],
+    data: Batch,
     heads: Sequence[str],
     radius: int,
     training: bool,
-) -> dict[str, Any]:
+) -> Tensors:
     """Joints of a batch of pairs by head, float32 `[sub_heads, (2 radius + 1)², k, k]`.
 
     Both views go through the network as one batch.
@@ -175,8 +176,8 @@ def joints_of_pairs(
 
 
 def maps_of_pairs(
-    model: Segmenter, data: dict[str, Any], heads: Sequence[str], training: bool
-) -> dict[str, list[tuple[Any, Any]]]:
+    model: Segmenter, data: Batch, heads: Sequence[str], training: bool
+) -> dict[str, list[tuple[Tensor, Tensor]]]:
     """Probabilities of x, and of gx as they come, by head and sub-head.
 
     Features that were computed before (`views.feature_pairs`) are taken as they are.
@@ -197,7 +198,7 @@ def maps_of_pairs(
         )
         features = features * ops.cast(kept[:, None, None], features.dtype)
 
-    def maps_of(head: str) -> list[Any]:
+    def maps_of(head: str) -> list[Tensor]:
         if model.cells:
             return model.small_maps(features, head, training)
         return model.enlarged(features, head, data["x"], training)
@@ -206,8 +207,8 @@ def maps_of_pairs(
 
 
 def joints_of_maps(
-    model: Segmenter, maps: Sequence[tuple[Any, Any]], data: dict[str, Any], radius: int
-) -> Any:
+    model: Segmenter, maps: Sequence[tuple[Tensor, Tensor]], data: Batch, radius: int
+) -> Tensor:
     """Joints of a head's maps of a batch of pairs, `[sub_heads, (2 radius + 1)², k, k]`.
 
     The radius is one of cells where the model compares cells.

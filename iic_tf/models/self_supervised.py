@@ -8,7 +8,9 @@ from types import MappingProxyType
 from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
 from iic_tf.models.adam import Adam
@@ -20,6 +22,18 @@ from iic_tf.models.soundness import Soundness
 from iic_tf.models.trunk_fitting import fit_trunk, require_fitted
 from iic_tf.networks.keras_trunk import BATCH, KEPT, KerasTrunk
 from iic_tf.networks.trunks import trunk_config, trunk_of
+from iic_tf.types import (
+    Batch,
+    Config,
+    Layer,
+    Meter,
+    Optimizer,
+    Parts,
+    Tensor,
+    Tensors,
+    Trunk,
+    Variable,
+)
 from iic_tf.views.inputs import BANDS
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -75,13 +89,13 @@ class SelfSupervised(KerasWays):
     """Keys of which a batch must have at least one, beside those."""
     channels: int
     classes: int
-    trunk: Any
-    meters: dict[str, Any]
+    trunk: Layer
+    meters: dict[str, Meter]
     clusters: dict[str, int]
     micro_batches: int = 1
     trunk_name: str = ""
     trunk_from: int = 0
-    numbers: Any = None
+    numbers: NDArray[np.int32] | None = None
     """What stands for each class in labels; None: 0, 1, 2, ... (`models.class_map`)."""
 
     def __init__(self, **kwargs: Any):
@@ -95,7 +109,7 @@ class SelfSupervised(KerasWays):
             )
 
     def set_trunk(
-        self, trunk: Any, width: float, vector: bool = False, trunk_from: int = 0
+        self, trunk: Trunk, width: float, vector: bool = False, trunk_from: int = 0
     ) -> None:
         """Give the model its trunk, see `networks.trunks.trunk_of`.
 
@@ -146,15 +160,15 @@ class SelfSupervised(KerasWays):
 
     # --- what a model provides
 
-    def features(self, x: Any, training: bool = False) -> Any:
+    def features(self, x: Tensor, training: bool = False) -> Tensor:
         """What the trunk makes of images."""
         raise NotImplementedError
 
-    def shares_of_cells(self, x: Any, valid: Any = None) -> Any:
+    def shares_of_cells(self, x: Tensor, valid: Tensor | None = None) -> Tensor:
         """The share of each feature's cell of images that is valid; 1 where all is."""
         raise NotImplementedError
 
-    def parts(self) -> dict[str, list[Any]]:
+    def parts(self) -> Parts:
         """The trained variables by part; the first part is trained in every phase."""
         raise NotImplementedError
 
@@ -165,7 +179,7 @@ class SelfSupervised(KerasWays):
     def check_turns_taken(self, epochs: int) -> None:
         """What a model wants of the batches of so many of Keras' epochs; nothing, as a rule."""
 
-    def train_phase(self, data: dict[str, Any], phase: str) -> dict[str, Any]:
+    def train_phase(self, data: Batch, phase: str) -> Tensors:
         """Take a step on what a phase trains; the logs."""
         raise NotImplementedError
 
@@ -176,16 +190,21 @@ class SelfSupervised(KerasWays):
     def settle(self, monitors: Mapping[str, Monitor]) -> None:
         """Choose by an evaluation what the model answers with; nothing where there is no choice."""
 
-    def beside_weights(self) -> dict[str, Any]:
+    def beside_weights(self) -> dict[str, NDArray[np.generic]]:
         """What a training that is resumed must have again beside weights: arrays by name."""
         return {}
 
-    def go_on_with(self, arrays: Mapping[str, Any]) -> None:
+    def go_on_with(self, arrays: Mapping[str, NDArray[Any]]) -> None:
         """Take what `beside_weights` returned, among other arrays."""
 
     # --- compiling and saving
 
-    def compile(self, optimizer: Any = None, micro_batches: int = 1, **kwargs: Any) -> None:
+    def compile(
+        self,
+        optimizer: Optimizer | Mapping[Any, Optimizer] | None = None,
+        micro_batches: int = 1,
+        **kwargs: Any,
+    ) -> None:
         """Compile with Adam at 1e-4 (epsilon 1e-8, as in the published runs) unless told else.
 
         Args:
@@ -214,7 +233,7 @@ class SelfSupervised(KerasWays):
                 "micro_batches",
             )
         self.micro_batches = micro_batches
-        others: Mapping[str, Any] | None = None
+        others: Mapping[str, Optimizer] | None = None
         if optimizer is None:
             optimizer = Adam(1e-4, epsilon=1e-8)
         if isinstance(optimizer, Mapping):
@@ -234,7 +253,7 @@ class SelfSupervised(KerasWays):
         # Where Keras looks for what to save.
         self.other_optimizers = self._by_part.others
 
-    def get_compile_config(self) -> dict[str, Any] | None:
+    def get_compile_config(self) -> Config | None:
         if not self.compiled:
             return None
         serialize = keras.saving.serialize_keras_object
@@ -248,7 +267,7 @@ class SelfSupervised(KerasWays):
             config["other_optimizers"] = {n: serialize(o) for n, o in self._by_part.others.items()}
         return config
 
-    def compile_from_config(self, config: dict[str, Any]) -> None:
+    def compile_from_config(self, config: Config) -> None:
         load = keras.saving.deserialize_keras_object
         optimizer = load(config["optimizer"])
         if "other_optimizers" in config:
@@ -261,7 +280,7 @@ class SelfSupervised(KerasWays):
             **{name: config[name] for name in OPTIONS if name in config},
         )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         own = {name: getattr(self, name) for name in self.arguments}
         # A clusterer of network A or B has it by `network`.
         if own.get("network") != self.trunk_name:
@@ -276,11 +295,11 @@ class SelfSupervised(KerasWays):
 
     def step_on(
         self,
-        gradients: Mapping[str, Sequence[Any]],
-        loss: Any = None,
-        data: Mapping[str, Any] = MappingProxyType({}),
-        resting: Sequence[tuple[Any, Any]] = (),
-    ) -> Any:
+        gradients: Mapping[str, Sequence[Tensor]],
+        loss: Tensor | None = None,
+        data: Mapping[str, Tensor] = MappingProxyType({}),
+        resting: Sequence[tuple[Variable, Tensor]] = (),
+    ) -> Tensor:
         """Let each part's optimiser take a step, if it is sound (`models.soundness`).
 
         Args:
@@ -295,7 +314,7 @@ class SelfSupervised(KerasWays):
         every = [g for own in gradients.values() for g in own]
         sound = self.soundness.judge(data, loss, every, self._by_part.loose)
 
-        def put_back(values: Sequence[Any]) -> None:
+        def put_back(values: Sequence[Tensor]) -> None:
             for (variable, _), value in zip(resting, values, strict=True):
                 variable.assign(value)
 
@@ -303,7 +322,7 @@ class SelfSupervised(KerasWays):
         self._by_part.apply(gradients, self.parts(), sound, put_back, before)
         return sound
 
-    def resting(self) -> list[tuple[Any, Any]]:
+    def resting(self) -> list[tuple[Variable, Tensor]]:
         """The weights that no optimiser moves, and their values."""
         still = self.trunk.still if isinstance(self.trunk, KerasTrunk) else frozenset()
         return [(v, tf.identity(v)) for v in self.non_trainable_weights if id(v) not in still]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,7 +14,13 @@ from iic_tf.errors import expected
 from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
+from iic_tf.types import Tensor, Tensors
 from iic_tf.views.inputs import BANDS
+
+if TYPE_CHECKING:
+    from iic_tf.models.class_map import MappedClusterer, MappedSegmenter
+    from iic_tf.models.clusterer import Clusterer
+    from iic_tf.models.segmenter import Segmenter
 
 NO_LABEL = -1
 """The label of a pixel that holds no data."""
@@ -57,14 +63,14 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
 
     def __init__(
         self,
-        model: Any,
+        model: Segmenter | MappedSegmenter,
         low: Sequence[float] | NDArray[np.float32],
         high: Sequence[float] | NDArray[np.float32],
         downscale: int = 1,
         fill: Sequence[float] | NDArray[np.float32] | None = None,
     ):
         super().__init__(name="served_segmenter")
-        self.model = model
+        self.model: Any = model
         self.low = np.asarray(low, np.float32)
         self.high = np.asarray(high, np.float32)
         self.fill = np.asarray(np.zeros(model.channels) if fill is None else fill, np.float32)
@@ -92,11 +98,11 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         """Windows that begin at multiples of this have pooling fall on the same raw pixels."""
         return int(self.model.window_align * self.downscale)
 
-    def prepared(self, pixels: Any) -> Any:
+    def prepared(self, pixels: Tensor) -> Tensor:
         """Raw `[batch, height, width, channels]` → 0 to 1, scaled down."""
         return self.prepared_with_share(pixels)[0]
 
-    def prepared_with_share(self, pixels: Any) -> tuple[Any, Any]:
+    def prepared_with_share(self, pixels: Tensor) -> tuple[Tensor, Tensor]:
         """The same, and of each pixel of it the share that holds data, `[batch, h, w, 1]`."""
         raw = ops.cast(pixels, "float32")
         holds = holds_data(raw)
@@ -112,7 +118,7 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         mean = shrink(x, self.downscale) / tf.where(some, share, tf.ones_like(share))
         return tf.where(some, mean, self.fill), share
 
-    def maps(self, pixels: Any, head: str = MAIN, sums: Any = None) -> list[Any]:
+    def maps(self, pixels: Tensor, head: str = MAIN, sums: Tensor | None = None) -> list[Tensor]:
         """Probabilities of each sub-head at the raw size, each `[batch, height, width, k]`.
 
         Args:
@@ -124,19 +130,19 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         maps, _ = self._small_maps(pixels, head, sums)
         return [enlarge(m, self.downscale, height, width) for m in maps]
 
-    def probabilities(self, pixels: Any, sums: Any = None) -> Any:
+    def probabilities(self, pixels: Tensor, sums: Tensor | None = None) -> Tensor:
         """Main-head probabilities of the chosen sub-head, float32 `[batch, height, width, k]`.
 
         They are 0 for all clusters where a pixel holds no data.
         """
 
-        def some(pixels: Any) -> Any:
+        def some(pixels: Tensor) -> Tensor:
             maps, _ = self._small_maps(pixels, MAIN, sums)
             return self._enlarged(maps, pixels)
 
         return of_any_batch(some, pixels)
 
-    def scene_sums(self, pixels: Any, core: Any) -> Any:
+    def scene_sums(self, pixels: Tensor, core: Tensor) -> Tensor:
         """Float32 `[batch, scene_features]` of windows, to be added up over a scene.
 
         Args:
@@ -146,7 +152,7 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         """
         return self._small_maps(pixels, MAIN, None, core)[1]
 
-    def window(self, pixels: Any, sums: Any, core: Any) -> dict[str, Any]:
+    def window(self, pixels: Tensor, sums: Tensor, core: Tensor) -> Tensors:
         """Labels of windows of a scene that do not depend on how it is cut.
 
         Of a model whose labels depend on the scene as a whole. Windows begin at multiples of
@@ -166,22 +172,22 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         rows = tf.maximum(tf.shape(sums)[0] * (1 - none), none)
         sums = tf.pad(sums, [[0, none], [0, 0]])[:rows]
 
-        def some(pixels: Any) -> dict[str, Any]:
+        def some(pixels: Tensor) -> Tensors:
             maps, own = self._small_maps(pixels, MAIN, sums, core)
             return {**self._answer(self._enlarged(maps, pixels), pixels), "own_sums": own}
 
-        found: dict[str, Any] = of_any_batch(some, pixels)
+        found: Tensors = of_any_batch(some, pixels)
         return found
 
-    def _enlarged(self, maps: list[Any], pixels: Any) -> Any:
+    def _enlarged(self, maps: list[Tensor], pixels: Tensor) -> Tensor:
         """The probabilities of the chosen sub-head at the size of the pixels."""
         height, width = ops.shape(pixels)[1], ops.shape(pixels)[2]
         found = enlarge(self.model.answer(maps), self.downscale, height, width)
         return found * tf.cast(holds_data(ops.cast(pixels, "float32")), found.dtype)
 
     def _small_maps(
-        self, pixels: Any, head: str, sums: Any, core: Any = None
-    ) -> tuple[list[Any], Any]:
+        self, pixels: Tensor, head: str, sums: Tensor, core: Tensor | None = None
+    ) -> tuple[list[Tensor], Tensor]:
         """Maps of each sub-head at the size that the model sees, and the pixels' own sums."""
         x, share = self.prepared_with_share(pixels)
         if not self.scene_features:
@@ -190,14 +196,14 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
             # Only at a scene's end a core may not be a multiple of it.
             sides = (ops.cast(core, "int32") + (self.downscale - 1)) // self.downscale
             core = tuple(sides[i] for i in range(4))
-        found: tuple[list[Any], Any] = self.model.of_scene(x, sums, share, core, head)
+        found: tuple[list[Tensor], Tensor] = self.model.of_scene(x, sums, share, core, head)
         return found
 
-    def __call__(self, pixels: Any) -> dict[str, Any]:
+    def __call__(self, pixels: Tensor) -> Tensors:
         """`labels` int32 `[batch, height, width]` and `probabilities` of raw pixels."""
         return self._answer(self.probabilities(pixels), pixels)
 
-    def _answer(self, probabilities: Any, pixels: Any) -> dict[str, Any]:
+    def _answer(self, probabilities: Tensor, pixels: Tensor) -> Tensors:
         # TensorFlow's own: that of Keras takes the bits apart, which ONNX cannot.
         labels = numbered(tf.argmax(probabilities, axis=-1, output_type=tf.int32), self.model)
         none = tf.fill(tf.shape(labels), NO_LABEL)
@@ -205,14 +211,16 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
         return {"labels": tf.where(holds, labels, none), "probabilities": probabilities}
 
 
-def numbered(labels: Any, model: Any) -> Any:
+def numbered(
+    labels: Tensor, model: Segmenter | MappedSegmenter | Clusterer | MappedClusterer
+) -> Tensor:
     """Labels as the numbers of their classes, where a model's classes have numbers."""
     if getattr(model, "numbers", None) is None:
         return labels
     return tf.gather(tf.constant(model.numbers, tf.int32), labels)
 
 
-def without_nan(values: Any) -> Any:
+def without_nan(values: Tensor) -> Tensor:
     """Values with 0 in place of NaN, in ONNX, too.
 
     Of a choice by any other condition than `is_nan` tf2onnx makes products, which NaN survives.
@@ -220,14 +228,14 @@ def without_nan(values: Any) -> Any:
     return tf.where(tf.math.is_nan(values), tf.zeros_like(values), values)
 
 
-def holds_data(pixels: Any) -> Any:
+def holds_data(pixels: Tensor) -> Tensor:
     """Whether raw pixels are finite in all bands, `[batch, h, w, c]` → bool `[batch, h, w, 1]`."""
     # A comparison that NaN fails, too: ONNX has no is_finite, and makes "not above" of "<=".
     finite = tf.cast(tf.abs(pixels) < np.inf, tf.float32)
     return tf.reduce_min(finite, axis=-1, keepdims=True) > 0
 
 
-def shrink(x: Any, factor: int) -> Any:
+def shrink(x: Tensor, factor: int) -> Tensor:
     """Box means over factor × factor pixels; a box past the border takes the part inside.
 
     `[batch, h, w, c]` → `[batch, ⌈h/factor⌉, ⌈w/factor⌉, c]`; equal to `data.crops.box_mean`.

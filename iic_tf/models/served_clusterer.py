@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from iic_tf.models.served import numbered, without_nan
 from iic_tf.networks.empty_batch import of_any_batch
+from iic_tf.types import Tensor, Tensors
 from iic_tf.views.axis_weights import central_weights, covering_weights
 from iic_tf.views.image_view import ImageView
+
+if TYPE_CHECKING:
+    from iic_tf.models.class_map import MappedClusterer
+    from iic_tf.models.clusterer import Clusterer
 
 
 class ServedClusterer(tf.Module):  # type: ignore[misc]
@@ -49,7 +54,7 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
     """Of probabilities in another runtime; after the 36 convolutions of network A float32 sums in
     another order have differed by up to 2.3e-5."""
 
-    def __init__(self, model: Any, view: ImageView, side: int):
+    def __init__(self, model: Clusterer | MappedClusterer, view: ImageView, side: int):
         super().__init__(name="served_clusterer")
         view.check_fits(side, side, "the training")
         self.model = model
@@ -63,7 +68,7 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
         """Batch, height and width of images that show what a runtime does: as trained, others."""
         return ((1, self.side, self.side), (5, self.side, self.side), (2, 33, 47), (3, 7, 5))
 
-    def prepared(self, pixels: Any) -> Any:
+    def prepared(self, pixels: Tensor) -> Tensor:
         """Raw `[batch, height, width, channels]` → `[batch, size, size, channels]` in 0 to 1."""
         x = tf.clip_by_value(without_nan(tf.cast(pixels, tf.float32)), 0.0, 255.0) / 255.0
         height, width = tf.shape(x)[1], tf.shape(x)[2]
@@ -73,11 +78,11 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
         )
         return tf.einsum("jw,biwc->bijc", columns, tf.einsum("ih,bhwc->biwc", rows, x))
 
-    def probabilities(self, pixels: Any) -> Any:
+    def probabilities(self, pixels: Tensor) -> Tensor:
         """Main-head probabilities of the chosen sub-head, float32 `[batch, classes]`."""
         return of_any_batch(lambda some: self.model(self.prepared(some)), pixels)
 
-    def __call__(self, pixels: Any) -> dict[str, Any]:
+    def __call__(self, pixels: Tensor) -> Tensors:
         """`labels` int32 `[batch]` and `probabilities` of raw pixels."""
         probabilities = self.probabilities(pixels)
         labels = tf.argmax(probabilities, axis=-1, output_type=tf.int32)

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from iic_tf.errors import InputError
 from iic_tf.replicas import replica_count, sum_over_replicas
+from iic_tf.types import Tensor
 from iic_tf.views.feature_pairs import FEATURES
 
 LOOK_SECONDS = 1.0
@@ -101,15 +102,19 @@ class Soundness:
         count = strategy.num_replicas_in_sync
         self._several_machines = count > 1 and len(strategy.extended.worker_devices) < count
         self.explain: Callable[[UnsoundStep], InputError] = UnsoundStep.error
-        self._held: list[tuple[str | None, Any, Any]] = []
+        self._held: list[tuple[str | None, tuple[Tensor, ...] | None, tuple[Tensor, ...]]] = []
         self._from = 0
         self._clear(0)
 
     # --- within a step
 
     def judge(
-        self, data: Mapping[str, Any], loss: Any, gradients: Sequence[Any], loose: Any
-    ) -> Any:
+        self,
+        data: Mapping[str, Tensor],
+        loss: Tensor,
+        gradients: Sequence[Tensor],
+        loose: bool | Tensor,
+    ) -> Tensor:
         """Whether a step may be taken, the same on all replicas; note it where it is the first not.
 
         Args:
@@ -143,7 +148,7 @@ class Soundness:
         self.state.assign(tf.constant([0, -1, 0], tf.int64))
         self._clear(epoch)
 
-    def took(self, data: Mapping[str, Any], rows: Any) -> None:
+    def took(self, data: Mapping[str, Tensor], rows: Tensor) -> None:
         """A step was begun on a batch, whose `finite_rows` these are; look where it is time to.
 
         Raises:
@@ -190,13 +195,13 @@ class Soundness:
         self._looked = time.monotonic()
 
 
-def views_of(data: Mapping[str, Any]) -> list[Any]:
+def views_of(data: Mapping[str, Tensor]) -> list[Tensor]:
     """The images of a batch that may hold numbers that are not finite."""
     found = [tf.convert_to_tensor(data[name]) for name in VIEWS if name in data]
     return [view for view in found if view.dtype.is_floating]
 
 
-def finite_rows(data: Mapping[str, Any]) -> Any:
+def finite_rows(data: Mapping[str, Tensor]) -> Tensor:
     """Which images of a batch are finite in all their views, bool `[batch]`."""
     found = [
         tf.reduce_all(tf.math.is_finite(v), list(range(1, v.shape.rank))) for v in views_of(data)
@@ -205,7 +210,11 @@ def finite_rows(data: Mapping[str, Any]) -> Any:
 
 
 def where_sound(
-    sound: Any, take: Callable[[Any], None], taken: Any, leave: Callable[[Any], None], left: Any
+    sound: Tensor,
+    take: Callable[[Sequence[Tensor]], None],
+    taken: Sequence[Tensor],
+    leave: Callable[[Sequence[Tensor]], None],
+    left: Sequence[Tensor],
 ) -> None:
     """Call `take(taken)` of a sound step, else `leave(left)`; within a replica.
 
@@ -213,8 +222,10 @@ def where_sound(
     them, but of all together.
     """
 
-    def alike(of: Callable[[Any], None], given: Any) -> Callable[[], Any]:
-        def branch() -> Any:
+    def alike(
+        of: Callable[[Sequence[Tensor]], None], given: Sequence[Tensor]
+    ) -> Callable[[], Tensor]:
+        def branch() -> Tensor:
             of(given)
             return tf.constant(0)
 
@@ -225,7 +236,12 @@ def where_sound(
         tf.cond(sound, alike(take, taken), alike(leave, left))
         return
 
-    def together(strategy: Any, sound: Any, taken: Any, left: Any) -> None:
+    def together(
+        strategy: tf.distribute.Strategy,
+        sound: Tensor,
+        taken: Sequence[Tensor],
+        left: Sequence[Tensor],
+    ) -> None:
         each = strategy.extended.call_for_each_replica
         first = strategy.experimental_local_results(sound)[0]
         tf.cond(
@@ -237,7 +253,7 @@ def where_sound(
     tf.distribute.get_replica_context().merge_call(together, args=(sound, taken, left))
 
 
-def _all_finite(values: Sequence[Any]) -> Any:
+def _all_finite(values: Sequence[Tensor]) -> Tensor:
     if not values:
         return tf.constant(True)
     return tf.reduce_all(tf.stack([tf.reduce_all(tf.math.is_finite(v)) for v in values]))

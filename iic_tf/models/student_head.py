@@ -13,6 +13,7 @@ from iic_tf.errors import expected
 from iic_tf.losses.dec import soft_assignment
 from iic_tf.metrics.pixel_kmeans import PixelKMeans
 from iic_tf.models.centroids import FAR
+from iic_tf.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -39,7 +40,7 @@ class StudentHead(keras.layers.Layer):  # type: ignore[misc]
         )
         self.built = True
 
-    def call(self, embeddings: Any) -> list[Any]:
+    def call(self, embeddings: Tensor) -> list[Tensor]:
         """`[..., d]` → in a list of one, float32 `[..., clusters]`."""
         z = ops.cast(embeddings, "float32")[..., None, :]
         # Few numbers and few centres: differences, whose gradients are exact.
@@ -54,5 +55,5 @@ class StudentHead(keras.layers.Layer):  # type: ignore[misc]
         centres[: len(found)] = found
         self.centres.assign(centres)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "clusters": self.clusters, "alpha": self.alpha}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import keras
 import numpy as np
@@ -13,6 +13,10 @@ from keras import ops
 from iic_tf.models.micro_batches import MicroBatches
 from iic_tf.models.self_supervised import Monitor, SelfSupervised
 from iic_tf.replicas import present, replica_count, sum_over_replicas, taking_part
+from iic_tf.types import Batch, Meter, Tensor, Tensors
+
+if TYPE_CHECKING:
+    from iic_tf.models.crop_measure import CropMeasure
 
 
 class SumsModel(SelfSupervised):
@@ -25,11 +29,11 @@ class SumsModel(SelfSupervised):
     Σ_parts ⟨gradient, ∂ sum of the part⟩, which the optimiser sums over replicas.
     """
 
-    def sums(self, data: dict[str, Any], names: Sequence[str], training: bool) -> dict[str, Any]:
+    def sums(self, data: Batch, names: Sequence[str], training: bool) -> Tensors:
         """What a batch gives, for each of these monitors a tensor."""
         raise NotImplementedError
 
-    def loss_of(self, sums: Any, name: str) -> Any:
+    def loss_of(self, sums: Tensor, name: str) -> Tensor:
         """The loss of such a sum, a float32 scalar."""
         raise NotImplementedError
 
@@ -49,10 +53,10 @@ class SumsModel(SelfSupervised):
         """The parts that a phase trains."""
         return tuple(self.parts())
 
-    measured: Any = None
+    measured: CropMeasure | None = None
     """What is measured of an evaluation beside its losses (`crop_measure.CropMeasure`), if any."""
 
-    def add_meters(self, meters: Mapping[str, Any]) -> None:
+    def add_meters(self, meters: Mapping[str, Meter]) -> None:
         """Take what adds up the sums of an epoch, the decisive one first.
 
         A meter has `update_state(sums)`, `losses()`, `shares()` and `result()`, see `JointMeter`.
@@ -61,12 +65,12 @@ class SumsModel(SelfSupervised):
         self.meters = dict(meters)
 
     @property
-    def metrics(self) -> list[Any]:
+    def metrics(self) -> list[Meter]:
         """Trackers that Keras resets at the beginning of an epoch."""
         measured = self.measured.meters.values() if self.measured else ()
         return [self.loss_meter, *self.meters.values(), *measured]
 
-    def train_phase(self, data: dict[str, Any], phase: str) -> dict[str, Any]:
+    def train_phase(self, data: Batch, phase: str) -> Tensors:
         """One step on the parts of a phase, by the loss of the sums over the global batch."""
         monitors = self.monitors_in(phase)
         names = (*monitors, *self.further_in(phase))
@@ -76,14 +80,14 @@ class SumsModel(SelfSupervised):
         # Forward passes move statistics before it is known whether the step is sound.
         resting = self.resting()
 
-        def sums_of(data: dict[str, Any]) -> list[Any]:
+        def sums_of(data: Batch) -> list[Tensor]:
             # What `add_loss` left of another pass is of another graph.
             self._clear_losses()
             found = self._counted(data, names, training=True)
             added = [ops.cast(one, "float32") for one in self.losses]
             return [*(found[name] for name in names), *([sum(added)] if added else [])]
 
-        def loss_and_gradients(sums: list[Any]) -> tuple[Any, list[Any]]:
+        def loss_and_gradients(sums: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
             count = len(names)
             sums, added = sum_over_replicas(sums[:count]), sums[count:]
             loss, by_sums = self._loss_and_gradients(sums, names)
@@ -104,7 +108,7 @@ class SumsModel(SelfSupervised):
             micro = MicroBatches(data, self.micro_batches)
             loss, by_sums = loss_and_gradients(micro.sum(sums_of))
 
-            def gradients_of(data: dict[str, Any]) -> list[Any]:
+            def gradients_of(data: Batch) -> list[Tensor]:
                 with tf.GradientTape() as tape:
                     sums = sums_of(data)
                 return list(tape.gradient(sums, variables, output_gradients=by_sums))
@@ -118,7 +122,7 @@ class SumsModel(SelfSupervised):
         self.loss_meter.update_state(shown)
         return {"loss": self.loss_meter.result()}
 
-    def test_step(self, data: dict[str, Any]) -> dict[str, Any]:
+    def test_step(self, data: Batch) -> Tensors:
         """Add a batch's sums, in evaluation mode, to those of the whole evaluation set."""
         self.check_batch(data)
         meters = {**self.meters, **(self.measured.meters if self.measured else {})}
@@ -140,13 +144,15 @@ class SumsModel(SelfSupervised):
             for name, meter in self.meters.items()
         }
 
-    def _counted(self, data: dict[str, Any], names: Sequence[str], training: bool) -> Any:
+    def _counted(self, data: Batch, names: Sequence[str], training: bool) -> Tensor:
         """The sums, all zeros where the share is a stand-in for no images."""
         with taking_part(data):
             found = self.sums(data, names, training)
             return {name: sums * ops.cast(present(), sums.dtype) for name, sums in found.items()}
 
-    def _loss_and_gradients(self, sums: list[Any], names: Sequence[str]) -> tuple[Any, list[Any]]:
+    def _loss_and_gradients(
+        self, sums: list[Tensor], names: Sequence[str]
+    ) -> tuple[Tensor, list[Tensor]]:
         """Sum of the losses, and its gradient at each of the sums, scaled as wanted."""
         with tf.GradientTape() as tape:
             tape.watch(sums)

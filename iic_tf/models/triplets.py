@@ -13,6 +13,7 @@ from iic_tf.losses.triplets import triplet_hinge, triplet_kl
 from iic_tf.models.feature_learner import FeatureLearner
 from iic_tf.models.learned_clusterer import copies_of
 from iic_tf.models.learned_stages import mean_sums
+from iic_tf.types import Batch, Tensor
 
 HINGE, KL = "hinge", "kl"
 EMBEDDING = "embedding"
@@ -63,13 +64,13 @@ class TripletClusterer(FeatureLearner):
         self.linear.build(shape)
         return (*shape[:-1], self.embedding)
 
-    def embedded(self, features: Any) -> Any:
+    def embedded(self, features: Tensor) -> Tensor:
         z = ops.cast(self.linear(features), "float32")
         if self.form == KL:
             return ops.softmax(z, axis=-1)
         return z * ops.rsqrt(ops.maximum(ops.sum(ops.square(z), axis=-1, keepdims=True), 1e-12))
 
-    def objective(self, data: dict[str, Any], stage: str, training: bool) -> Any:
+    def objective(self, data: Batch, stage: str, training: bool) -> Tensor:
         x, image = data["x"], data["image"]
         both = ops.concatenate([x, copies_of(data)])
         z = self.embedded(self.features(both, training))

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
 
 from iic_tf.errors import InputError
 from iic_tf.networks.keras_trunk import KerasTrunk
+from iic_tf.types import Tensor
 from iic_tf.views.numbered_batches import NumberedBatches
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
 
 IMAGES = 1000
 """Crops, or images, that are looked at, at least, if there are so many."""
 
 
-def fit_trunk(model: Any, pairs: NumberedBatches) -> None:
+def fit_trunk(model: SelfSupervised, pairs: NumberedBatches) -> None:
     """Standardise the features of a model's trunk, if it asks for that and has not been.
 
     Args:
@@ -30,7 +34,7 @@ def fit_trunk(model: Any, pairs: NumberedBatches) -> None:
         return
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def added(views: Any, shares: Any) -> Any:
+    def added(views: Tensor, shares: Tensor) -> Tensor:
         features = tf.cast(model.features(views), tf.float64)
         rows = tf.reshape(features, (-1, features.shape[-1]))
         weights = tf.reshape(tf.cast(shares, tf.float64), (-1, 1))
@@ -48,7 +52,7 @@ def fit_trunk(model: Any, pairs: NumberedBatches) -> None:
     trunk.fit(np.asarray(sums), np.asarray(squares), count)
 
 
-def require_fitted(model: Any) -> None:
+def require_fitted(model: SelfSupervised) -> None:
     """Refuse steps of a model whose trunk's features have no scale yet.
 
     Raises:

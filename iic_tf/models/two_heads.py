@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 from keras import ops
 
@@ -14,6 +13,7 @@ from iic_tf.metrics.joint_meter import JointMeter
 from iic_tf.models.self_supervised import Monitor
 from iic_tf.models.sums import SumsModel
 from iic_tf.turns import BOTH, MAIN, RESTING, check_turns
+from iic_tf.types import Layer, Parts, Tensor
 
 TRUNK = "trunk"
 
@@ -34,7 +34,7 @@ class TwoHeads(SumsModel):
 
     def add_heads(
         self,
-        layer: Callable[..., Any],
+        layer: Callable[..., Layer],
         heads: Sequence[str],
         turns: Sequence[str],
         displacements: int = 1,
@@ -74,7 +74,7 @@ class TwoHeads(SumsModel):
             }
         )
 
-    def parts(self) -> dict[str, list[Any]]:
+    def parts(self) -> Parts:
         heads = {name: head.trainable_variables for name, head in self.heads.items()}
         trunk = self.trunk.trainable_variables
         if self.rests:
@@ -127,13 +127,13 @@ class TwoHeads(SumsModel):
         """Answer with the main head's sub-head of the lowest loss."""
         self.chosen.assign(monitors[MAIN].chosen)
 
-    def of_chosen(self, probabilities: Sequence[Any]) -> Any:
+    def of_chosen(self, probabilities: Sequence[Tensor]) -> Tensor:
         """The chosen sub-head's of the probabilities of all."""
         if self.sub_heads == 1:
             return probabilities[0]
         return ops.take(ops.stack(probabilities), self.chosen, axis=0)
 
-    def loss_of(self, sums: Any, name: str) -> Any:
+    def loss_of(self, sums: Tensor, name: str) -> Tensor:
         """Mean loss −I_λ over a head's sub-heads, `[sub_heads, displacements, k, k]` → `[]`."""
         losses = [
             loss_of_joints(sums[i], self.head_lamb(name), self.collapsed)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.keras_weights import weights_from
 from iic_tf.networks.one_input import of_images
+from iic_tf.types import Config, Network, Tensor
 
 IMAGENET, NONE = "imagenet", "none"
 
@@ -21,7 +22,7 @@ UNEVEN = ("InceptionResNetV2", "InceptionV3", "NASNetLarge", "NASNetMobile")
 """Those whose convolutions without padding make maps that are no whole fraction of the image."""
 
 
-def application(name: str, weights: str = IMAGENET) -> tuple[Any, dict[str, Any]]:
+def application(name: str, weights: str = IMAGENET) -> tuple[Network, Config]:
     """A network of keras.applications without its classifier, for images of any size.
 
     Args:
@@ -67,7 +68,7 @@ def application(name: str, weights: str = IMAGENET) -> tuple[Any, dict[str, Any]
     return of_images(network), shown
 
 
-def _shown(prepare: Any) -> tuple[dict[str, Any], bool]:
+def _shown(prepare: Callable[..., Tensor]) -> tuple[Config, bool]:
     """What a network is to be shown for 0 and 1, red first, and whether it wants blue first.
 
     Told by what is done to 0, to 255 and to red.

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from iic_tf.networks.conv_block import ConvBlock
+from iic_tf.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -66,7 +67,7 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
             self.shortcut.build(input_shape)
         self.built = True
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, h, w, channels]` → `[batch, ⌈h/stride⌉, ⌈w/stride⌉, filters]`."""
         deep = self.second(self.first(x, training=training), training=training)
         beside = x if self.shortcut is None else self.shortcut(x, training=training)
@@ -75,6 +76,6 @@ class BasicBlock(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return self.first.compute_output_shape(input_shape)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         names = ("filters", "stride", "kernel_size", "activate", "normalise")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

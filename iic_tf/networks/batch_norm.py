@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 
 from iic_tf.networks.moving_statistics import kept_share
 from iic_tf.replicas import present, replica_count, sum_over_replicas
+from iic_tf.types import Tensor
 
 FUSED_TYPES = ("float32", "bfloat16", "float16")
 
@@ -26,9 +28,11 @@ class BatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
     Takes `[batch, height, width, channels]`; arguments as Keras'.
     """
 
-    momentum: Any
+    momentum: float
 
-    def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
+    def call(
+        self, inputs: Tensor, training: bool | None = None, mask: Tensor | None = None
+    ) -> Tensor:
         """A tensor of the same shape, in the layer's compute type."""
         if not (training and self.trainable and mask is None and self._plain(inputs)):
             return self._as_keras(inputs, training, mask)
@@ -42,14 +46,14 @@ class BatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
             moving.assign(moving * kept + batch * (1.0 - kept))
         return tf.cast(out, self.compute_dtype)
 
-    def _as_keras(self, inputs: Any, training: bool | None, mask: Any) -> Any:
+    def _as_keras(self, inputs: Tensor, training: bool | None, mask: Tensor) -> Tensor:
         own, self.momentum = self.momentum, kept_share(self.momentum)
         try:
             return super().call(inputs, training=training, mask=mask)
         finally:
             self.momentum = own
 
-    def _plain(self, inputs: Any) -> bool:
+    def _plain(self, inputs: Tensor) -> bool:
         return (
             tf.distribute.get_replica_context() is not None
             and len(inputs.shape) == 4
@@ -62,7 +66,9 @@ class BatchNorm(keras.layers.BatchNormalization):  # type: ignore[misc]
         )
 
 
-def fused(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, Any, Any]:
+def fused(
+    x: Tensor, scale: Tensor, offset: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Normalise `[batch, height, width, channels]` by its own statistics, in one kernel.
 
     Returns:
@@ -82,7 +88,9 @@ def fused(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, Any, An
     return out, mean, variance * (tf.maximum(n - 1.0, 1.0) / n)
 
 
-def synchronised(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, Any, Any]:
+def synchronised(
+    x: Tensor, scale: Tensor, offset: Tensor, epsilon: float
+) -> tuple[Tensor, Tensor, Tensor]:
     """Normalise by the statistics of the global batch, that of all replicas together.
 
     Two sums over replicas forward and one back, written out; Keras takes three each way, and the
@@ -94,7 +102,9 @@ def synchronised(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, 
     """
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
-    def normalise(x: Any, scale: Any, offset: Any) -> tuple[Any, Any]:
+    def normalise(
+        x: Tensor, scale: Tensor, offset: Tensor
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], Callable[..., Any]]:
         kind = x.dtype
         x = tf.cast(x, tf.float32)
         counts = present()
@@ -108,7 +118,7 @@ def synchronised(x: Any, scale: Any, offset: Any, epsilon: float) -> tuple[Any, 
         scaling = tf.math.rsqrt(variance + epsilon)
         normal = centred * scaling
 
-        def gradient(out: Any, *_: Any) -> tuple[Any, Any, Any]:
+        def gradient(out: Tensor, *_: Tensor) -> tuple[Tensor, Tensor, Tensor]:
             out = tf.cast(out, tf.float32)
             to_offset = tf.reduce_sum(out, (0, 1, 2))
             to_scale = tf.reduce_sum(out * normal, (0, 1, 2))

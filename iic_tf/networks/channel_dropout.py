@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
+from iic_tf.types import Tensor
 from iic_tf.views.numbered_draws import uniform
 
 
-def kept_channels(epochs: Any, numbers: Any, view: int, features: int, rate: float) -> Any:
+def kept_channels(epochs: Tensor, numbers: Tensor, view: int, features: int, rate: float) -> Tensor:
     """What each feature of each view is multiplied by: 0, or 1 / (1 − rate).
 
     Which ones stay follows from the epoch, the number of a pair in it and which view it is alone,

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import keras
 
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.levels import PROBE, input_side
+from iic_tf.types import Network, Tensor
 
 STRIDES = (4, 8, 16)
 """What is taken of a network's strides where nobody says which."""
 
 
-def maps_at(network: Any, strides: Sequence[int] = ()) -> Any:
+def maps_at(network: Network, strides: Sequence[int] = ()) -> Network:
     """A network whose outputs are its last feature maps of some strides.
 
     Args:
@@ -46,7 +46,7 @@ def maps_at(network: Any, strides: Sequence[int] = ()) -> Any:
     return keras.Model(network.inputs[0], [last[s] for s in wanted], name=network.name)
 
 
-def strides_of(network: Any) -> list[int]:
+def strides_of(network: Network) -> list[int]:
     """The strides of a network's outputs that are maps.
 
     Raises:
@@ -56,7 +56,7 @@ def strides_of(network: Any) -> list[int]:
     return [stride for stride in _strides(network, maps) if stride] if maps else []
 
 
-def _strides(network: Any, maps: Sequence[Any]) -> list[int]:
+def _strides(network: Network, maps: Sequence[Tensor]) -> list[int]:
     """The stride of each map; 0 of what is no whole fraction of the image."""
     side = input_side(network) or PROBE
     try:

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from iic_tf.networks.batch_norm import BatchNorm
+from iic_tf.types import Config, Tensor
 
 BN_MOMENTUM = 0.9
 BN_EPSILON = 1e-5
@@ -78,7 +79,7 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
             self.norm.build(self.compute_output_shape(input_shape))
         self.built = True
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, channels]` → `[batch, height, width, filters]`.
 
         With a stride, height and width are divided by it and rounded up.
@@ -94,6 +95,6 @@ class ConvBlock(keras.layers.Layer):  # type: ignore[misc]
         sides = [None if s is None else -(-s // self.stride) for s in input_shape[1:3]]
         return (input_shape[0], *sides, self.filters)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         names = ("filters", "kernel_size", "dilation", "stride", "activate", "normalise")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
+from iic_tf.types import Size, Tensor
 
-def steps_covering(size: Any, step: int) -> Any:
+
+def steps_covering(size: Size, step: int) -> Size:
     """How many steps cover a size; not −(−a // b): tf2onnx divides negative ones towards zero."""
     return (size + step - 1) // step
 
 
-def mirrored_to(x: Any, size: Any, axis: int) -> Any:
+def mirrored_to(x: Tensor, size: Size, axis: int) -> Tensor:
     """An image as long as that along an axis, mirrored beyond its end, again and again if short."""
     own = x.shape[axis] if x.shape[axis] is not None else tf.shape(x)[axis]
     if isinstance(own, int) and isinstance(size, int) and own == size:
@@ -22,7 +22,7 @@ def mirrored_to(x: Any, size: Any, axis: int) -> Any:
     return tf.gather(x, tf.minimum(place, period - place), axis=axis)
 
 
-def moved_back(maps: Any, cells: int, height: Any, width: Any) -> Any:
+def moved_back(maps: Tensor, cells: int, height: Size, width: Size) -> Tensor:
     """Maps whose cells lie so many cells too far behind, put where they belong."""
     if cells == 0:
         return maps

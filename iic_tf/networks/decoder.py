@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from iic_tf.networks.widths import widened
+from iic_tf.types import Config, Tensor
 
 FILTERS = 64
 
@@ -41,12 +42,12 @@ class Decoder(keras.layers.Layer):  # type: ignore[misc]
         self.outer.build(self.inner.compute_output_shape(input_shape))
         self.built = True
 
-    def call(self, probabilities: Any) -> Any:
+    def call(self, probabilities: Tensor) -> Tensor:
         """`[batch, height, width, clusters]` → float32 `[batch, height, width, channels]`."""
         return keras.ops.cast(self.outer(self.inner(probabilities)), "float32")
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], self.channels)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "channels": self.channels, "width": self.width}

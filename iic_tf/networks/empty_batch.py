@@ -7,8 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from iic_tf.types import Tensor
 
-def of_any_batch(call: Callable[[Any], Any], x: Any) -> Any:
+
+def of_any_batch(call: Callable[[Tensor], Any], x: Tensor) -> Any:
     """`call(x)`, also where there is no image in x: then of an image of zeros, of which none stays.
 
     TensorFlow's kernels hand an empty batch on as it is, with as many channels as it came with, or

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 import numpy as np
 from keras import ops
 
 from iic_tf.errors import expected
+from iic_tf.types import Config, Tensor
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 ORIENTATIONS = 9
 CLIP = 0.2
@@ -29,14 +33,14 @@ class Pixels(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(**kwargs)
         self.width = width
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, channels]` → `[batch, height · width · channels]`."""
         return ops.reshape(x, (-1, int(np.prod(x.shape[1:]))))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], int(np.prod([side or 0 for side in input_shape[1:]])))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "width": self.width}
 
 
@@ -69,7 +73,7 @@ class HOG(keras.layers.Layer):  # type: ignore[misc]
             raise expected(wanted, "×".join(str(side) for side in sides), "size")
         self.built = True
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, channels]` → `[batch, blocks · 36]`, 0 or more."""
         x = ops.cast(x, "float32")
         down, right = self._gradients(x)
@@ -92,7 +96,7 @@ class HOG(keras.layers.Layer):  # type: ignore[misc]
         blocks = _unit(ops.minimum(blocks, CLIP))
         return ops.reshape(blocks, (-1, (rows - 1) * (columns - 1) * 4 * ORIENTATIONS))
 
-    def _gradients(self, x: Any) -> tuple[Any, Any]:
+    def _gradients(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Of brightness downwards and to the right, of the channel with the longest one."""
         inner = ((0, 0), (1, 1), (0, 0), (0, 0)), ((0, 0), (0, 0), (1, 1), (0, 0))
         down = ops.pad(x[:, 2:] - x[:, :-2], inner[0])
@@ -109,15 +113,15 @@ class HOG(keras.layers.Layer):  # type: ignore[misc]
         rows, columns = (side // _cell(sides) for side in sides)
         return (input_shape[0], (rows - 1) * (columns - 1) * 4 * ORIENTATIONS)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "width": self.width}
 
 
-def _cell(sides: Any) -> int:
+def _cell(sides: Sequence[int]) -> int:
     """The side of a cell, in pixels."""
     return max(LEAST_CELL, int(min(sides)) // 8)
 
 
-def _unit(blocks: Any) -> Any:
+def _unit(blocks: Tensor) -> Tensor:
     squares = ops.sum(ops.square(blocks), axis=-1, keepdims=True)
     return blocks * ops.rsqrt(squares + 1e-10)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 import keras
 
 from iic_tf.networks.widths import widened
+from iic_tf.types import Config, Tensor
 
 UNITS = (500, 500, 2000)
 
@@ -41,7 +42,7 @@ class FullyConnected(keras.layers.Layer):  # type: ignore[misc]
             shape = layer.compute_output_shape(shape)
         self.built = True
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, channels]` → `[batch, units of the last layer]`."""
         x = self.flatten(x)
         for layer in self.layers:
@@ -51,5 +52,5 @@ class FullyConnected(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.layers[-1].units)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "width": self.width}

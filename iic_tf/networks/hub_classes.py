@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from types import ModuleType
 
 from iic_tf.errors import InputError
+from iic_tf.types import Config
 
 NAME = "keras_hub"
 
 
-def keras_hub(what: str) -> Any:
+def keras_hub(what: str) -> ModuleType:
     """The module.
 
     Args:
@@ -27,7 +28,7 @@ def keras_hub(what: str) -> Any:
         ) from error
 
 
-def with_classes_of(config: Any) -> None:
+def with_classes_of(config: str | Config) -> None:
     """Register KerasHub's classes where a network's configuration names them.
 
     Args:

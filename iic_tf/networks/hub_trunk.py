@@ -7,6 +7,7 @@ import json
 import math
 import os
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import keras
@@ -16,6 +17,7 @@ from iic_tf.errors import InputError, expected
 from iic_tf.networks.applications import IMAGENET, NONE
 from iic_tf.networks.hub_classes import keras_hub
 from iic_tf.networks.reached import not_reached
+from iic_tf.types import Batch, Config, Json, Network, Tensor
 
 KAGGLE, HUGGING_FACE = "kaggle://", "hf://"
 CONFIG, WEIGHTS = "config.json", "model*.*"
@@ -32,7 +34,7 @@ MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 def hub_network(
     preset: str, weights: str = IMAGENET, window: int | None = None
-) -> tuple[Any, dict[str, Any]]:
+) -> tuple[Network, Config]:
     """A backbone of KerasHub that makes feature maps.
 
     A convolutional one has the maps of its pyramid. Of a transformer, the last layer's tokens are
@@ -69,7 +71,7 @@ def hub_network(
     return _maps(backbone, preset), shown
 
 
-def _require(hub: Any, preset: str, with_weights: bool) -> None:
+def _require(hub: ModuleType, preset: str, with_weights: bool) -> None:
     """Refuse a preset that is unknown, or neither here nor to be fetched.
 
     Asked before KerasHub is: its servers' clients try again for minutes.
@@ -105,7 +107,7 @@ def _require(hub: Any, preset: str, with_weights: bool) -> None:
         )
 
 
-def _shown(hub: Any, preset: str) -> dict[str, Any]:
+def _shown(hub: ModuleType, preset: str) -> Config:
     """What the backbone is to be shown for 0 and 1, by the preset's converter of images.
 
     It also refuses presets of other things than images before their weights are fetched.
@@ -122,8 +124,8 @@ def _shown(hub: Any, preset: str) -> dict[str, Any]:
     return {"low": offset.tolist(), "high": (255 * scale + offset).tolist()}
 
 
-def _backbone(hub: Any, preset: str, weights: str, window: int | None) -> Any:
-    def load(**options: Any) -> Any:
+def _backbone(hub: ModuleType, preset: str, weights: str, window: int | None) -> Network:
+    def load(**options: Any) -> Network:
         return hub.models.Backbone.from_preset(
             preset, load_weights=weights == IMAGENET, dtype="float32", **options
         )
@@ -139,7 +141,7 @@ def _backbone(hub: Any, preset: str, weights: str, window: int | None) -> Any:
     return _without_mask_token(backbone)
 
 
-def _without_mask_token(backbone: Any) -> Any:
+def _without_mask_token(backbone: Network) -> Network:
     """The same without the token that stands for hidden patches: no image has a gradient of it."""
     config = backbone.get_config()
     if not config.get("use_mask_token"):
@@ -150,7 +152,7 @@ def _without_mask_token(backbone: Any) -> Any:
     return again
 
 
-def _maps(backbone: Any, preset: str) -> Any:
+def _maps(backbone: Network, preset: str) -> Network:
     """A functional model of feature maps."""
     kind = type(backbone).__name__
     images = backbone.inputs[0]
@@ -175,7 +177,7 @@ def _maps(backbone: Any, preset: str) -> Any:
     return keras.Model(image, keras.layers.Reshape((cells, cells, features), name="map")(tokens))
 
 
-def _cells(backbone: Any, side: int | None) -> int:
+def _cells(backbone: Network, side: int | None) -> int:
     """Patches along a side of the image."""
     patch = getattr(backbone, "patch_size", None)
     first = patch[0] if isinstance(patch, (list, tuple)) else patch
@@ -184,13 +186,13 @@ def _cells(backbone: Any, side: int | None) -> int:
     return side // first
 
 
-def _as_asked(backbone: Any, image: Any) -> Any:
+def _as_asked(backbone: Network, image: Tensor) -> Tensor | Batch:
     """An image in the form, a dictionary or not, that a backbone takes."""
     form = backbone.input
     return {name: image for name in form} if isinstance(form, dict) else image
 
 
-def preset_config(preset: str) -> Any:
+def preset_config(preset: str) -> Json:
     """The configuration in a folder of a preset; empty where it is no folder.
 
     Raises:
@@ -200,6 +202,7 @@ def preset_config(preset: str) -> Any:
     if not file.is_file():
         return {}
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        found: Json = json.loads(file.read_text(encoding="utf-8"))
+        return found
     except (ValueError, OSError, RecursionError) as error:
         raise expected(f"a readable configuration in {file}", str(error)) from error

@@ -19,6 +19,7 @@ from iic_tf.networks.levels import Level, input_side, maps_of, measured
 from iic_tf.networks.overlapping_windows import in_overlapping_windows
 from iic_tf.networks.resize import enlarge
 from iic_tf.networks.shown_bands import LEARNED, checked_bands, first_bands, of_channels
+from iic_tf.types import Config, Layer, Network, Tensor
 
 KEPT, BATCH = "kept", "batch"
 FINEST = 8
@@ -82,7 +83,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
 
     def __init__(
         self,
-        network: Any,
+        network: Network,
         low: float | Sequence[float] = 0.0,
         high: float | Sequence[float] = 1.0,
         bands: Sequence[int] | str | None = None,
@@ -92,7 +93,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         vector: bool = False,
         stride: int | None = None,
         standardised: bool = True,
-        levels: Sequence[dict[str, Any]] | None = None,
+        levels: Sequence[Config] | None = None,
         **kwargs: Any,
     ):
         super().__init__(**{"name": "trunk", **kwargs})
@@ -125,7 +126,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         self.stride = self._stride(stride)
         self.window = self._window(window, side)
         network.trainable = not frozen
-        self.mixing: Any = None
+        self.mixing: Layer | None = None
         if self.bands == LEARNED:
             self.mixing = keras.layers.Conv2D(
                 channels,
@@ -140,7 +141,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
             if isinstance(layer, keras.layers.BatchNormalization):
                 layer.synchronized = True
 
-    def set_policy(self, policy: Any) -> None:
+    def set_policy(self, policy: str | keras.DTypePolicy) -> None:
         """Hand its features on in another precision; the network itself keeps its own."""
         self.dtype_policy = policy
         if self.mixing is not None:
@@ -313,7 +314,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         self.deviation.assign(np.where(deviation > least, deviation, 1e30))
         self.fitted_rows.assign(count)
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """Features.
 
         Args:
@@ -350,7 +351,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         found = ops.cast(found, self.compute_dtype)
         return ops.stop_gradient(found) if self.frozen and self.mixing is None else found
 
-    def shown(self, x: Any) -> Any:
+    def shown(self, x: Tensor) -> Tensor:
         """What the network is shown of images in 0 to 1."""
         if self.mixing is not None:
             x = self.mixing(x)
@@ -360,7 +361,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         low, high = (ops.convert_to_tensor(v, "float32") for v in (self.low, self.high))
         return low + x * (high - low)
 
-    def _padded(self, x: Any) -> Any:
+    def _padded(self, x: Tensor) -> Tensor:
         """Mirrored at its lower and right borders to a multiple of all strides."""
         step = math.lcm(self.deepest, self.stride)
         for axis in (1, 2):
@@ -368,7 +369,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
             x = mirrored_to(x, steps_covering(own, step) * step, axis)
         return x
 
-    def _side_by_side(self, x: Any, training: bool) -> Any:
+    def _side_by_side(self, x: Tensor, training: bool) -> Tensor:
         """All levels at the trunk's stride, of images of a multiple of the largest.
 
         They meet at the finest one's stride, where cells are moved back best, and are averaged.
@@ -392,7 +393,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         sides = [None if s is None else -(-s // self.stride) for s in input_shape[1:3]]
         return (input_shape[0], *sides, self.features)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         from dataclasses import asdict
 
         inverse = sorted(range(len(self.levels)), key=lambda i: self._order[i])
@@ -413,5 +414,5 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         }
 
 
-def _output_shapes(network: Any) -> list[tuple[int | None, ...]]:
+def _output_shapes(network: Network) -> list[tuple[int | None, ...]]:
     return [tuple(one.shape) for one in maps_of(network.outputs)]

@@ -14,6 +14,7 @@ from typing import Any
 
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.reached import not_reached
+from iic_tf.types import Tensor
 
 STALLED = 30.0
 """Seconds without a byte after which a download is given up."""
@@ -33,7 +34,7 @@ def weights_from(file: Path | None) -> Iterator[None]:
     Raises:
         InputError: from inside, no weights to be had: says what to fetch, and where it goes.
     """
-    module: Any = importlib.import_module(_FILES)
+    module: Tensor = importlib.import_module(_FILES)
     before: Callable[..., Any] = module.get_file
 
     def get_file(fname: str, origin: str, **options: Any) -> str:
@@ -47,7 +48,7 @@ def weights_from(file: Path | None) -> Iterator[None]:
 
 
 def _fetched(
-    fetch: Callable[..., Any],
+    fetch: Callable[..., str],
     fname: str,
     origin: str,
     cache_subdir: str = "models",

@@ -13,6 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
+from iic_tf.types import Network, Tensor
 
 PROBE = 256
 """Side, in pixels, of the images that networks of any size are asked about."""
@@ -66,9 +67,9 @@ class Level:
         return (self.behind - self.before) / 2
 
 
-def maps_of(found: Any) -> list[Any]:
+def maps_of(found: Any) -> list[Tensor]:
     """The outputs of a network in a list: of one, of several, of a dictionary."""
-    flat: list[Any] = tf.nest.flatten(found)
+    flat: list[Tensor] = tf.nest.flatten(found)
     ranks = sorted({len(one.shape) for one in flat})
     if ranks not in ([2], [4]):
         raise expected(
@@ -79,7 +80,7 @@ def maps_of(found: Any) -> list[Any]:
     return flat
 
 
-def input_side(network: Any) -> int | None:
+def input_side(network: Network) -> int | None:
     """The side of the images that a network takes; None for any.
 
     Raises:
@@ -101,7 +102,7 @@ def input_side(network: Any) -> int | None:
     return None if height is None else int(height)
 
 
-def levels_of(network: Any) -> list[Level]:
+def levels_of(network: Network) -> list[Level]:
     """The feature maps of a network of maps, without how far they see.
 
     Raises:
@@ -125,7 +126,7 @@ def _level(shape: tuple[int, ...], side: int) -> Level:
     return Level(side // height, int(features))
 
 
-def measured(network: Any, side: int | None = None) -> list[Level]:
+def measured(network: Network, side: int | None = None) -> list[Level]:
     """The feature maps of a network, and how far each sees.
 
     Told by what the cells in the middle make of images of noise that are changed from a row on,
@@ -150,7 +151,7 @@ def measured(network: Any, side: int | None = None) -> list[Level]:
     shape = (1, None, None, network.input_shape[-1])
 
     @tf.function(input_signature=[tf.TensorSpec(shape)], autograph=False)  # type: ignore[untyped-decorator]
-    def graph(image: Any) -> Any:
+    def graph(image: Tensor) -> Tensor:
         return maps_of(network(image, training=False))
 
     for wanted in [side] if side else [PROBE, FARTHEST]:
@@ -164,7 +165,9 @@ def measured(network: Any, side: int | None = None) -> list[Level]:
     return levels
 
 
-def _seen(network: Any, graph: Any, level: Level, number: int, side: int) -> Level:
+def _seen(
+    network: Network, graph: Callable[[Tensor], Tensor], level: Level, number: int, side: int
+) -> Level:
     """A level with how far it sees, if that is less far than to the borders of such an image."""
 
     def of(image: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -195,7 +198,7 @@ def _drawn(rng: np.random.Generator, side: int, channels: int) -> NDArray[np.flo
 
 
 def _rows_seen(
-    of: Callable[[Any], NDArray[np.float32]],
+    of: Callable[[Tensor], NDArray[np.float32]],
     image: NDArray[np.float32],
     other: NDArray[np.float32],
     stride: int,
@@ -237,7 +240,7 @@ def _rows_seen(
 
 
 def _moves(
-    of: Callable[[Any], NDArray[np.float32]],
+    of: Callable[[Tensor], NDArray[np.float32]],
     image: NDArray[np.float32],
     stride: int,
     step: int,

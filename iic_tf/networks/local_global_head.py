@@ -12,6 +12,7 @@ from iic_tf.errors import expected
 from iic_tf.networks.basic_block import BasicBlock
 from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
+from iic_tf.types import Config, Tensor
 
 IMAGE_FILTERS = (512, 512)
 
@@ -73,7 +74,7 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         self.image_features = widened(IMAGE_FILTERS, width)[-1]
         self.image = [ConvBlock(f, stride=2, dtype=policy) for f in widened(IMAGE_FILTERS, width)]
         # No ReLU behind them: a score is a dot product, and half of all directions are negative.
-        pointwise: dict[str, Any] = {"kernel_size": 1, "activate": False, "dtype": policy}
+        pointwise: Config = {"kernel_size": 1, "activate": False, "dtype": policy}
         self.local_residual = BasicBlock(features, **pointwise)
         self.image_residual = BasicBlock(features, normalise=False, **pointwise)
         self.linear = keras.layers.Dense(
@@ -94,7 +95,7 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         self.linear.build((shape[0], self.features))
         self.built = True
 
-    def call(self, x: Any, training: bool = False) -> tuple[Any, Any]:
+    def call(self, x: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
         """The grid's features → L and H.
 
         Args:
@@ -109,11 +110,11 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
         mean = ops.mean(self.image_map(x, training), axis=(1, 2))
         return local, self.of_classes(mean, training)
 
-    def local(self, x: Any, training: bool = False) -> Any:
+    def local(self, x: Tensor, training: bool = False) -> Tensor:
         """The grid's features → L, `[batch, u, v, P]`."""
         return self.local_residual(x, training=training)
 
-    def image_map(self, x: Any, training: bool = False) -> Any:
+    def image_map(self, x: Tensor, training: bool = False) -> Tensor:
         """Block B before its mean, `[batch, ⌈u/4⌉, ⌈v/4⌉, image_features]`.
 
         Cell m of it is centred on cell 4 m of the grid, and sees the three on either side of that:
@@ -123,7 +124,7 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
             x = block(x, training=training)
         return x
 
-    def of_classes(self, mean: Any, training: bool = False) -> Any:
+    def of_classes(self, mean: Tensor, training: bool = False) -> Tensor:
         """The mean of block B over an image, `[batch, image_features]` → H, `[batch, K, P]`."""
         image = self.image_residual(mean[:, None, None], training=training)
         every = self._of_classes(self.linear(self.image_scale * image[:, 0, 0]))
@@ -133,9 +134,9 @@ class LocalGlobalHead(keras.layers.Layer):  # type: ignore[misc]
             every = every - ops.mean(own, axis=1, keepdims=True)
         return every
 
-    def _of_classes(self, x: Any) -> Any:
+    def _of_classes(self, x: Tensor) -> Tensor:
         return ops.reshape(x, (-1, self.clusters, self.features))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         names = ("clusters", "features", "width", "centred", "image_scale")
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
+from iic_tf.types import Tensor
 
-def mirrored(x: Any, margin: int) -> Any:
+
+def mirrored(x: Tensor, margin: int) -> Tensor:
     """`[batch, height, width, c]` → `[batch, height + 2 margin, width + 2 margin, c]`.
 
     The border itself is not repeated. Any size will do, down to one pixel, also one below the

@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Any
+
+from iic_tf.types import Size, Tensor
 
 _pass = threading.local()
 
 
 @contextlib.contextmanager
-def one_part(number: Any, count: int) -> Iterator[None]:
+def one_part(number: Size, count: int) -> Iterator[None]:
     """While part `number` of `count`, from 0, goes through; all parts together move them once."""
     # Strategies trace each replica in a thread of its own.
     _pass.part = (number, count)
@@ -31,7 +32,7 @@ def resting() -> Iterator[None]:
         _pass.resting = False
 
 
-def kept_share(momentum: float) -> Any:
+def kept_share(momentum: float) -> float | Tensor:
     """What is kept of the old statistics in this pass, of which a whole batch keeps `momentum`.
 
     Part j of n keeps e_j / e_(j+1) with e_j = m + (1 − m) j / n. Over all parts this multiplies to
@@ -48,7 +49,7 @@ def kept_share(momentum: float) -> Any:
     return before / (before + step)
 
 
-def _float(number: Any) -> Any:
+def _float(number: Size) -> float | Tensor:
     import tensorflow as tf
 
     return tf.cast(number, tf.float32) if tf.is_tensor(number) else float(number)

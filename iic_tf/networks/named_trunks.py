@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.applications import IMAGENET, NONE, application
@@ -15,6 +14,7 @@ from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.networks.texture_network import texture_network
 from iic_tf.networks.trunk_from_file import trunk_from_file
 from iic_tf.networks.trunks import MAPS, VECTORS
+from iic_tf.types import Config
 
 KERAS, HUB, FILE = "keras:", "hub:", ".keras"
 TEXTURES = "textures"
@@ -62,7 +62,7 @@ def trunk_named(
     """
     if is_named(name):
         return name.lower()
-    options: dict[str, Any] = {"window": window, "vector": vector, "frozen": frozen}
+    options: Config = {"window": window, "vector": vector, "frozen": frozen}
     options["stride"] = stride
     if name.lower() == TEXTURES:
         if not frozen:
@@ -101,7 +101,7 @@ def trunk_named(
 def _again(
     trunk: KerasTrunk,
     frozen: bool,
-    bands: Any,
+    bands: str | Sequence[int] | None,
     window: int | None,
     vector: bool,
     stride: int | None,

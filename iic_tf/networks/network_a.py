@@ -10,6 +10,7 @@ from iic_tf.errors import expected
 from iic_tf.networks.basic_block import BasicBlock
 from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
+from iic_tf.types import Config, Tensor
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 """Channels, blocks and the stride of the first block of each stage."""
@@ -55,7 +56,7 @@ class NetworkA(keras.layers.Layer):  # type: ignore[misc]
             shape = block.compute_output_shape(shape)
         self.built = True
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, channels]`, at least 8 × 8 → `[batch, features]`."""
         x = self.pool(self.stem(x, training=training))
         for block in self.blocks:
@@ -65,5 +66,5 @@ class NetworkA(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.features)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "width": self.width}

@@ -9,6 +9,7 @@ import keras
 from iic_tf.errors import expected
 from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
+from iic_tf.types import Config, Tensor
 
 FILTERS = (64, 128, 256, 512)
 LEAST_SIZE = 8
@@ -55,7 +56,7 @@ class NetworkB(keras.layers.Layer):  # type: ignore[misc]
             shape = conv.compute_output_shape(shape)
         self.built = True
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, channels]` → `[batch, ⌈height/8⌉ · ⌈width/8⌉ · filters]`."""
         for i, conv in enumerate(self.convs):
             x = conv(self.pool(x) if i > 0 else x, training=training)
@@ -69,5 +70,5 @@ class NetworkB(keras.layers.Layer):  # type: ignore[misc]
             cells *= -(-side // 8)
         return (input_shape[0], cells * self.convs[-1].filters)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "width": self.width}

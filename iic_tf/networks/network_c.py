@@ -8,6 +8,7 @@ import keras
 
 from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
+from iic_tf.types import Config, Tensor
 
 FILTERS = (64, 128, 256, 256, 512, 512)
 RECEPTIVE_RADIUS = 16
@@ -50,7 +51,7 @@ class NetworkC(keras.layers.Layer):  # type: ignore[misc]
             shape = block.compute_output_shape(shape)
         self.built = True
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, channels]` → `[batch, ⌈height/2⌉, ⌈width/2⌉, features]`."""
         for block in self.before:
             x = block(x, training=training)
@@ -63,5 +64,5 @@ class NetworkC(keras.layers.Layer):  # type: ignore[misc]
         half = [None if s is None else -(-s // 2) for s in input_shape[1:3]]
         return (input_shape[0], *half, self.features)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "width": self.width}

@@ -8,6 +8,7 @@ import keras
 
 from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
+from iic_tf.types import Config, Tensor
 
 FILTERS = (64, 128, 256, 256, 512, 512, 512, 512)
 DILATIONS = (1, 1, 1, 1, 1, 1, 2, 2)
@@ -57,7 +58,7 @@ class NetworkVGG11(keras.layers.Layer):  # type: ignore[misc]
             shape = block.compute_output_shape(shape)
         self.built = True
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, channels]` → `[batch, ⌈height/8⌉, ⌈width/8⌉, features]`.
 
         Any height and width from 1.
@@ -70,5 +71,5 @@ class NetworkVGG11(keras.layers.Layer):  # type: ignore[misc]
         sides = [None if s is None else -(-s // self.stride) for s in input_shape[1:3]]
         return (input_shape[0], *sides, self.features)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "width": self.width}

@@ -9,6 +9,7 @@ import keras
 from iic_tf.errors import expected
 from iic_tf.networks.batch_norm import BatchNorm
 from iic_tf.networks.conv_block import BN_EPSILON, BN_MOMENTUM
+from iic_tf.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -48,7 +49,7 @@ class NormalisedHead(keras.layers.Layer):  # type: ignore[misc]
             norm.build((input_shape[0], 1, 1, self.clusters))
         self.built = True
 
-    def call(self, features: Any, training: bool = False) -> list[Any]:
+    def call(self, features: Tensor, training: bool = False) -> list[Tensor]:
         """`[batch, features]`, or `[batch, rows, columns, features]`, → in a list of one, float32
         `[..., clusters]`.
         """
@@ -60,5 +61,5 @@ class NormalisedHead(keras.layers.Layer):  # type: ignore[misc]
         z = z[:, 0, 0, :] if vectors else z
         return [keras.ops.softmax(keras.ops.cast(z, "float32"), axis=-1)]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "clusters": self.clusters}

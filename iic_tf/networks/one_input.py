@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import keras
 
+from iic_tf.types import Network
 
-def of_images(network: Any) -> Any:
+
+def of_images(network: Network) -> Network:
     """A functional network of one input, as one of a tensor, not of a list or dictionary with it.
 
     Keras warns where a tensor comes for a list.

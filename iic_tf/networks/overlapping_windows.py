@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import tensorflow as tf
 
 from iic_tf.errors import expected
 from iic_tf.networks.covering import mirrored_to, steps_covering
+from iic_tf.types import Size, Tensor
 
 
-def in_overlapping_windows(network: Callable[[Any], Any], x: Any, window: int, stride: int) -> Any:
+def in_overlapping_windows(
+    network: Callable[[Tensor], Tensor], x: Tensor, window: int, stride: int
+) -> Tensor:
     """Features of an image from windows that overlap by half, blended where they do.
 
     Windows begin at multiples of half a window from the image's first pixel, so that a part of a
@@ -55,11 +57,11 @@ def in_overlapping_windows(network: Callable[[Any], Any], x: Any, window: int, s
     return found[:, : steps_covering(sides[0], stride), : steps_covering(sides[1], stride)]
 
 
-def _at_least_two(count: Any) -> Any:
+def _at_least_two(count: Size) -> Size:
     return max(count, 2) if isinstance(count, int) else tf.maximum(count, 2)
 
 
-def _blended(found: Any, cells: int, axis: int) -> Any:
+def _blended(found: Tensor, cells: int, axis: int) -> Tensor:
     """`[batch, windows, 2 · cells, …]` → `[batch, (windows + 1) · cells, …]`."""
     shape = tf.shape(found)
     count = found.shape[axis] if found.shape[axis] is not None else shape[axis]

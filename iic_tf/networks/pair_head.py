@@ -7,6 +7,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from iic_tf.types import Config, Shape, Tensor
+
 
 @keras.saving.register_keras_serializable("iic_tf")
 class PairHead(keras.layers.Layer):  # type: ignore[misc]
@@ -31,13 +33,15 @@ class PairHead(keras.layers.Layer):  # type: ignore[misc]
         self.logits.build((*input_shape[:-1], self.hidden))
         self.built = True
 
-    def call(self, first: Any, second: Any) -> Any:
+    def call(self, first: Tensor, second: Tensor) -> Tensor:
         """Two `[..., features]` → float32 `[..., outputs]`."""
         both = ops.concatenate([self.each(first), self.each(second)], axis=-1)
         return ops.cast(self.logits(self.both(both)), "float32")
 
-    def compute_output_shape(self, first: Any, second: Any = None) -> tuple[int | None, ...]:
+    def compute_output_shape(
+        self, first: Shape, second: Shape | None = None
+    ) -> tuple[int | None, ...]:
         return (*first[:-1], self.outputs)
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "outputs": self.outputs, "hidden": self.hidden}

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from iic_tf.errors import expected
+from iic_tf.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -41,14 +42,14 @@ class PixelHead(keras.layers.Layer):  # type: ignore[misc]
         self.conv.build(input_shape)
         self.built = True
 
-    def call(self, features: Any) -> list[Any]:
+    def call(self, features: Tensor) -> list[Tensor]:
         """`[batch, h, w, features]` → for each sub-head float32 `[batch, h, w, clusters]`."""
         logits = keras.ops.cast(self.conv(features), "float32")
         return [
             keras.ops.softmax(part) for part in keras.ops.split(logits, self.sub_heads, axis=-1)
         ]
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "clusters": self.clusters,

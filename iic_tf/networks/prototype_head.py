@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from iic_tf.errors import expected
+from iic_tf.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -32,19 +33,19 @@ class PrototypeHead(keras.layers.Layer):  # type: ignore[misc]
         )
         self.built = True
 
-    def call(self, vectors: Any) -> Any:
+    def call(self, vectors: Tensor) -> Tensor:
         """`[..., d]` → float32 `[..., prototypes]`, −1 to 1."""
         return ops.matmul(unit(ops.cast(vectors, "float32")), ops.transpose(self.directions()))
 
-    def directions(self) -> Any:
+    def directions(self) -> Tensor:
         """The prototypes, each of length 1, `[prototypes, d]`."""
         return unit(ops.convert_to_tensor(self.kernel))
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "prototypes": self.prototypes}
 
 
-def unit(vectors: Any) -> Any:
+def unit(vectors: Tensor) -> Tensor:
     """Vectors `[..., d]` of length 1; zeros stay."""
     squares = ops.sum(ops.square(vectors), axis=-1, keepdims=True)
     return vectors * ops.rsqrt(ops.maximum(squares, 1e-12))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
+from iic_tf.types import Size, Tensor
 
-def enlarge(maps: Any, factor: int, height: Any, width: Any) -> Any:
+
+def enlarge(maps: Tensor, factor: int, height: Size, width: Size) -> Tensor:
     """Bilinear enlargement by a whole factor, then cut to `height` × `width`.
 
     Each cell of `maps` stands for factor × factor pixels and stays centred on them, also where the

@@ -9,6 +9,7 @@ import numpy as np
 from keras import ops
 
 from iic_tf.errors import expected
+from iic_tf.types import Tensor
 
 LEARNED = "learned"
 """A linear map of all bands, trained with the heads."""
@@ -43,7 +44,7 @@ def checked_bands(bands: Any, channels: int) -> Any:
     return tuple(bands)
 
 
-def first_bands(shape: Sequence[int], dtype: Any = None) -> Any:
+def first_bands(shape: Sequence[int], dtype: str | None = None) -> Tensor:
     """Of a 1×1 convolution that hands its first channels on, and repeats what there are."""
     _, _, came, wanted = shape
     return ops.cast(ops.one_hot(ops.arange(wanted) % came, came, axis=0), dtype)[None, None]

@@ -11,6 +11,7 @@ from keras import ops
 
 from iic_tf.errors import expected
 from iic_tf.models.local_statistics import box_means, local_statistics, statistic_count
+from iic_tf.types import Config, Network, Tensor
 
 WINDOWS = (5, 11, 21, 41)
 """Sides of the square windows, in pixels."""
@@ -53,7 +54,7 @@ class Textures(keras.layers.Layer):  # type: ignore[misc]
             raise expected("windows of odd sides", tuple(windows), "windows")
         self.stride, self.windows = stride, tuple(windows)
 
-    def call(self, x: Any, training: bool = False) -> Any:
+    def call(self, x: Tensor, training: bool = False) -> Tensor:
         """`[batch, height, width, bands]` in 0 to 1 → `[batch, ⌈h/stride⌉, ⌈w/stride⌉, features]`.
 
         Every feature is 0 or more.
@@ -73,11 +74,11 @@ class Textures(keras.layers.Layer):  # type: ignore[misc]
             statistic_count(int(input_shape[-1] or 0), self.windows) + edges,
         )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {**super().get_config(), "stride": self.stride, "windows": list(self.windows)}
 
 
-def edge_strengths(x: Any) -> Any:
+def edge_strengths(x: Tensor) -> Tensor:
     """Absolute differences of brightness between the neighbours of each pixel.
 
     Of each side s in `SCALES`, with b the mean of brightness over s × s pixels: |d|, |r|, |d + r|
@@ -102,7 +103,7 @@ def edge_strengths(x: Any) -> Any:
     return ops.concatenate(found, -1)
 
 
-def texture_network(channels: int, stride: int = 4, windows: Sequence[int] = WINDOWS) -> Any:
+def texture_network(channels: int, stride: int = 4, windows: Sequence[int] = WINDOWS) -> Network:
     """`Textures` as a `keras.Model`, for a `KerasTrunk`.
 
     Args:

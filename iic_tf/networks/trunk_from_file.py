@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import keras
 
@@ -12,10 +11,11 @@ from iic_tf.errors import InputError, expected
 from iic_tf.networks.hub_classes import with_classes_of
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.one_input import of_images
+from iic_tf.types import Network
 from iic_tf.views.inputs import BANDS
 
 
-def trunk_from_file(path: Path) -> Any:
+def trunk_from_file(path: Path) -> Network:
     """A network of feature maps, or a `KerasTrunk`.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import keras
 
@@ -16,11 +16,16 @@ from iic_tf.networks.network_b import NetworkB
 from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.network_vgg11 import NetworkVGG11
 from iic_tf.networks.patch_network import PatchNetwork
+from iic_tf.types import Config, Layer, Trunk
 
-MAPS: dict[str, Any] = {"c": NetworkC, "vgg11": NetworkVGG11, "patches": PatchNetwork}
+MAPS: dict[str, Callable[..., Layer]] = {
+    "c": NetworkC,
+    "vgg11": NetworkVGG11,
+    "patches": PatchNetwork,
+}
 """Those that make maps, for segmentation."""
 
-VECTORS: dict[str, Any] = {
+VECTORS: dict[str, Callable[..., Layer]] = {
     "a": NetworkA,
     "b": NetworkB,
     "four": FourConvolutions,
@@ -38,7 +43,12 @@ def learns(name: str) -> bool:
     return bool(getattr({**MAPS, **VECTORS}[name.lower()], "learns", True))
 
 
-def trunk_of(trunk: Any, width: float = 1.0, vector: bool = False, dtype: Any = None) -> Any:
+def trunk_of(
+    trunk: Trunk,
+    width: float = 1.0,
+    vector: bool = False,
+    dtype: str | keras.DTypePolicy | None = None,
+) -> Layer:
     """The trunk that a model is to have.
 
     Args:
@@ -73,6 +83,7 @@ def trunk_of(trunk: Any, width: float = 1.0, vector: bool = False, dtype: Any = 
     return trunk
 
 
-def trunk_config(trunk: Any) -> Any:
+def trunk_config(trunk: Layer) -> Config:
     """What a model's configuration keeps of its trunk, beside its name: a plain value."""
-    return keras.saving.serialize_keras_object(trunk)
+    found: Config = keras.saving.serialize_keras_object(trunk)
+    return found

@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from iic_tf.errors import expected
+from iic_tf.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -40,19 +41,19 @@ class VectorHead(keras.layers.Layer):  # type: ignore[misc]
         self.linear.build(input_shape)
         self.built = True
 
-    def call(self, features: Any) -> list[Any]:
+    def call(self, features: Tensor) -> list[Tensor]:
         """`[batch, features]` → for each sub-head float32 `[batch, clusters]`."""
         probabilities = self.stacked(features)
         return [probabilities[:, i] for i in range(self.sub_heads)]
 
-    def stacked(self, features: Any) -> Any:
+    def stacked(self, features: Tensor) -> Tensor:
         """All sub-heads in one tensor, float32 `[batch, sub_heads, clusters]`."""
         logits = keras.ops.cast(self.linear(features), "float32")
         return keras.ops.softmax(
             keras.ops.reshape(logits, (-1, self.sub_heads, self.clusters)), axis=-1
         )
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "clusters": self.clusters,

@@ -5,12 +5,11 @@ ONNX has no counterpart of what `affine_sample` uses; it has matrix products.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.types import Size
 from iic_tf.views.image_view import ImageView
 
 
@@ -36,7 +35,7 @@ def central_weights(view: ImageView, side: int) -> NDArray[np.float32]:
     return weights
 
 
-def covering_weights(length: Any, short: Any, side: int) -> tf.Tensor:
+def covering_weights(length: Size, short: Size, side: int) -> tf.Tensor:
     """Scaling the middle `short` of `length` pixels to `side`, as Pillow's BILINEAR does.
 
     Each new pixel is a weighted mean of all the old ones it covers, so that nothing is lost by

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import tensorflow as tf
 
 from iic_tf.errors import expected
@@ -12,7 +10,7 @@ from iic_tf.views.numbered_batches import NumberedBatches
 
 def distributed(
     pairs: NumberedBatches, strategy: tf.distribute.Strategy, first: int, last: int
-) -> Any:
+) -> tf.data.Dataset | tf.distribute.DistributedDataset:
     """Batches number `first` to `last` − 1 for `model.fit` and `model.evaluate` under a strategy.
 
     What `pairs.dataset(first, last)` is on one device. Passed that, a strategy would cut each batch

@@ -12,14 +12,15 @@ from numpy.typing import NDArray
 
 from iic_tf.data.crops import fullest
 from iic_tf.errors import expected
+from iic_tf.types import Batch
 from iic_tf.views.draws import generator
-from iic_tf.views.numbered_batches import WHOLE, Batch, NumberedBatches, Part, rows_of
+from iic_tf.views.numbered_batches import WHOLE, NumberedBatches, Part, rows_of
 
 FEATURES = ("features", "features_g")
 """What a batch holds of both views in place of `x` and `gx`."""
 
 
-def holds_features(data: Any) -> bool:
+def holds_features(data: object) -> bool:
     """Whether a batch is one of `FeaturePairs`."""
     return isinstance(data, Mapping) and FEATURES[0] in data
 
@@ -94,9 +95,9 @@ class FeaturePairs(NumberedBatches):
         reached = shapes.prod(axis=1).astype(np.float64).cumsum()
         self._reached = reached / reached[-1]
 
-    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
+    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> Batch:
         indices = range(step * self.batch, (step + 1) * self.batch)[rows_of(part, self.batch)]
-        found: list[dict[str, Any]] = [self._pair(epoch, i) for i in indices]
+        found: list[Batch] = [self._pair(epoch, i) for i in indices]
         return {
             name: np.asarray([one[name] for one in found], spec.dtype.as_numpy_dtype).reshape(
                 -1, *spec.shape[1:]
@@ -104,7 +105,7 @@ class FeaturePairs(NumberedBatches):
             for name, spec in self._signature().items()
         }
 
-    def _pair(self, epoch: int, index: int) -> dict[str, Any]:
+    def _pair(self, epoch: int, index: int) -> Batch:
         rng = generator(self.seed, epoch, index, "crop")
 
         def place() -> tuple[KeptTile, int, int]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
 from iic_tf.errors import expected
+from iic_tf.types import Batch, Tensor
 from iic_tf.views.ranges import check_number
 
 MOST_SCALE = 100
@@ -86,7 +87,7 @@ class Geometry:
         return np.asarray(mirror @ rotate @ shear / factor, np.float32)
 
 
-def flip(images: Any, matrices: Any) -> Any:
+def flip(images: Tensor, matrices: Tensor) -> Tensor:
     """Apply flips and quarter turns, exactly: out[v] = images[M v] about the centre.
 
     Args:
@@ -97,12 +98,12 @@ def flip(images: Any, matrices: Any) -> Any:
     return _swapped(_mirrored(images, matrices), matrices)
 
 
-def unflip(maps: Any, matrices: Any) -> Any:
+def unflip(maps: Tensor, matrices: Tensor) -> Tensor:
     """Undo `flip`, exactly."""
     return _mirrored(_swapped(maps, matrices), matrices)
 
 
-def _mirrored(images: Any, matrices: Any) -> Any:
+def _mirrored(images: Tensor, matrices: Tensor) -> Tensor:
     signs = ops.sum(matrices, axis=-1)
     sideways = ops.reshape(signs[:, 0] < 0, (-1, 1, 1, 1))
     images = ops.where(sideways, ops.flip(images, axis=2), images)
@@ -110,7 +111,7 @@ def _mirrored(images: Any, matrices: Any) -> Any:
     return ops.where(down, ops.flip(images, axis=1), images)
 
 
-def _swapped(images: Any, matrices: Any) -> Any:
+def _swapped(images: Tensor, matrices: Tensor) -> Tensor:
     if images.shape[1] != images.shape[2]:
         # Pairs draws no quarter turns for crops that are not square.
         return images
@@ -118,7 +119,7 @@ def _swapped(images: Any, matrices: Any) -> Any:
     return ops.where(swap, ops.swapaxes(images, 1, 2), images)
 
 
-def warp(images: Any, matrices: Any) -> Any:
+def warp(images: Tensor, matrices: Tensor) -> Tensor:
     """Sample `images` at the places that `matrices` send the output's places to (bilinear).
 
     out[n, v] = images[n, M_n (v − centre) + centre], zero outside. It is made of gathers, so that
@@ -140,7 +141,7 @@ def warp(images: Any, matrices: Any) -> Any:
     source_y = m[:, 1, 0] * grid_x + m[:, 1, 1] * grid_y + (ops.cast(height, "float32") - 1) / 2
     left, top = ops.floor(source_x), ops.floor(source_y)
     flat = ops.reshape(images, (-1, height * width, channels))
-    total: Any = 0.0
+    total: Tensor = 0.0
     for dy in (0, 1):
         for dx in (0, 1):
             column, row = left + dx, top + dy
@@ -156,12 +157,12 @@ def warp(images: Any, matrices: Any) -> Any:
     return ops.reshape(total, ops.shape(images))
 
 
-def apply(images: Any, matrices: Any, affine: bool) -> Any:
+def apply(images: Tensor, matrices: Tensor, affine: bool) -> Tensor:
     """Gx's geometry: images `[batch, height, width, c]` under g `[batch, 2, 2]`."""
     return warp(images, matrices) if affine else flip(images, matrices)
 
 
-def undo(maps: Any, pairs: dict[str, Any]) -> Any:
+def undo(maps: Tensor, pairs: Batch) -> Tensor:
     """g⁻¹ of maps `[batch, height, width, k]`: back onto x, zero where g left the image.
 
     A batch of `pairs` holds its g under `flip` (undone exactly) or under `affine`.
@@ -171,7 +172,7 @@ def undo(maps: Any, pairs: dict[str, Any]) -> Any:
     return unflip(maps, pairs["flip"])
 
 
-def _inverse(matrices: Any) -> Any:
+def _inverse(matrices: Tensor) -> Tensor:
     a, b = matrices[:, 0, 0], matrices[:, 0, 1]
     c, d = matrices[:, 1, 0], matrices[:, 1, 1]
     determinant = ops.reshape(a * d - b * c, (-1, 1, 1))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -14,10 +13,11 @@ from numpy.typing import NDArray
 from iic_tf.data.image_set import ImageSet
 from iic_tf.errors import expected
 from iic_tf.turns import MAIN, OVERCLUSTERING, check_turns
+from iic_tf.types import Batch
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView
-from iic_tf.views.numbered_batches import WHOLE, Batch, NumberedBatches, Part, rows_of
+from iic_tf.views.numbered_batches import WHOLE, NumberedBatches, Part, rows_of
 
 
 class ImagePairs(NumberedBatches):
@@ -128,11 +128,11 @@ class ImagePairs(NumberedBatches):
         """The central view x of every ordinary image, in the order of their numbers."""
         return ((views, None) for views in central_views(self.images, self.x))
 
-    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
+    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> Batch:
         """The images of one batch as stored, beside the draws of their views, not yet applied."""
         rows = rows_of(part, self.batch)
         indices = self.indices(epoch, step)[rows]
-        drawn: dict[str, Any] = {
+        drawn: Batch = {
             "raw": self.images.read(indices),
             "epoch": np.full(len(indices), epoch, np.int32),
             "image": indices,

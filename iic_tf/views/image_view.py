@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.errors import expected
+from iic_tf.types import Tensor
 from iic_tf.views.affine_sample import affine_sample
 from iic_tf.views.photometry import Photometry, jitter
 
@@ -135,7 +136,7 @@ class ImageView:
         (only,) = self._matrices(crop, *place, still > 0, still, height, width)
         return only
 
-    def apply(self, images: Any, matrices: Any, colours: Any | None = None) -> tf.Tensor:
+    def apply(self, images: Tensor, matrices: Tensor, colours: Tensor | None = None) -> tf.Tensor:
         """Make views.
 
         Args:

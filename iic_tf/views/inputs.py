@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from keras import ops
 
 from iic_tf.errors import expected
+from iic_tf.types import Tensor
 from iic_tf.views.sobel import sobel
 
 BANDS = "bands"
@@ -26,7 +25,7 @@ def input_channels(channels: int, inputs: str) -> int:
     return {BANDS: channels, BANDS_SOBEL: channels + 2, SOBEL: 2}[inputs]
 
 
-def network_input(images: Any, inputs: str) -> Any:
+def network_input(images: Tensor, inputs: str) -> Tensor:
     """`[batch, height, width, channels]` → `[batch, height, width, input_channels]`."""
     if inputs == BANDS:
         return images

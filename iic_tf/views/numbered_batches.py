@@ -8,14 +8,15 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from iic_tf.errors import InputError
+from iic_tf.types import Batch, Size
 
-Batch = dict[str, Any]
 Part = tuple[int, int]
 """Part i of n of a batch, counted from 0."""
 
@@ -95,7 +96,7 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         names = list(signature)
         whole = all(part == WHOLE for part in parts)
 
-        def read(number: Any) -> tuple[Any, ...]:
+        def read(number: Size) -> tuple[NDArray[np.generic], ...]:
             batch, part = divmod(int(number), len(parts))
             try:
                 drawn = self.drawn(batch // self.steps, batch % self.steps, parts[part])
@@ -130,7 +131,7 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         """
         raise NotImplementedError
 
-    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
+    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> Batch:
         """The images of (a part of) one batch as NumPy arrays beside the draws of their views."""
         raise NotImplementedError
 
@@ -144,7 +145,7 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 @contextlib.contextmanager
-def staying(data: Any) -> Iterator[None]:
+def staying(data: object) -> Iterator[None]:
     """While Keras goes over data, of which pairs are at the same epoch behind it."""
     if not isinstance(data, NumberedBatches):
         yield

@@ -6,15 +6,15 @@ are of other crops.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import tensorflow as tf
+
+from iic_tf.types import Tensor
 
 _STEPS = ((16, 0x7FEB352D), (15, 0x846CA68B))
 
 
-def uniform(epochs: Any, numbers: Any, count: int, purpose: int) -> Any:
+def uniform(epochs: Tensor, numbers: Tensor, count: int, purpose: int) -> Tensor:
     """Numbers from 0 to below 1 for each pair of a batch.
 
     Args:
@@ -38,13 +38,13 @@ def uniform(epochs: Any, numbers: Any, count: int, purpose: int) -> Any:
     return tf.cast(tf.bitwise.right_shift(mixed, tf.constant(8, tf.uint32)), tf.float32) / 2.0**24
 
 
-def normal(epochs: Any, numbers: Any, count: int, purpose: int) -> Any:
+def normal(epochs: Tensor, numbers: Tensor, count: int, purpose: int) -> Tensor:
     """Normal numbers of mean 0 and variance 1 (Box and Muller); the rest as `uniform`'s."""
     radius = tf.sqrt(-2.0 * tf.math.log(1.0 - uniform(epochs, numbers, count, purpose)))
     return radius * tf.cos(2 * np.pi * uniform(epochs, numbers, count, purpose + 1))
 
 
-def _mixed(numbers: Any) -> Any:
+def _mixed(numbers: Tensor) -> Tensor:
     """A hash of 32 bits (the finaliser of murmur hashes, with Wellons' constants)."""
     x = tf.cast(numbers, tf.uint32)
     for shift, factor in _STEPS:

@@ -5,17 +5,18 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from iic_tf.data.crops import Crops
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import expected
+from iic_tf.types import Batch
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import Geometry, apply
-from iic_tf.views.numbered_batches import WHOLE, Batch, NumberedBatches, Part, rows_of
+from iic_tf.views.numbered_batches import WHOLE, NumberedBatches, Part, rows_of
 from iic_tf.views.photometry import Photometry, jitter
 
 
@@ -117,7 +118,7 @@ class Pairs(NumberedBatches):
                 None if valid is None else tf.convert_to_tensor(valid),
             )
 
-    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> dict[str, Any]:
+    def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> Batch:
         """Crops of one batch as NumPy arrays beside the draws of their views, not yet applied."""
         count = self.steps * self.batch if self.grid is None else len(self.grid)
         indices = range(step * self.batch, min((step + 1) * self.batch, count))
@@ -146,7 +147,7 @@ class Pairs(NumberedBatches):
             drawn["valid"] = np.stack([valid for _, valid in read])
         return drawn
 
-    def _nothing(self) -> dict[str, Any]:
+    def _nothing(self) -> Batch:
         """What a part of a last batch of few crops may hold."""
         return {
             name: np.zeros((0, *spec.shape[1:]), spec.dtype.as_numpy_dtype)
@@ -154,7 +155,7 @@ class Pairs(NumberedBatches):
         }
 
     @functools.lru_cache(maxsize=2)  # noqa: B019 (lives as long as the few Pairs of a run)
-    def _order(self, epoch: int) -> Any:
+    def _order(self, epoch: int) -> NDArray[np.int64]:
         return generator(self.seed, epoch, 0, "order").permutation(len(self.grid or ()))
 
     def _views(self, drawn: Batch) -> Batch:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.errors import expected
+from iic_tf.types import Size, Tensor
 
 DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 """Where the second place lies from the first, (down, right), by label: 3×3 without its middle."""
@@ -50,7 +50,7 @@ class PlacePairs:
             own[-1] = label + 1.0
         self.ends = np.concatenate(ends)
 
-    def drawn(self, draws: Any) -> tuple[Any, Any, Any]:
+    def drawn(self, draws: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Pairs by draws, float32 `[..., 4]` from 0 to below 1.
 
         Returns:
@@ -92,7 +92,7 @@ def in_directions(step: int, jitter: int) -> list[NDArray[np.int64]]:
     return [step * np.array(direction) + around for direction in DIRECTIONS]
 
 
-def _whole(draws: Any, count: Any) -> Any:
+def _whole(draws: Tensor, count: Size) -> Tensor:
     """0 to count − 1, each as likely. Products of float32 may round up to the count itself."""
     count = tf.convert_to_tensor(count, tf.int32)
     found = tf.cast(draws * tf.cast(count, tf.float32), tf.int32)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from keras import ops
+
+from iic_tf.types import Tensor
 
 _DX = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
 """The kernel as published: a ramp that rises by 1 a pixel gives 8."""
 
 
-def sobel(images: Any) -> Any:
+def sobel(images: Tensor) -> Tensor:
     """Slopes of the mean of the first three bands (or of all, if fewer).
 
     Args:
@@ -27,7 +27,7 @@ def sobel(images: Any) -> Any:
     return ops.conv(grey, ops.convert_to_tensor(kernel, images.dtype), padding="valid")
 
 
-def _mirrored(images: Any, axis: int) -> Any:
+def _mirrored(images: Tensor, axis: int) -> Tensor:
     """A pixel more at both ends of an axis: the one beside the last, or that itself if alone.
 
     Written out: padding by reflection refuses a side of one pixel, in ONNX Runtime as well.

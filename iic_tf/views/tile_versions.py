@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.crops import Crops, box_mean
 from iic_tf.data.tiles import Tile
+from iic_tf.types import Tensor
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import Geometry
 from iic_tf.views.photometry import Photometry, jitter
@@ -71,7 +72,7 @@ class TileVersions:
         return box_mean(valid, self.stride)[:rows, :columns]
 
     def features(
-        self, tile: Tile, versions: int, network: Callable[[Any], Any]
+        self, tile: Tile, versions: int, network: Callable[[Tensor], Tensor]
     ) -> NDArray[np.float16]:
         """Features of all versions of a tile.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from iic_tf.errors import expected
 from iic_tf.networks.mirror import mirrored
+from iic_tf.types import Config, Tensor, Variable
 
-NONE = "none"
+NONE: Final = "none"
 CHANNELS = "channels"
 PATCHES = "patches"
 WHITENINGS = (NONE, CHANNELS, PATCHES)
@@ -83,7 +84,7 @@ class Whitening(keras.layers.Layer):  # type: ignore[misc]
         self.count = self._weight("count", np.zeros((), np.float32))
         self.built = True
 
-    def _weight(self, name: str, value: Any) -> Any:
+    def _weight(self, name: str, value: Tensor) -> Variable:
         return self.add_weight(
             shape=value.shape,
             initializer=lambda shape, dtype=None: ops.convert_to_tensor(value, dtype),
@@ -105,7 +106,7 @@ class Whitening(keras.layers.Layer):  # type: ignore[misc]
         self.offset.assign((-mean @ own).astype(np.float32))
         self.count.assign(np.float32(len(rows)))
 
-    def call(self, images: Any) -> Any:
+    def call(self, images: Tensor) -> Tensor:
         """`[batch, height, width, channels]` → the same shape, float32."""
         images = mirrored(images, self.radius) if self.radius else images
         return ops.conv(images, self.kernel, padding="valid") + self.offset
@@ -113,7 +114,7 @@ class Whitening(keras.layers.Layer):  # type: ignore[misc]
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return input_shape
 
-    def get_config(self) -> dict[str, Any]:
+    def get_config(self) -> Config:
         return {
             **super().get_config(),
             "whitening": self.whitening,
