@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iic_tf.errors import InputError, expected
 from iic_tf.options import Given, Option, from_field, from_source
+from iic_tf.types import Config, Json
+
+if TYPE_CHECKING:
+    from iic_tf.training.recipe import Recipe
 
 SHORTCUTS = {
     **{"classes": "K", "overclusters": "K", "epochs": "N", "steps": "N", "batch": "N"},
@@ -75,7 +79,7 @@ def _recipe_fields() -> dict[str, Any]:
     return {n: f for recipe in reversed(recipes) for n, f in recipe.model_fields.items()}
 
 
-def plan(given: Given) -> tuple[Any, dict[str, Any], int]:
+def plan(given: Given) -> tuple[Recipe, Json, int]:
     """The recipe, where the images are, and the seed: as given, or those of the run to resume."""
     from iic_tf.data.registry import absolute, check_options, options
     from iic_tf.training.recipe_files import default_recipe, load_recipe, recipe_for, run_recipe
@@ -84,7 +88,8 @@ def plan(given: Given) -> tuple[Any, dict[str, Any], int]:
     if given.get("resume") and not set(given) - _OF_RUN:
         run = Run.open(given["out"])
         config = run.config()
-        return run_recipe(run), config["source"], given.get("seed", config["seed"])
+        seed: Any = given.get("seed", config["seed"])
+        return run_recipe(run), config["source"], seed
     name = given.get("recipe") or default_recipe(
         given.get("dataset", "folder"), given.get("classes")
     )
@@ -103,7 +108,7 @@ _OF_RUN = {"out", "seed", "overwrite", "resume", "devices", "ray_workers"}
 """Options that say nothing of what is learned, or from what."""
 
 
-def _overrides(given: Given) -> dict[str, Any]:
+def _overrides(given: Given) -> Config:
     """Values that go before the recipe's own."""
     values = {key: value for key, value in given.items() if key in SHORTCUTS}
     if given.get("precision") in ("bfloat16", "float16"):
@@ -116,7 +121,7 @@ def _overrides(given: Given) -> dict[str, Any]:
     return values
 
 
-def _setting(text: str) -> dict[str, Any]:
+def _setting(text: str) -> Config:
     import yaml
 
     name, equals, value = text.partition("=")

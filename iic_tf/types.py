@@ -19,11 +19,12 @@ if TYPE_CHECKING:
     Layer: TypeAlias = keras.layers.Layer
     Network: TypeAlias = keras.Model
     Meter: TypeAlias = keras.metrics.Metric
+    Callback: TypeAlias = keras.callbacks.Callback
     Optimizer: TypeAlias = keras.optimizers.Optimizer
     Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
     Trunk: TypeAlias = str | keras.layers.Layer | dict[str, Any]
 else:
-    Tensor = Variable = Layer = Network = Meter = Optimizer = Rate = Trunk = Any
+    Tensor = Variable = Layer = Network = Meter = Callback = Optimizer = Rate = Trunk = Any
 # Tensor: of TensorFlow, or of Keras while a graph is built; where functions of tensors take one,
 # variables and NumPy arrays do as well. Meter: adds up an evaluation. Rate: of an optimiser.
 # Trunk: a name, a network, or what `networks.trunks.trunk_config` made of one.
@@ -49,8 +50,14 @@ Config: TypeAlias = dict[str, Any]
 Json: TypeAlias = dict[str, Any]
 """A mapping as JSON and YAML files hold it: strings, numbers, lists and further mappings."""
 
+Facts: TypeAlias = Mapping[str, Any]
+"""The same, only read: a configuration, values of a data set, figures of an evaluation."""
+
+Optimizers: TypeAlias = Optimizer | dict[str, Optimizer]
+"""What takes the steps: one for all, or one for each part of a model by its name."""
+
 Losses: TypeAlias = float | list[float] | dict[str, float]
 """What Keras returns of an evaluation, or of a batch: the loss, or several."""
 
-Logs: TypeAlias = Mapping[str, Any]
+Logs: TypeAlias = dict[str, Any]
 """What Keras tells callbacks: losses and metrics by name, numbers."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.survey import NOTHING, View
 from iic_tf.training.tasks.registry import TASKS
+
+if TYPE_CHECKING:
+    from iic_tf.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,7 @@ def agreement(runs: Sequence[Run], say: Callable[[str], None] = print) -> Agreem
     found: list[list[View]] = []
     for run in runs:
         _check_alike(runs[0], run)
-        recipe: Any = run_recipe(run)
+        recipe: Recipe = run_recipe(run)
         model = best_model(run, recipe.model_class)
         data = labelled_data(run, recipe, model, first["source"], None, None, None)
         data.seed = first["seed"]
@@ -142,7 +145,7 @@ def _labels(views: Sequence[View], unit: str) -> NDArray[np.uint8]:
     return np.concatenate([view.labels.ravel() for view in views])
 
 
-def _where(views: Sequence[View]) -> list[tuple[Any, ...]]:
+def _where(views: Sequence[View]) -> list[tuple[str, int, int, int, tuple[int, ...]]]:
     return [(v.scene, v.top, v.left, v.factor, v.labels.shape) for v in views]
 
 
@@ -162,5 +165,5 @@ def _check_alike(one: Run, other: Run) -> None:
             )
 
 
-def _twice(folders: Sequence[Any]) -> Any:
+def _twice(folders: Sequence[object]) -> str:
     return next(f"'{f}'" for f in folders if folders.count(f) > 1)

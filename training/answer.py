@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,12 @@ from iic_tf.training.run import Run
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.turns import MAIN, OVERCLUSTERING
 
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
+    from iic_tf.models.served import ServedSegmenter
+    from iic_tf.models.served_clusterer import ServedClusterer
+    from iic_tf.training.recipe import Recipe
+
 CLASSES, OVERCLUSTERS = "classes", "overclusters"
 
 
@@ -36,7 +42,7 @@ class Answer:
         meaning: where the classes were named.
     """
 
-    served: Any
+    served: ServedSegmenter | ServedClusterer
     names: tuple[str, ...]
     colours: NDArray[np.uint8]
     numbers: NDArray[np.int32]
@@ -71,7 +77,7 @@ def answer_of(run: Run, head: str | None = None, classes: int | None = None) -> 
     return _numbered(TASKS[recipe.task].served(run, model, recipe))
 
 
-def overclustering_sub_head(run: Run, model: Any) -> int:
+def overclustering_sub_head(run: Run, model: SelfSupervised) -> int:
     """The sub-head of lowest loss in the run's best epoch.
 
     Raises:
@@ -87,7 +93,7 @@ def overclustering_sub_head(run: Run, model: Any) -> int:
     return chosen_overclusters(run) or 0
 
 
-def finest(run: Run, model: Any) -> tuple[str, int | None]:
+def finest(run: Run, model: SelfSupervised) -> tuple[str, int | None]:
     """The head with the most clusters, and which of its sub-heads; None: the answering one."""
     head = finest_head(model.clusters)
     return head, None if head == MAIN else overclustering_sub_head(run, model)
@@ -114,7 +120,7 @@ def read_own_meaning(run: Run) -> Meaning:
     return meaning
 
 
-def groups_of(run: Run, model: Any, groups: int) -> NDArray[np.int64]:
+def groups_of(run: Run, model: SelfSupervised, groups: int) -> NDArray[np.int64]:
     """The group of each of the finest head's clusters, by their tree.
 
     Raises:
@@ -128,14 +134,14 @@ def groups_of(run: Run, model: Any, groups: int) -> NDArray[np.int64]:
     return tree_of_run(run, model, head, sub_head).cut(groups)
 
 
-def _groups(run: Run, recipe: Any, model: Any, classes: int) -> Answer:
+def _groups(run: Run, recipe: Recipe, model: SelfSupervised, classes: int) -> Answer:
     group = groups_of(run, model, classes)
     head, sub_head = finest(run, model)
     mapped = TASKS[recipe.task].mapped(model, head, sub_head, class_table(group, classes))
     return _numbered(TASKS[recipe.task].served(run, mapped, recipe))
 
 
-def _named(run: Run, recipe: Any, model: Any) -> Answer:
+def _named(run: Run, recipe: Recipe, model: SelfSupervised) -> Answer:
     meaning = read_own_meaning(run)
     linear, sub_head, head = None, None, meaning.head
     if head in (LINEAR, FINE_TUNED):
@@ -162,7 +168,7 @@ def _named(run: Run, recipe: Any, model: Any) -> Answer:
     return Answer(served, meaning.names, meaning.colours, meaning.numbers, meaning)
 
 
-def _numbered(served: Any) -> Answer:
+def _numbered(served: ServedSegmenter | ServedClusterer) -> Answer:
     k = served.model.classes
     names = tuple(f"cluster {index}" for index in range(k))
     return Answer(served, names, cycled(k), np.arange(k, dtype=np.int32))

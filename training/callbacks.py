@@ -9,7 +9,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import keras
 from numpy.typing import NDArray
@@ -18,6 +18,10 @@ from iic_tf.models.soundness import UnsoundStep, UnsoundStepError
 from iic_tf.training.atomic import replacing
 from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.run import Run
+from iic_tf.types import Json, Logs
+
+if TYPE_CHECKING:
+    from iic_tf.views.numbered_batches import NumberedBatches
 
 _ADVICE = "A lower --rate or float32 precision usually helps."
 
@@ -41,7 +45,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
         self.names_of = names_of
         self.run = run
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.model.soundness.explain = self.error
 
     def error(self, found: UnsoundStep) -> NonFiniteLossError:
@@ -61,7 +65,7 @@ class StopOnNonFiniteLoss(keras.callbacks.Callback):  # type: ignore[misc]
         return f"The last good checkpoint is {newest.folder}, the best model {self.run.best}. "
 
 
-def lowest_loss(row: dict[str, Any]) -> float:
+def lowest_loss(row: Json) -> float:
     """The loss that decides, of a row of `metrics.csv`: that of the first monitor."""
     return float(
         next(
@@ -86,14 +90,16 @@ class Evaluate(keras.callbacks.Callback):  # type: ignore[misc]
         keep_last: whether the last epoch is kept, and not that of the lowest loss.
     """
 
-    def __init__(self, pairs: Any, steps: int, best: float = math.inf, keep_last: bool = False):
+    def __init__(
+        self, pairs: NumberedBatches, steps: int, best: float = math.inf, keep_last: bool = False
+    ):
         super().__init__()
         self.pairs = pairs
         self.steps = steps
         self.best = best
         self.keep_last = keep_last
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs if logs is not None else {}
         model = self.model
         for meter in model.meters.values():
@@ -122,7 +128,7 @@ class KeepBest(keras.callbacks.Callback):  # type: ignore[misc]
         super().__init__()
         self.run = run
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         if (logs or {}).get("is_best"):
             with replacing(self.run.best) as temporary:
                 self.model.save(temporary)
@@ -157,7 +163,7 @@ class SaveCheckpoint(keras.callbacks.Callback):  # type: ignore[misc]
         self.record = record
         self.stateful = stateful
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         arrays = {name: array for one in self.stateful for name, array in one.arrays().items()}
         arrays |= self.model.beside_weights()
         self.checkpoints.save(epoch + 1, self.model.save, self.record.rows, arrays)
@@ -173,17 +179,15 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
             them, so that there is no gap and no double, whatever a killed process left.
     """
 
-    def __init__(
-        self, run: Run, phase_of: Callable[[int], str], rows: Sequence[dict[str, Any]] = ()
-    ):
+    def __init__(self, run: Run, phase_of: Callable[[int], str], rows: Sequence[Json] = ()):
         super().__init__()
         self.run = run
         self.phase_of = phase_of
-        self.rows: list[dict[str, Any]] = list(rows)
+        self.rows: list[Json] = list(rows)
         self.writer: Any = None
         self.started = time.monotonic() - (rows[-1]["seconds"] if rows else 0.0)
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         import tensorflow as tf
 
         shutil.rmtree(self.run.events, ignore_errors=True)
@@ -194,9 +198,9 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
         if self.rows:
             self._table()
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         logs = logs or {}
-        row: dict[str, Any] = {
+        row: Json = {
             "epoch": epoch + 1,
             "turn": self.phase_of(epoch),
             "training_loss": float(logs["loss"]),
@@ -226,7 +230,7 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
             writer.writeheader()
             writer.writerows(self.rows)
 
-    def _events(self, row: dict[str, Any]) -> None:
+    def _events(self, row: Json) -> None:
         import tensorflow as tf
 
         with errors_of_files():
@@ -236,7 +240,7 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
                         tf.summary.scalar(name, value)
             self.writer.flush()
 
-    def on_train_end(self, logs: Any = None) -> None:
+    def on_train_end(self, logs: Logs | None = None) -> None:
         with errors_of_files():
             self.writer.close()
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import plain_json
+from iic_tf.types import Json
 
 KEPT = 2
 """Checkpoints of which the older ones are deleted."""
@@ -40,7 +41,7 @@ class Checkpoint:
 
     folder: Path
     epoch: int
-    rows: list[dict[str, Any]]
+    rows: list[Json]
     arrays: dict[str, NDArray[Any]]
     form: int
 
@@ -59,7 +60,7 @@ class Checkpoints:
         self,
         epoch: int,
         save_model: Callable[[Path], None],
-        rows: list[dict[str, Any]],
+        rows: list[Json],
         arrays: Mapping[str, NDArray[Any]],
     ) -> None:
         """Write the checkpoint after an epoch, then delete the oldest.

@@ -15,6 +15,7 @@ from iic_tf.pictures import animation, circle_projection
 from iic_tf.training.atomic import replacing
 from iic_tf.training.cluster_sample import cluster_sample, predictor
 from iic_tf.training.run import Run
+from iic_tf.types import Logs
 from iic_tf.views.image_view import ImageView
 
 SAMPLE = 500
@@ -63,14 +64,14 @@ class DrawCircle(keras.callbacks.Callback):  # type: ignore[misc]
         self.found = dict(zip(epochs, arrays["circle_found"], strict=True))
         self.every = int(arrays["circle_every"])
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         self.predict = predictor(self.model)
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         if not self.found:
             self.found[epoch] = self.predict(self.sample, self.view)
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         done = epoch + 1
         self.found[done] = self.predict(self.sample, self.view)
         while len(self.found) > FRAMES:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from iic_tf.data.image_set import ImageSet
 from iic_tf.models.clusterer import Clusterer
 from iic_tf.turns import MAIN
+from iic_tf.types import Tensor
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView
@@ -48,7 +48,7 @@ def predictor(model: Clusterer) -> Callable[[ImageSet, ImageView], NDArray[np.fl
     """
 
     @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-    def probabilities(views: tf.Tensor) -> Any:
+    def probabilities(views: tf.Tensor) -> Tensor:
         return tf.stack(model.probabilities(views, MAIN))
 
     def of(images: ImageSet, view: ImageView) -> NDArray[np.float32]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,6 +17,11 @@ from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Json
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
+    from iic_tf.training.tasks.task import Task
 
 BATCHES = 8
 """Of fixed pairs at most, whose joint it is."""
@@ -27,7 +32,7 @@ def finest_head(clusters: dict[str, int]) -> str:
     return OVERCLUSTERING if OVERCLUSTERING in clusters else MAIN
 
 
-def tree_of_run(run: Run, model: Any, head: str, sub_head: int | None) -> ClusterTree:
+def tree_of_run(run: Run, model: SelfSupervised, head: str, sub_head: int | None) -> ClusterTree:
     """The tree of a head's clusters, of the file or made anew from the data of the training.
 
     Args:
@@ -45,7 +50,7 @@ def tree_of_run(run: Run, model: Any, head: str, sub_head: int | None) -> Cluste
         return kept
     recipe, config = run_recipe(run), run.config()
     try:
-        task: Any = TASKS[recipe.task](recipe, config["source"])
+        task: Task = TASKS[recipe.task](recipe, config["source"])
         fixed = task.fixed_pairs(config["seed"])
     except InputError as error:
         raise InputError(
@@ -75,7 +80,7 @@ def kept_tree(run: Run) -> tuple[str, ClusterTree] | None:
     return None
 
 
-def _read(run: Run, mark: dict[str, Any]) -> ClusterTree | None:
+def _read(run: Run, mark: Json) -> ClusterTree | None:
     try:
         found = json.loads(run.tree_file.read_text(encoding="utf-8"))
         if any(found[name] != value for name, value in mark.items()):

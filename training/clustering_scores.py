@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -21,9 +21,15 @@ from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.progress import progress, track
 from iic_tf.training.run import Run
 from iic_tf.turns import MAIN
+from iic_tf.types import Tensor
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView
+
+if TYPE_CHECKING:
+    from iic_tf.models.class_map import MappedClusterer
+    from iic_tf.models.clusterer import Clusterer
+    from iic_tf.models.served_clusterer import ServedClusterer
 
 SAMPLE = 10_000
 """Images that k-means is fitted on."""
@@ -54,7 +60,7 @@ class ClusteringScores:
     def __init__(
         self,
         run: Run,
-        model: Callable[[bool], Any],
+        model: Callable[[bool], Clusterer],
         clusters: dict[str, int],
         view: ImageView,
         source: Source,
@@ -113,7 +119,9 @@ class ClusteringScores:
             mapped_first=self.split.labelled is not None,
         )
 
-    def named(self, served: Any, without: Collection[str]) -> tuple[NDArray[np.int64], int]:
+    def named(
+        self, served: ServedClusterer, without: Collection[str]
+    ) -> tuple[NDArray[np.int64], int]:
         """Counts of a model's own classes, as `SegmentationScores.named`."""
         names = self.set.files or tuple(f"number {i}" for i in range(len(self.set)))
         out = set(without)
@@ -146,9 +154,9 @@ class ClusteringScores:
                 yield views
                 bar.advance(len(views))
 
-    def _of_network(self, model: Any, which: str) -> Labels:
+    def _of_network(self, model: Clusterer | MappedClusterer, which: str) -> Labels:
         @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
-        def clusters(views: tf.Tensor) -> Any:
+        def clusters(views: tf.Tensor) -> dict[str, list[Tensor]]:
             features = model.features(views)
             return {
                 head: [tf.argmax(p, -1) for p in model.answers(features, head)]

@@ -6,11 +6,15 @@ import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import keras
 
 from iic_tf.training.progress import Bar, clock, progress
+from iic_tf.types import Logs
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import Monitor
 
 COLLAPSE = 0.95
 """A cluster above this share for a whole epoch counts as collapse."""
@@ -37,22 +41,22 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
         self.bar = Bar()
         self.shown = contextlib.ExitStack()
 
-    def on_train_begin(self, logs: Any = None) -> None:
+    def on_train_begin(self, logs: Logs | None = None) -> None:
         # Without what was prepared for the first step.
         self.started = time.monotonic()
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         name = f"epoch {epoch + 1}/{self.epochs}"
         self.bar = self.shown.enter_context(progress(name, self.steps))
 
-    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+    def on_train_batch_end(self, batch: int, logs: Logs | None = None) -> None:
         self.bar.advance()
         self.bar.note(f"loss {float((logs or {}).get('loss', math.nan)):.4f}")
 
     def close(self) -> None:
         self.shown.close()
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self.close()
         logs = logs or {}
         done = epoch + 1
@@ -80,7 +84,7 @@ class Progress(keras.callbacks.Callback):  # type: ignore[misc]
                 )
 
 
-def of_crops(monitor: Any) -> str:
+def of_crops(monitor: Monitor) -> str:
     """How much of what the clusters tell is which crop a pixel lies in, where that is measured."""
     return f" (crop {monitor.crops[monitor.chosen]:.2f})" if monitor.crops else ""
 

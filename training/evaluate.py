@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +36,7 @@ from iic_tf.training.score_table import MANY_TO_ONE, ONE_TO_ONE, UNTRAINED, prot
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.training.verdict import verdict
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Facts, Json
 
 CHOSEN_BY = {
     LOWEST: "lowest unsupervised loss of epoch and sub-head",
@@ -53,7 +53,7 @@ def evaluate(
     labelled: int | None = None,
     classes: int | None = None,
     probe: bool = False,
-) -> dict[str, Any]:
+) -> Json:
     """Score the best model of a run; write `evaluation.json` and confusion pictures.
 
     Of other data than those of the training they go to `RUN/evaluations/NAME`, by the name of the
@@ -156,7 +156,7 @@ def evaluate(
 
 def sub_heads(
     found: FoldConfusions, names: Sequence[str], losses: Sequence[float], matched: bool = True
-) -> dict[str, Any]:
+) -> Json:
     """Loss and accuracy of every sub-head of the main head.
 
     The accuracy of the chosen one is the run's; `best_with_labels` is what labels would have
@@ -179,7 +179,7 @@ def summary(
     main: int,
     over: int | None,
     matched: bool = True,
-) -> dict[str, Any]:
+) -> Json:
     """Scores of one labeller: the main head at the top, `overclustering` inside, if any."""
     result = head_scores(found, names, MAIN, main, matched).to_json()
     if over is not None:
@@ -220,7 +220,7 @@ def head_scores(
     )
 
 
-def largest_class(result: Mapping[str, Any]) -> dict[str, Any]:
+def largest_class(result: Facts) -> Json:
     """The class that most of what is scored is of: its share is the accuracy of saying only it."""
     largest = max(result["per_class"], key=lambda line: line["share"])
     return {"name": largest["name"], "share": largest["share"]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,9 @@ from iic_tf.data.scene import IGNORE, SceneSet
 from iic_tf.pictures import TripletRow
 from iic_tf.training.picked import picked
 from iic_tf.training.survey import NOTHING, View, survey_scenes
+
+if TYPE_CHECKING:
+    from iic_tf.models.served import ServedSegmenter
 
 LOOKED = 16
 """Windows that are looked at."""
@@ -22,7 +26,7 @@ _LEAST_DATA = 0.1
 """Share of a window that must hold data, where others do."""
 
 
-def example_views(served: object, scenes: SceneSet, seed: int, masks: bool) -> list[View]:
+def example_views(served: ServedSegmenter, scenes: SceneSet, seed: int, masks: bool) -> list[View]:
     """Windows drawn by seed from all scenes.
 
     Args:

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, TypeVar
 
 import keras
 import numpy as np
@@ -20,13 +20,20 @@ from iic_tf.training.label_crops import LabelBatch, LabelCrops
 from iic_tf.training.labelled_points import LabelledPoints, labelled_points
 from iic_tf.training.linear_fit import fit_linear, image_folds
 from iic_tf.training.progress import clock, progress
+from iic_tf.types import Tensor
 from iic_tf.views.geometry import Geometry, flip
 from iic_tf.views.photometry import Photometry, jitter
+
+if TYPE_CHECKING:
+    from iic_tf.models.segmenter import Segmenter
+    from iic_tf.models.self_supervised import SelfSupervised
+    from iic_tf.training.linear_fit import LinearFit
 
 SCORE_FOLDS = 3
 """Folds of images, at most, by which the score is foreseen: each is a training of its own."""
 
 Say = Callable[[str], None]
+Model = TypeVar("Model", bound="SelfSupervised")
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class FineTuned:
         notes: what the user has to know.
     """
 
-    model: Any
+    model: Segmenter
     head: LinearHead
     score: float | None
     losses: tuple[float, ...]
@@ -76,7 +83,7 @@ class FineTuned:
 
 
 def fine_tune(
-    model: Any,
+    model: Segmenter,
     scenes: SceneSet,
     downscale: int = 1,
     seed: int = 0,
@@ -103,7 +110,9 @@ def fine_tune(
     head = LinearHead(classes, model.trunk.features, model.channels)
     points = labelled_points(model, head, scenes, downscale, seed)
 
-    def tuned(known: LabelledPoints, what: str) -> tuple[Any, LinearHead, list[float], Any]:
+    def tuned(
+        known: LabelledPoints, what: str
+    ) -> tuple[Segmenter, LinearHead, list[float], LinearFit]:
         """By the labels of some images alone."""
         some = replace(scenes, scenes=tuple(scenes.scenes[i] for i in np.unique(known.images)))
         own = LinearHead.from_config(head.get_config())
@@ -131,19 +140,19 @@ def fine_tune(
     return FineTuned(copy, own, score, tuple(losses), fit.notes)
 
 
-def copied(model: Any) -> Any:
+def copied(model: Model) -> Model:
     """A model of the same weights, without its optimiser, whose trunk can be trained."""
     config = model.get_config()
     if model.frozen_trunk:
         trunk = config["trunk"]
         config["trunk"] = {**trunk, "config": {**trunk["config"], "frozen": False}}
-    copy = type(model).from_config(config)
+    copy: Model = type(model).from_config(config)
     copy.set_weights(model.get_weights())
     return copy
 
 
 def train_with_labels(
-    model: Any,
+    model: Segmenter,
     head: LinearHead,
     crops: LabelCrops,
     tuning: Tuning,
@@ -164,7 +173,7 @@ def train_with_labels(
         The mean cross-entropy of each step, nats.
     """
 
-    def loss_of(images: Any, shares: Any, g: Any, colours: Any) -> Any:
+    def loss_of(images: Tensor, shares: Tensor, g: Tensor, colours: Tensor) -> Tensor:
         x, wanted = jitter(flip(images, g), colours), flip(shares, g)
         return cross_entropy(model, head, x, wanted, not tuning.frozen)
 
@@ -189,8 +198,8 @@ def train_with_labels(
 
 
 def taking_steps(
-    model: Any, head: LinearHead, tuning: Tuning, loss_of: Callable[..., Any]
-) -> Callable[..., Any]:
+    model: Segmenter, head: LinearHead, tuning: Tuning, loss_of: Callable[..., Tensor]
+) -> Callable[..., Tensor]:
     """A graph that takes a step of trunk and head, an optimiser each, and returns the loss."""
     variables = [head.trainable_variables, model.trunk.trainable_variables]
     optimizers = [
@@ -201,7 +210,7 @@ def taking_steps(
         optimizer.build(own)
 
     @tf.function  # type: ignore[untyped-decorator]
-    def step(*data: Any) -> Any:
+    def step(*data: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
             loss = loss_of(*data)
         gradients = tape.gradient(loss, variables)
@@ -209,11 +218,13 @@ def taking_steps(
             optimizer.apply(part, own)
         return loss
 
-    graph: Callable[..., Any] = step
+    graph: Callable[..., Tensor] = step
     return graph
 
 
-def cross_entropy(model: Any, head: LinearHead, x: Any, shares: Any, training: bool) -> Any:
+def cross_entropy(
+    model: Segmenter, head: LinearHead, x: Tensor, shares: Tensor, training: bool
+) -> Tensor:
     """Mean over the labelled pixels of crops, in nats.
 
     Args:
@@ -233,6 +244,6 @@ def cross_entropy(model: Any, head: LinearHead, x: Any, shares: Any, training: b
     return tf.reduce_sum(each) / tf.maximum(tf.reduce_sum(known), 1.0)
 
 
-def _tensors(batch: LabelBatch) -> list[Any]:
+def _tensors(batch: LabelBatch) -> list[Tensor]:
     parts = (batch.images, batch.shares, batch.g, batch.colours)
     return [tf.convert_to_tensor(part) for part in parts]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -23,8 +23,13 @@ from iic_tf.training.fine_tune import (
 from iic_tf.training.labelled_points import LabelledPoints
 from iic_tf.training.linear_fit import fit_linear, image_folds
 from iic_tf.training.progress import progress
+from iic_tf.types import Tensor
 from iic_tf.views.image_pairs import ImagePairs
 from iic_tf.views.image_view import ImageView
+
+if TYPE_CHECKING:
+    from iic_tf.models.clusterer import Clusterer
+    from iic_tf.training.linear_fit import LinearFit
 
 BATCH = 32
 
@@ -33,7 +38,7 @@ PointsOf = Callable[[Any, LinearHead], LabelledPoints]
 
 
 def fine_tune_images(
-    model: Any,
+    model: Clusterer,
     images: ImageSet,
     points_of: PointsOf,
     head: LinearHead,
@@ -59,7 +64,9 @@ def fine_tune_images(
     tuning = tuning or Tuning(batch=BATCH)
     points = points_of(model, head)
 
-    def tuned(known: NDArray[np.bool_], what: str) -> tuple[Any, LinearHead, list[float], Any]:
+    def tuned(
+        known: NDArray[np.bool_], what: str
+    ) -> tuple[Clusterer, LinearHead, list[float], LinearFit]:
         """By the labels of some images alone."""
         own = LinearHead.from_config(head.get_config())
         fit = fit_linear(points.taken(known), own, seed=seed)
@@ -88,7 +95,7 @@ def fine_tune_images(
 
 
 def _train(
-    model: Any,
+    model: Clusterer,
     head: LinearHead,
     images: ImageSet,
     classes: NDArray[np.integer],
@@ -101,7 +108,7 @@ def _train(
     batch = min(tuning.batch, len(images))
     pairs = ImagePairs(images, batch, 1, view, view, seed=seed, steps=tuning.steps)
 
-    def loss_of(x: Any, wanted: Any) -> Any:
+    def loss_of(x: Tensor, wanted: Tensor) -> Tensor:
         logits = head.logits(model.features(x, not tuning.frozen))
         return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(wanted, logits))
 

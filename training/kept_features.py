@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -23,6 +23,9 @@ from iic_tf.views.numbered_batches import NumberedBatches
 from iic_tf.views.pairs import Pairs
 from iic_tf.views.tile_versions import TileVersions
 
+if TYPE_CHECKING:
+    from iic_tf.models.segmenter import Segmenter
+
 SIDE = 512
 """Scenes of larger sides are cut into parts of about so many pixels, or four crops."""
 MARGIN = 64
@@ -35,7 +38,7 @@ FEWEST = 100
 
 @contextlib.contextmanager
 def on_features(
-    model: Any,
+    model: Segmenter,
     recipe: Recipe,
     pairs: NumberedBatches,
     fixed: NumberedBatches,
@@ -104,7 +107,7 @@ class _Plan:
     text: str
 
 
-def _plan(model: Any, recipe: Recipe, pairs: NumberedBatches) -> _Plan | str:
+def _plan(model: Segmenter, recipe: Recipe, pairs: NumberedBatches) -> _Plan | str:
     """What is kept, or why nothing is."""
     hindered = _hindrance(model, pairs)
     if hindered is not None or not isinstance(pairs, Pairs):
@@ -139,7 +142,7 @@ def _plan(model: Any, recipe: Recipe, pairs: NumberedBatches) -> _Plan | str:
     return _Plan(source, [tiles[i] for i in chosen], versions, text)
 
 
-def _hindrance(model: Any, pairs: NumberedBatches) -> str | None:
+def _hindrance(model: Segmenter, pairs: NumberedBatches) -> str | None:
     """Why features cannot be kept, if so."""
     if not getattr(model, "cells", False):
         return "pixels are compared, not cells"
@@ -171,7 +174,7 @@ def _fitting(
     return 2, np.sort(order[:count])
 
 
-def _keep(model: Any, plan: _Plan, folder: Path | None) -> list[KeptTile]:
+def _keep(model: Segmenter, plan: _Plan, folder: Path | None) -> list[KeptTile]:
     """Features of the planned tiles in one memory-mapped file."""
     channels = plan.source.crops.set.channels
     # Of any size, so that no result hangs on which size comes first.

@@ -38,6 +38,7 @@ from iic_tf.training.run import Run
 from iic_tf.training.survey import NOTHING, View, shares_of
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.training.typical import Suggestion, suggest
+from iic_tf.types import Json
 
 SUGGESTIONS = "suggestions.csv"
 MAPPING = "mapping"
@@ -209,7 +210,7 @@ class Naming:
 
     def keep(self, meaning: Meaning, counts: Counts | None, expected_score: float | None) -> None:
         """Write `classes.yaml`, `naming.json` and the picture of the tree; say what they hold."""
-        known: dict[str, Any] = {"head": meaning.head, "classes": list(meaning.names)}
+        known: Json = {"head": meaning.head, "classes": list(meaning.names)}
         if counts is not None:
             known |= {
                 "source": self.place.source,
@@ -225,7 +226,7 @@ class Naming:
         meaning.write(self.run.classes_file)
         self.draw_tree(meaning if meaning.head == self.head else None)
 
-    def _named_by(self, meaning: Meaning) -> dict[str, Any]:
+    def _named_by(self, meaning: Meaning) -> Json:
         """The images whose labels named some of these classes before their names were edited."""
         try:
             before = json.loads(self.run.naming_file.read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -31,8 +31,19 @@ from iic_tf.training.segmentation_scores import as_trained, confusions
 from iic_tf.training.survey import View, survey_scenes
 from iic_tf.training.tasks.segmentation import SEGMENTATION
 from iic_tf.training.tasks.task import source_of
+from iic_tf.types import Json, Tensor
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
+
+if TYPE_CHECKING:
+    from iic_tf.models.clusterer import Clusterer
+    from iic_tf.models.segmenter import Segmenter
+    from iic_tf.models.self_supervised import SelfSupervised
+    from iic_tf.models.served_clusterer import ServedClusterer
+    from iic_tf.training.recipe import Recipe
+    from iic_tf.training.run import Run
+    from iic_tf.training.tasks.clustering import ClusteringRecipe
+    from iic_tf.training.tasks.segmentation import SegmentationRecipe
 
 FOLDS = 5
 SAMPLE = 2000
@@ -97,10 +108,10 @@ class Labelled:
 
 
 def labelled_data(
-    run: Any,
-    recipe: Any,
-    model: Any,
-    place: dict[str, Any],
+    run: Run,
+    recipe: Recipe,
+    model: SelfSupervised,
+    place: Json,
     points: Path | None,
     attribute: str | None,
     count: int | None,
@@ -138,10 +149,10 @@ class _Scenes(Labelled):
 
     def __init__(
         self,
-        run: Any,
-        recipe: Any,
-        model: Any,
-        place: dict[str, Any],
+        run: Run,
+        recipe: SegmentationRecipe,
+        model: Segmenter,
+        place: Json,
         points: Path | None,
         attribute: str | None,
         count: int | None,
@@ -183,19 +194,19 @@ class _Scenes(Labelled):
             np.add.at(votes, (counts[:, voted].argmax(0), voted), 1)
         return Counts(folds, votes)
 
-    def linear_head(self, model: Any) -> LinearHead:
+    def linear_head(self, model: Segmenter) -> LinearHead:
         assert self.classes is not None
         return LinearHead(len(self.classes), int(model.trunk.features), model.channels)
 
-    def points(self, model: Any, head: LinearHead, most: int = MOST_POINTS) -> LabelledPoints:
+    def points(self, model: Segmenter, head: LinearHead, most: int = MOST_POINTS) -> LabelledPoints:
         assert self.scenes is not None
         return labelled_points(model, head, self.scenes, self.downscale, self.seed, most)
 
-    def fine_tune(self, model: Any, say: Callable[[str], None]) -> FineTuned:
+    def fine_tune(self, model: Segmenter, say: Callable[[str], None]) -> FineTuned:
         assert self.scenes is not None
         return fine_tune(model, self.scenes, self.downscale, self.seed, say)
 
-    def views(self, served: Any) -> list[View]:
+    def views(self, served: ServedSegmenter) -> list[View]:
         return survey_scenes(served, self.every, self.seed)
 
 
@@ -204,10 +215,10 @@ class _Images(Labelled):
 
     def __init__(
         self,
-        run: Any,
-        recipe: Any,
-        model: Any,
-        place: dict[str, Any],
+        run: Run,
+        recipe: ClusteringRecipe,
+        model: Clusterer,
+        place: Json,
         points: Path | None,
         attribute: str | None,
         count: int | None,
@@ -251,15 +262,15 @@ class _Images(Labelled):
         ]
         return Counts(folds, np.asarray(np.sum(folds, axis=0)))
 
-    def linear_head(self, model: Any) -> LinearHead:
+    def linear_head(self, model: Clusterer) -> LinearHead:
         assert self.classes is not None
         return LinearHead(len(self.classes), int(model.features(self._first()).shape[-1]))
 
-    def points(self, model: Any, head: LinearHead, most: int = MOST_POINTS) -> LabelledPoints:
+    def points(self, model: Clusterer, head: LinearHead, most: int = MOST_POINTS) -> LabelledPoints:
         found = self._each(lambda v: tf.cast(model.features(v), tf.float32))
         return LabelledPoints(found, self.labels[self.there], np.arange(len(found)))
 
-    def fine_tune(self, model: Any, say: Callable[[str], None]) -> FineTuned:
+    def fine_tune(self, model: Clusterer, say: Callable[[str], None]) -> FineTuned:
         head = self.linear_head(model)
         given = (model, self._picked(), self.points, head, self.copies, self.seed, say)
         return fine_tune_images(*given)
@@ -273,7 +284,7 @@ class _Images(Labelled):
         images = self.set.read(there)
         return replace(self.set, images=images, labels=None, extra=None, files=None, test=0)
 
-    def _each(self, what: Callable[[tf.Tensor], Any]) -> NDArray[Any]:
+    def _each(self, what: Callable[[tf.Tensor], Tensor]) -> NDArray[Any]:
         """Something of the view of every labelled image."""
         graph, picked = tf.function(what, reduce_retracing=True), self._picked()
         found = []
@@ -283,7 +294,7 @@ class _Images(Labelled):
                 bar.advance(len(views))
         return np.concatenate(found)[: len(self.there)]
 
-    def views(self, served: Any) -> list[View]:
+    def views(self, served: ServedClusterer) -> list[View]:
         sample = cluster_sample(self.set, SAMPLE, self.seed)
         drawn = generator(self.seed, 0, 0, "sample").permutation(len(self.set))[: len(sample)]
         names = sample.files or tuple(f"number {i}" for i in drawn)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tensorflow as tf
@@ -16,7 +16,11 @@ from iic_tf.errors import InputError
 from iic_tf.models.linear_head import LinearHead, linear_inputs, linear_margin
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.progress import track
+from iic_tf.types import Tensor
 from iic_tf.views.draws import generator
+
+if TYPE_CHECKING:
+    from iic_tf.models.segmenter import Segmenter
 
 CORE = 256
 """Side of a window's core, in pixels that the network sees."""
@@ -51,7 +55,7 @@ class LabelledPoints:
 
 
 def labelled_points(
-    model: Any,
+    model: Segmenter,
     head: LinearHead,
     scenes: SceneSet,
     downscale: int = 1,
@@ -82,7 +86,7 @@ def labelled_points(
     @tf.function(  # type: ignore[untyped-decorator]
         input_signature=[tf.TensorSpec((1, None, None, scenes.channels), tf.float32)]
     )
-    def inputs(pixels: Any) -> Any:
+    def inputs(pixels: Tensor) -> Tensor:
         return linear_inputs(model, head, served.prepared(pixels))
 
     found: list[NDArray[np.float32]] = []
@@ -144,7 +148,7 @@ def _sample(scene: Scene, rng: np.random.Generator, most: int) -> NDArray[np.int
 def _of_scene(
     scene: Scene,
     places: NDArray[np.int64],
-    inputs: Callable[[Any], Any],
+    inputs: Callable[[Tensor], Tensor],
     served: ServedSegmenter,
     head: LinearHead,
 ) -> tuple[NDArray[np.float32], NDArray[np.int64], int]:

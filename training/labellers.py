@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from iic_tf.data.scene import Scene
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.whole_scene import scene_summing
+from iic_tf.types import Tensor
 
 Labels = dict[str, list[NDArray[np.integer]]]
 """For each head the label maps `[height, width]` of its sub-heads."""
@@ -46,7 +47,7 @@ class NetworkLabeller:
         self.clusters = dict(served.model.clusters)
 
         @tf.function  # type: ignore[untyped-decorator]
-        def run(pixels: tf.Tensor, sums: tf.Tensor) -> Any:
+        def run(pixels: tf.Tensor, sums: tf.Tensor) -> dict[str, list[Tensor]]:
             return {
                 head: [tf.argmax(m[0], -1, tf.int32) for m in served.maps(pixels, head, sums)]
                 for head in self.clusters

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from iic_tf.models.adam import Adam
 from iic_tf.training.recipe import LAST
 from iic_tf.training.trunk_choice import TRUNK
 from iic_tf.training.values import Values
+from iic_tf.types import Config, Optimizer, Optimizers, Rate
 
 
 class Learned(Values):
@@ -28,22 +29,22 @@ class Learned(Values):
         @property
         def trunk_from(self) -> int: ...
 
-        def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any: ...
+        def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Rate: ...
 
     @property
     def trained_parts(self) -> tuple[str, ...]:
         return self.parts
 
-    def more(self, channels: int) -> dict[str, Any]:
+    def more(self, channels: int) -> Config:
         """Further arguments of the model."""
         return {}
 
-    def step_by(self, rate: Any) -> Any:
+    def step_by(self, rate: Rate) -> Optimizer:
         """The optimiser of a rate, or of a course of it."""
         # Epsilon as in the published runs of IIC.
         return Adam(rate, epsilon=1e-8)
 
-    def optimizer(self, steps: int) -> Any:
+    def optimizer(self, steps: int) -> Optimizers:
         if not self.trunk_from:
             return self.step_by(self.scheduled_rate(steps))
         slow = self.scheduled_rate(steps, self.trunk_rate, self.trunk_from)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import keras
 from pydantic import Field
@@ -12,13 +12,17 @@ from iic_tf.training.learned import Learned
 from iic_tf.training.tasks.clustering import ClusteringRecipe
 from iic_tf.training.values import Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Callback, Config, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
 
 
 class LearnedImages(Learned, ClusteringRecipe):
     """Values of a run by `iic_tf.models.learned_clusterer`; each method adds its own."""
 
-    def build(self, channels: int) -> Any:
+    def build(self, channels: int) -> SelfSupervised:
         return self.model_class(
             classes=self.classes,
             channels=channels,
@@ -33,7 +37,7 @@ class LearnedImages(Learned, ClusteringRecipe):
             **self.trunk_arguments(channels, vector=True),
         )
 
-    def rate_behind(self, steps: int, factor: float, epochs: int, first_rate: float) -> Any:
+    def rate_behind(self, steps: int, factor: float, epochs: int, first_rate: float) -> Rate:
         """Another rate in so many epochs at the beginning, and the recipe's behind them."""
         # A boundary is the last step of what lies before it.
         piecewise = keras.optimizers.schedules.PiecewiseConstantDecay
@@ -62,10 +66,10 @@ class LearnedFeatures(LearnedImages):
             "to 0; they choose nothing: the last epoch is kept"
         )
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         return [Fit(pairs)]
 
-    def more(self, channels: int) -> dict[str, Any]:
+    def more(self, channels: int) -> Config:
         return {
             "overclusters": self.clusters[OVERCLUSTERING],
             "sample": self.sample,

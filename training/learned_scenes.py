@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -10,13 +10,16 @@ from iic_tf.training.learned import Learned
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Whole
 
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
+
 
 class LearnedScenes(Learned, SegmentationRecipe):
     """Values of a run by `iic_tf.models.learned_segmenter`; each method adds its own."""
 
     places: Whole = Field(64, ge=1, description="cells of each view that the loss is of")
 
-    def build(self, channels: int) -> Any:
+    def build(self, channels: int) -> SelfSupervised:
         return self.model_class(
             classes=self.classes,
             channels=channels,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import keras
 import numpy as np
@@ -17,6 +16,7 @@ from iic_tf.training.examples import example_rows, example_views, seen_in
 from iic_tf.training.json_files import write_json
 from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.run import Run
+from iic_tf.types import Logs
 
 FOUND = "found.png"
 
@@ -36,7 +36,7 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
         self.record = record
         self.label = label
 
-    def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         rows = self.record.rows
         heads = [name.removesuffix("_bound") for name in rows[-1] if name.endswith("_bound")]
         epochs = [int(row["epoch"]) for row in rows]

@@ -21,7 +21,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +34,7 @@ from iic_tf.pictures import palette
 from iic_tf.training.atomic import replacing
 from iic_tf.training.run import Run
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Facts
 
 LINEAR, FINE_TUNED = "linear", "fine-tuned"
 NAMED_HEADS = (MAIN, OVERCLUSTERING, LINEAR, FINE_TUNED)
@@ -259,7 +259,7 @@ def _numbers(value: object, what: str) -> tuple[int, ...]:
     return tuple(value)
 
 
-def _mapping(value: object, where: str, allowed: set[str]) -> Mapping[str, Any]:
+def _mapping(value: object, where: str, allowed: set[str]) -> Facts:
     keys = ", ".join(sorted(allowed))
     if not isinstance(value, dict):
         raise InputError(f"In {where}: Expected a mapping with the keys {keys}; received {value}.")

@@ -12,9 +12,13 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from iic_tf.errors import InputError
+from iic_tf.types import Facts
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
 
 TRUNKS = {
     **{"a": (21_300_000, 490), "b": (4_400_000, 120), "four": (1_600_000, 120)},
@@ -108,7 +112,7 @@ def training(weights: Mapping[str, float], step: Mapping[str, float]) -> Estimat
     return Estimate({**{name: _COPIES * size for name, size in weights.items()}, **step})
 
 
-def weights_in_training(model: Any) -> Estimate:
+def weights_in_training(model: SelfSupervised) -> Estimate:
     """What the weights of a model that is there take while it is trained."""
     trained = sum(math.prod(v.shape) for part in model.parts().values() for v in part)
     every = sum(math.prod(v.shape) for v in model.weights)
@@ -181,7 +185,7 @@ def joints(radius: float, clusters: Iterable[float], sub_heads: float = 1) -> fl
     return (2.0 * radius + 1) ** 2 * sub_heads * sum(float(k) ** 2 for k in clusters)
 
 
-def model_weights(config: Mapping[str, Any]) -> Estimate:
+def model_weights(config: Facts) -> Estimate:
     """The weights of a model of this package by the configuration in its file, and its joints.
 
     Raises:

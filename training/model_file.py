@@ -12,6 +12,7 @@ from iic_tf.errors import InputError, expected
 from iic_tf.networks.hub_classes import with_classes_of
 from iic_tf.training.memory_estimate import Estimate, check_memory, model_weights
 from iic_tf.training.network_estimate import network_weights
+from iic_tf.types import Json
 
 BYTES = 4
 """Of a weight."""
@@ -46,7 +47,7 @@ def load_model(file: Path) -> Any:
         raise expected(f"a readable model in {file}", said) from error
 
 
-def check_model_file(file: Path) -> Any:
+def check_model_file(file: Path) -> Json:
     """Refuse a file that is damaged, or of a model far beyond this machine, before it is built.
 
     Returns:
@@ -60,7 +61,7 @@ def check_model_file(file: Path) -> Any:
             damaged = archive.testzip()
             if damaged is not None:
                 raise zipfile.BadZipFile(f"'{damaged}' is not what was written")
-            config = json.loads(archive.read("config.json"))
+            config: Json = json.loads(archive.read("config.json"))
         inner = config["config"]
         estimate = model_weights(inner if isinstance(inner, dict) else {})
         nested = network_estimate(inner)

@@ -23,11 +23,12 @@ from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.score_table import MANY_TO_ONE, ONE_TO_ONE
 from iic_tf.training.scored import Scored
+from iic_tf.types import Json
 
 GROUPS = "groups"
 
 
-def grouped_scores(run: Run, found: FoldConfusions, names: Any, groups: int) -> dict[str, Any]:
+def grouped_scores(run: Run, found: FoldConfusions, names: Any, groups: int) -> Json:
     """Scores of groups of the finest head's clusters, one to one where they are as many as classes.
 
     Args:
@@ -67,7 +68,7 @@ def merged(counts: NDArray[np.int64], group: NDArray[np.integer], groups: int) -
     return found
 
 
-def named_scores(run: Run, scored: Scored, source: dict[str, Any]) -> dict[str, Any] | None:
+def named_scores(run: Run, scored: Scored, source: Json) -> Json | None:
     """Scores of the classes that `iic-tf label` named; None where it has not run.
 
     A pixel is right where its class has the name of its label. Images whose labels named the
@@ -117,7 +118,7 @@ def named_scores(run: Run, scored: Scored, source: dict[str, Any]) -> dict[str, 
     return {**result, "head": answer.meaning.head, "how": told, "images": images}
 
 
-def _used(run: Run, source: dict[str, Any]) -> set[str]:
+def _used(run: Run, source: Json) -> set[str]:
     """The names of the images whose labels named the classes, if they are of these data."""
     try:
         found = json.loads(run.naming_file.read_text(encoding="utf-8"))

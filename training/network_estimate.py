@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from iic_tf.types import Facts
+
 WIDTHS = ("filters", "units", "dim", "width", "channels", "embed")
 """Parts of the names of values that say how many features there are."""
 
@@ -43,7 +45,7 @@ def network_weights(config: Any) -> float:
     return total
 
 
-def _layers(config: Any) -> Iterator[Mapping[str, Any]]:
+def _layers(config: Any) -> Iterator[Facts]:
     """The configurations of all objects, outer ones before what they hold."""
     if isinstance(config, Mapping):
         inner = config.get("config")
@@ -56,7 +58,7 @@ def _layers(config: Any) -> Iterator[Mapping[str, Any]]:
             yield from _layers(value)
 
 
-def _numbers(layer: Mapping[str, Any], parts: tuple[str, ...]) -> list[float]:
+def _numbers(layer: Facts, parts: tuple[str, ...]) -> list[float]:
     found: list[float] = []
     for name, value in layer.items():
         if any(part in name for part in parts):

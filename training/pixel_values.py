@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.models.local_statistics import local_statistics, statistics_radius
+from iic_tf.types import Tensor
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
 
 COMPONENTS = 8
 """Principal components of local statistics that k-means is given."""
@@ -66,7 +71,7 @@ class Statistics:
 
     def __init__(self) -> None:
         self.radius = statistics_radius()
-        self._graph: Any = None
+        self._graph: Callable[..., Tensor] | None = None
 
     def of(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._graph is None:
@@ -95,7 +100,7 @@ class TrunkFeatures:
         model: a `Segmenter`.
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: SelfSupervised):
         self.stride = int(model.trunk.stride)
         self.align = int(model.window_align)
         self.radius = int(model.window_radius)
@@ -118,5 +123,5 @@ class TrunkFeatures:
         return found
 
 
-def _first(found: Any) -> NDArray[np.float32]:
+def _first(found: Tensor) -> NDArray[np.float32]:
     return np.asarray(found[0], np.float32)

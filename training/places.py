@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 from iic_tf.data.registry import absolute
 from iic_tf.errors import InputError
 from iic_tf.training.run import Run
+from iic_tf.types import Facts, Json
 
 EVALUATION = "evaluation.json"
 
@@ -26,7 +26,7 @@ class Place:
         notes: what the user has to know of it, a line each.
     """
 
-    source: dict[str, Any]
+    source: Json
     folder: Path
     pictures: Path
     notes: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Place:
         return self.folder / EVALUATION
 
 
-def place_of(run: Run, given: Mapping[str, Any]) -> Place:
+def place_of(run: Run, given: Facts) -> Place:
     """The data of the training, or others that are given; each have a place of their own in a run.
 
     What is given of masks, class file and patterns goes before that of the training; what is not

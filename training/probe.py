@@ -8,7 +8,7 @@ figures tell a trunk that learned little from heads that make little of it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,14 @@ from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
 from iic_tf.training.score_table import FEW_IMAGES, FEW_POINTS, GIVEN, PROBED
 from iic_tf.training.tasks.segmentation import SEGMENTATION
+from iic_tf.types import Facts, Json
 from iic_tf.views.draws import generator
+
+if TYPE_CHECKING:
+    from iic_tf.models.linear_head import LinearHead
+    from iic_tf.models.self_supervised import SelfSupervised
+    from iic_tf.training.recipe import Recipe
+    from iic_tf.training.scored import Scored
 
 PIXELS = 20_000
 """Labelled pixels that the classifiers are fitted to and scored on, over all images."""
@@ -34,7 +41,7 @@ PER_CLASS = (5, 16)
 POINTS, IMAGES, ALL = GIVEN
 
 
-def probed(run: Run, recipe: Any, scored: Any, place: dict[str, Any]) -> dict[str, Any]:
+def probed(run: Run, recipe: Recipe, scored: Scored, place: Json) -> Json:
     """Linear classifiers and k-means on what a run learned and on what needs no learning.
 
     Each fold of images is scored by what was fitted to the other folds' labels: to all of them, to
@@ -66,7 +73,7 @@ def probed(run: Run, recipe: Any, scored: Any, place: dict[str, Any]) -> dict[st
     head = data.linear_head(model)
     points = data.points(model, head, PIXELS)
     counts = np.bincount(points.classes, minlength=head.classes)
-    found: dict[str, Any] = {
+    found: Json = {
         "points": len(points),
         "images": len(np.unique(points.images)),
         "largest_class": float(counts.max() / counts.sum()),
@@ -77,7 +84,9 @@ def probed(run: Run, recipe: Any, scored: Any, place: dict[str, Any]) -> dict[st
     return found
 
 
-def columns_of(points: LabelledPoints, head: Any) -> dict[str, tuple[NDArray[np.float32], float]]:
+def columns_of(
+    points: LabelledPoints, head: LinearHead
+) -> dict[str, tuple[NDArray[np.float32], float]]:
     """The inputs of each row, `[points, numbers]`, with the C of its regression.
 
     Args:
@@ -145,7 +154,7 @@ def _given(
     }
 
 
-def _cluster_rows(scored: Any, model: Any) -> dict[str, dict[str, float]]:
+def _cluster_rows(scored: Any, model: SelfSupervised) -> dict[str, dict[str, float]]:
     """Many to one with many clusters, by what k-means is given."""
     clusters = {str(number): number * len(scored.names) for number in PER_CLASS}
     values: dict[str, PixelValues] = {
@@ -165,7 +174,7 @@ def _accuracy(counts: NDArray[np.int64], classes: NDArray[np.int64]) -> float:
     return float(counts[classes, np.arange(len(classes))].sum() / counts.sum())
 
 
-def probe_table(found: Mapping[str, Any]) -> list[str]:
+def probe_table(found: Facts) -> list[str]:
     """What `probed` found as lines of text."""
     unit = "pixels" if "clusters" in found else "images"
     labels = "".join(f"{text:>11}" for text in GIVEN.values())

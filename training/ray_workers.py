@@ -16,12 +16,13 @@ from iic_tf.training.run import Run
 from iic_tf.training.strategy import strategy_of
 from iic_tf.training.tasks.registry import task_of
 from iic_tf.training.train import train
+from iic_tf.types import Json
 
 
 def train_on_ray(
     workers: int,
     recipe: Recipe,
-    place: dict[str, Any],
+    place: Json,
     seed: int,
     out: str | Path,
     overwrite: bool = False,
@@ -123,7 +124,7 @@ def ray_cluster(workers: int, say: Callable[[str], None]) -> Iterator[tuple[Any,
         ray.shutdown()
 
 
-def _train_here(values: dict[str, Any]) -> None:
+def _train_here(values: Json) -> None:
     """What each worker does."""
     train(
         task_of(recipe_of(values["recipe"]), values["place"]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import keras
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +16,7 @@ from iic_tf.training.memory_estimate import Estimate
 from iic_tf.training.run import Run
 from iic_tf.training.trunk_choice import TrunkChoice
 from iic_tf.training.values import MOST, Flag, Real, Text, Whole
+from iic_tf.types import Callback, Json, Optimizers, Rate
 from iic_tf.views.inputs import check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -116,7 +117,7 @@ class Recipe(TrunkChoice):
                 )
         return self
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Plain values, ready for JSON or YAML, with method and task."""
         return {"method": self.method, "task": self.task, **super().to_dict()}
 
@@ -163,14 +164,14 @@ class Recipe(TrunkChoice):
         """About how many bytes a training on images of so many bands takes."""
         raise NotImplementedError
 
-    def optimizer(self, steps: int) -> Any:
+    def optimizer(self, steps: int) -> Optimizers:
         """What takes the steps, of which an epoch has so many; or one for each part by name."""
         if self.trunk_from:
             return self.part_optimizers(steps)
         # Epsilon as in the published runs.
         return Adam(self.scheduled_rate(steps), epsilon=1e-8)
 
-    def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any:
+    def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Rate:
         """The rate, or its course over all steps of the epochs from a first one on.
 
         Args:
@@ -183,7 +184,7 @@ class Recipe(TrunkChoice):
             return rate
         return keras.optimizers.schedules.CosineDecay(rate, steps * (self.epochs - first))
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         """Keras callbacks that fit something before or after epochs, ahead of the evaluation."""
         return [Fit(pairs)] if self.foreign else []
 
@@ -197,9 +198,9 @@ class Recipe(TrunkChoice):
         """Versions of all scenes whose features are kept, and the bytes they may take; 0: none."""
         return 0, 0
 
-    def check_pairs(self, pairs: Any) -> None:
+    def check_pairs(self, pairs: NumberedBatches) -> None:
         """Raise `InputError` where the pairs of training do not fit the method."""
 
-    def draw_results(self, run: Run, model: Any, fixed: NumberedBatches) -> list[str]:
+    def draw_results(self, run: Run, model: SelfSupervised, fixed: NumberedBatches) -> list[str]:
         """Draw what this method alone has to show of a finished run; names of the pictures."""
         return []

@@ -15,12 +15,13 @@ from iic_tf.training.json_files import plain_json
 from iic_tf.training.model_file import check_model_file
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
+from iic_tf.types import Json
 
 _TOLD = {"about"}
 """Of a recipe what is told of it and changes nothing: a version may say it in other words."""
 
 
-def check_same(run: Run, config: dict[str, Any]) -> list[str]:
+def check_same(run: Run, config: Json) -> list[str]:
     """Refuse to go on with other values or other data than a run began with.
 
     Args:
@@ -55,7 +56,7 @@ def check_same(run: Run, config: dict[str, Any]) -> list[str]:
     return _check_data(run, began, now)
 
 
-def _check_data(run: Run, began: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def _check_data(run: Run, began: Json, now: Json) -> list[str]:
     old, new = began.get("data"), now.get("data")
     if not isinstance(old, dict) or not isinstance(new, dict):
         # Older runs keep no more of their data than how many images there were.

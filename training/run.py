@@ -36,6 +36,7 @@ from iic_tf.training.json_files import write_json
 from iic_tf.training.model_file import load_model
 from iic_tf.training.run_config import read_config
 from iic_tf.training.run_lock import LOCK
+from iic_tf.types import Json
 
 
 def _files(folder: Path) -> list[Path]:
@@ -124,7 +125,7 @@ class Run:
         clear_left(*folders)
 
     @classmethod
-    def create(cls, folder: str | Path, config: dict[str, Any], overwrite: bool = False) -> Run:
+    def create(cls, folder: str | Path, config: Json, overwrite: bool = False) -> Run:
         """Make a new run folder and write its configuration.
 
         Raises:
@@ -170,7 +171,7 @@ class Run:
             raise InputError(f"Expected a run folder with a config.json; received {folder}.")
         return run
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Json:
         """The configuration as written when the run began.
 
         Raises:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from iic_tf.errors import InputError, expected
+from iic_tf.types import Facts
 
 _BANDS = 16
 
@@ -15,7 +15,7 @@ _BANDS = 16
 class Config(dict[str, Any]):
     """Values by name, of which one that is asked for and not there is a mistake in the file."""
 
-    def __init__(self, values: Mapping[str, Any], file: Path):
+    def __init__(self, values: Facts, file: Path):
         super().__init__(values)
         self.file = file
 
@@ -79,7 +79,7 @@ def _are_numbers(value: Any) -> bool:
     )
 
 
-def _check_range(file: Path, values: Mapping[str, Any]) -> None:
+def _check_range(file: Path, values: Facts) -> None:
     if "low" not in values or "high" not in values:
         return
     low, high = values["low"], values["high"]

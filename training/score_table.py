@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from iic_tf.training.scored import Scored
+from iic_tf.types import Json
 
 BASELINES = {
     "kmeans": "k-means on pixels",
@@ -65,7 +64,7 @@ def protocol(scored: Scored, overclusters: bool, matched: bool, labelled: int | 
     return told + how * bool(labelled)
 
 
-def table(result: dict[str, Any]) -> list[str]:
+def table(result: Json) -> list[str]:
     """The scores as lines of text."""
     lines = [f"{'':34}accuracy  mean IoU     NMI     ARI"]
     rows = [(f"trained, {result['mapping']}", result)]
@@ -100,7 +99,7 @@ def table(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _sub_head_lines(result: dict[str, Any]) -> list[str]:
+def _sub_head_lines(result: Json) -> list[str]:
     own = result["sub_heads"]
     pairs = zip(own["losses"], own["accuracies"], strict=True)
     told = ", ".join(f"{loss:.3f} → {accuracy:.3f}" for loss, accuracy in pairs)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +29,7 @@ from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 from iic_tf.training.whole_scene import shows_all
 from iic_tf.turns import MAIN
+from iic_tf.types import Json
 
 WINDOW = 512
 EXAMPLES = "examples.png"
@@ -122,7 +122,9 @@ class SegmentationScores:
         found = confusions(labeller, self.scenes, self.fold_images, f"scoring {what}")
         return replace(found, mapped_first=self.split.labelled is not None)
 
-    def named(self, served: Any, without: Collection[str]) -> tuple[NDArray[np.int64], int]:
+    def named(
+        self, served: ServedSegmenter, without: Collection[str]
+    ) -> tuple[NDArray[np.int64], int]:
         """Counts of a model's own classes, of images but some; of all where these are all.
 
         Args:
@@ -170,7 +172,7 @@ class SegmentationScores:
         )
 
 
-def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
+def labelled_scenes(scenes: SceneSet, config: Json) -> SceneSet:
     """The scenes with masks, under the value range that the run was trained with."""
     labelled = scenes.labelled
     if labelled is None:
@@ -184,7 +186,7 @@ def labelled_scenes(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
     return as_trained(labelled, config)
 
 
-def as_trained(scenes: SceneSet, config: dict[str, Any]) -> SceneSet:
+def as_trained(scenes: SceneSet, config: Json) -> SceneSet:
     """Scenes as the network saw them: under the value range, and the fill, of its training."""
     low, high = (np.asarray(config[key], np.float32) for key in ("low", "high"))
     fill = config.get("fill")

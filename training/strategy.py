@@ -10,6 +10,7 @@ from typing import Any
 import tensorflow as tf
 
 from iic_tf.errors import InputError, expected
+from iic_tf.types import Json
 
 ONE = "1"
 """The default: TensorFlow's own choice of a single device."""
@@ -52,7 +53,7 @@ def is_chief(environment: Mapping[str, str] = os.environ) -> bool:
     return int(task.get("index", 0)) == 0
 
 
-def _tf_config(environment: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def _tf_config(environment: Mapping[str, str]) -> dict[str, Json]:
     text = environment.get("TF_CONFIG", "")
     if not text:
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import tensorflow as tf
@@ -15,7 +15,11 @@ from iic_tf.models.served import holds_data
 from iic_tf.pictures import to_rgb
 from iic_tf.training.progress import track
 from iic_tf.training.whole_scene import scene_summing
+from iic_tf.types import Tensor
 from iic_tf.views.draws import generator
+
+if TYPE_CHECKING:
+    from iic_tf.models.served import ServedSegmenter
 
 NOTHING = 255
 """The label of what holds no data."""
@@ -60,7 +64,7 @@ class View:
 
 
 def survey_scenes(
-    served: Any,
+    served: ServedSegmenter,
     scenes: SceneSet,
     seed: int,
     count: int = WINDOWS,
@@ -89,7 +93,7 @@ def survey_scenes(
             tf.TensorSpec((1, served.scene_features), tf.float32),
         ]
     )
-    def label(pixels: tf.Tensor, sums: tf.Tensor) -> Any:
+    def label(pixels: tf.Tensor, sums: tf.Tensor) -> tuple[Tensor, Tensor]:
         found = served.probabilities(pixels, sums)[0]
         holds = holds_data(pixels)[0, ..., 0]
         labels = tf.where(holds, tf.argmax(found, -1, tf.int32), NOTHING)

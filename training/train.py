@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -41,8 +41,12 @@ from iic_tf.training.tasks.task import Task
 from iic_tf.training.training_facts import note_begun, note_done
 from iic_tf.training.trunk_file import write_trunk
 from iic_tf.training.whole_best import require_best
+from iic_tf.types import Callback, Json
 from iic_tf.views.distributed import distributed
 from iic_tf.views.numbered_batches import NumberedBatches
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
 
 LETTERS = "backslashreplace"
 """Names of files may hold bytes that are no text."""
@@ -105,7 +109,7 @@ def _in_folder(
     say: Callable[[str], None],
     resume: bool,
     strategy: tf.distribute.Strategy,
-    config: dict[str, Any],
+    config: Json,
     pairs: NumberedBatches,
     fixed: NumberedBatches,
     command: str | None,
@@ -170,7 +174,7 @@ class _Work:
 
     task: Task
     seed: int
-    model: Any
+    model: SelfSupervised
     pairs: NumberedBatches
     fixed: NumberedBatches
     strategy: tf.distribute.Strategy
@@ -182,11 +186,11 @@ class _Work:
         return 0 if self.checkpoint is None else self.checkpoint.epoch
 
     @property
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Json]:
         """Their figures."""
         return [] if self.checkpoint is None else self.checkpoint.rows
 
-    def fit(self, callbacks: Sequence[Any], run: Run, tell: Callable[[str], None]) -> None:
+    def fit(self, callbacks: Sequence[Callback], run: Run, tell: Callable[[str], None]) -> None:
         """Take the epochs that are left, on this process's devices."""
         epochs, steps = self.task.recipe.epochs, self.pairs.steps
         recipe = self.task.recipe
@@ -256,7 +260,7 @@ def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
     tell(f"model {run.best}; look at {', '.join([*found, str(run.pictures / 'losses.png')])}")
 
 
-def _kept(recipe: Recipe, rows: list[dict[str, Any]]) -> str:
+def _kept(recipe: Recipe, rows: list[Json]) -> str:
     """Which epoch's model is kept."""
     if recipe.keep == LAST:
         return f"the model of the last epoch, {rows[-1]['epoch']}, is kept"
@@ -283,7 +287,7 @@ def _check_shares(recipe: Recipe, strategy: tf.distribute.Strategy) -> None:
         raise InputError("Expected --jit on one device or on GPUs; received several CPU devices.")
 
 
-def _config(task: Task, seed: int) -> dict[str, Any]:
+def _config(task: Task, seed: int) -> Json:
     return {
         "recipe": task.recipe.to_dict(),
         "seed": seed,

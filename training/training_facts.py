@@ -9,12 +9,12 @@ import platform
 import resource
 import sys
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
 
 from iic_tf.training.json_files import write_json
 from iic_tf.training.run import Run
+from iic_tf.types import Json
 
 
 def note_begun(run: Run, command: str | None, replicas: int) -> None:
@@ -38,7 +38,7 @@ def note_begun(run: Run, command: str | None, replicas: int) -> None:
     write_json(run.facts_file, {**facts, "commands": commands, "machine": machine})
 
 
-def note_done(run: Run, rows: Sequence[dict[str, Any]], batch: int, steps: int) -> None:
+def note_done(run: Run, rows: Sequence[Json], batch: int, steps: int) -> None:
     """Add how long it took, how fast it was and what it needed.
 
     Args:
@@ -58,7 +58,7 @@ def note_done(run: Run, rows: Sequence[dict[str, Any]], batch: int, steps: int) 
     write_json(run.facts_file, {**read_facts(run), **own})
 
 
-def read_facts(run: Run) -> dict[str, Any]:
+def read_facts(run: Run) -> Json:
     """What was noted so far; nothing where the file is not there or damaged."""
     with contextlib.suppress(OSError, ValueError):
         found = json.loads(run.facts_file.read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,6 +18,7 @@ from iic_tf.networks.trunks import learns
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.model_file import check_model_file, network_estimate
 from iic_tf.training.values import Flag, Real, Text, Values, Whole, Wholes
+from iic_tf.types import Config, Optimizers, Rate
 from iic_tf.views.inputs import BANDS
 
 TRUNK = "trunk"
@@ -34,7 +35,7 @@ class TrunkChoice(Values):
         @property
         def clusters(self) -> dict[str, int]: ...
 
-        def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any: ...
+        def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Rate: ...
 
     trunk: Text = Field(
         "",
@@ -108,9 +109,7 @@ class TrunkChoice(Values):
         """The first epoch in which the trunk is trained; 0 also where none is."""
         return self.frozen_epochs if self.fine_tune_trunk and self.trunk_rests else 0
 
-    def trunk_arguments(
-        self, channels: int, window: int = 0, vector: bool = False
-    ) -> dict[str, Any]:
+    def trunk_arguments(self, channels: int, window: int = 0, vector: bool = False) -> Config:
         """The `trunk` of a model's constructor, if it is not the method's own.
 
         Args:
@@ -173,14 +172,14 @@ class TrunkChoice(Values):
         """The parts of a model beside its trunk."""
         return tuple(self.clusters)
 
-    def part_optimizers(self, steps: int) -> Any:
+    def part_optimizers(self, steps: int) -> Optimizers:
         """An optimiser for each head and one of a lower rate for the trunk; of fine-tuning."""
         slow = self.scheduled_rate(steps, self.trunk_rate, self.trunk_from)
         heads = {n: Adam(self.scheduled_rate(steps), epsilon=1e-8) for n in self.trained_parts}
         return {**heads, TRUNK: Adam(slow, epsilon=1e-8)}
 
 
-def _bands(text: str) -> Any:
+def _bands(text: str) -> str | tuple[int, ...] | None:
     if not text or text == LEARNED:
         return text or None
     numbers = [part.strip() for part in text.split(",")]

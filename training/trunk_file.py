@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 
@@ -11,8 +11,11 @@ from iic_tf.training.atomic import replacing
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 
+if TYPE_CHECKING:
+    from iic_tf.networks.keras_trunk import KerasTrunk
 
-def write_trunk(trunk: Any, file: Path) -> None:
+
+def write_trunk(trunk: KerasTrunk, file: Path) -> None:
     """Write a `KerasTrunk` as it is, in a model of its own, that `--trunk FILE` reads again."""
     channels = int(trunk.network.input_shape[-1])
     image = keras.Input((None, None, channels))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
-from collections.abc import Mapping
 from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, ValidationError
@@ -13,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, to_jsonable_python
 
 from iic_tf.errors import InputError, expected
+from iic_tf.types import Facts, Json
 
 
 def _number(value: Any) -> Any:
@@ -77,13 +77,13 @@ class Values(BaseModel):
         own = {name: getattr(self, name) for name in type(self).model_fields}
         return type(self)(**{**own, **values})
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Plain values, ready for JSON or YAML."""
         own = {name: getattr(self, name) for name in type(self).model_fields}
         return dict(to_jsonable_python(own))
 
 
-def known(kind: type[Values], values: Mapping[str, Any]) -> dict[str, Any]:
+def known(kind: type[Values], values: Facts) -> Json:
     """Those of the values that a kind of values knows by name."""
     return {name: value for name, value in values.items() if name in kind.model_fields}
 

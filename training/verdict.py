@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from iic_tf.training.score_table import BASELINES
+from iic_tf.types import Facts
 
 LEVEL = 0.005
 """Accuracies that differ by less are level."""
@@ -14,7 +14,7 @@ HARDLY = 0.03
 """A gain below this is no reason to prefer the network."""
 
 
-def verdict(result: Mapping[str, Any]) -> list[str]:
+def verdict(result: Facts) -> list[str]:
     """Sentences on the main head, and on the overclusters where there are any.
 
     Args:
@@ -38,7 +38,7 @@ def verdict(result: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _kmeans(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+def _kmeans(rows: Mapping[str, Facts]) -> dict[str, float]:
     """Accuracies of k-means by what it was given."""
     return {name: row["accuracy"] for name, row in rows.items() if name.startswith("kmeans")}
 
@@ -47,7 +47,7 @@ def _told(
     what: str,
     accuracy: float,
     others: Mapping[str, float],
-    result: Mapping[str, Any],
+    result: Facts,
     plural: bool = False,
 ) -> str:
     largest = result["largest_class"]

@@ -13,6 +13,7 @@ from iic_tf.training.learned_images import LearnedImages
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
 from iic_tf.turns import MAIN
+from iic_tf.types import Optimizer, Rate
 
 ABOUT = "centroids of classes, from which walks to images and back end in the class they began in"
 PAPER = "Haeusser, Plapp, Golkov, Aljalbout, Cremers: Associative Deep Clustering, GCPR 2018"
@@ -50,14 +51,14 @@ class ADCClustering(LearnedImages):
     decay: Real = Field(0.33, gt=0, le=1, description="factor of the rate every decay_steps")
     decay_steps: Whole = Field(5000, ge=1, description="steps behind which the rate falls")
 
-    def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any:
+    def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Rate:
         if self.schedule != "constant" or self.decay == 1:
             return super().scheduled_rate(steps, factor, first)
         return keras.optimizers.schedules.ExponentialDecay(
             factor * self.rate, self.decay_steps, self.decay, staircase=True
         )
 
-    def step_by(self, rate: Any) -> Any:
+    def step_by(self, rate: Rate) -> Optimizer:
         return Adam(rate, beta_1=0.8, beta_2=0.9)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import keras
 from pydantic import Field
@@ -13,6 +13,7 @@ from iic_tf.training.learned_images import LearnedImages
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
 from iic_tf.turns import MAIN
+from iic_tf.types import Optimizer, Rate
 
 ABOUT = "probabilities learnt from pairs of images that are plainly alike or plainly unlike"
 PAPER = "Chang, Wang, Meng, Xiang, Pan: Deep Adaptive Image Clustering, ICCV 2017"
@@ -33,7 +34,7 @@ class DACValues(Learned):
         0.009, gt=0, allow_inf_nan=False, description="how fast thresholds close: λ = 1.1 η epoch"
     )
 
-    def step_by(self, rate: Any) -> Any:
+    def step_by(self, rate: Rate) -> Optimizer:
         return keras.optimizers.RMSprop(rate)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import keras
 from pydantic import Field, model_validator
@@ -13,6 +13,7 @@ from iic_tf.models.fitting import Fit
 from iic_tf.training.learned_images import LearnedImages
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
+from iic_tf.types import Callback, Optimizer, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
 
 ABOUT = "an embedding and centres in it, trained towards their own sharpened soft assignments"
@@ -61,15 +62,15 @@ class DECClustering(LearnedImages):
     def trained_parts(self) -> tuple[str, ...]:
         return (EMBEDDING, CENTRES, *((DECODER,) if self.pretraining else ()))
 
-    def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any:
+    def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Rate:
         if not self.pretraining:
             return super().scheduled_rate(steps, factor, first)
         return self.rate_behind(steps, factor, self.pretraining, self.pretraining_rate)
 
-    def step_by(self, rate: Any) -> Any:
+    def step_by(self, rate: Rate) -> Optimizer:
         return keras.optimizers.SGD(rate, momentum=0.9)
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         return [Fit(pairs)]
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import keras
 from pydantic import Field
@@ -16,6 +16,7 @@ from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.trunk_choice import TRUNK
 from iic_tf.training.values import Real, Values, Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Callback, Config, Optimizer, Optimizers, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
 
 ABOUT = "a classifier learns the clusters that k-means finds in its own features, again and again"
@@ -41,7 +42,7 @@ class _DeepCluster(Values):
         @property
         def trunk_rests(self) -> bool: ...
 
-        def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any: ...
+        def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Rate: ...
 
     rate: Real = Field(
         0.05, gt=0, allow_inf_nan=False, description="learning rate, at the beginning"
@@ -70,8 +71,8 @@ class _DeepCluster(Values):
         """A trunk is trained from the first epoch: pseudo-labels are for it alone."""
         return 0
 
-    def optimizer(self, steps: int) -> Any:
-        def sgd(factor: float = 1.0) -> Any:
+    def optimizer(self, steps: int) -> Optimizers:
+        def sgd(factor: float = 1.0) -> Optimizer:
             rate = self.scheduled_rate(steps, factor)
             return keras.optimizers.SGD(rate, momentum=0.9, weight_decay=1e-5)
 
@@ -79,10 +80,10 @@ class _DeepCluster(Values):
             return {TRUNK: sgd(self.trunk_rate), CLASSIFIER: sgd()}
         return sgd()
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         return [Fit(pairs)]
 
-    def _common(self, channels: int) -> dict[str, Any]:
+    def _common(self, channels: int) -> Config:
         return {
             "classes": self.classes,
             "overclusters": self.clusters[OVERCLUSTERING],

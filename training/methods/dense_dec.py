@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import keras
 from pydantic import Field
@@ -13,6 +13,7 @@ from iic_tf.training.learned_scenes import LearnedScenes
 from iic_tf.training.methods.dec import ABOUT, PAPER
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
+from iic_tf.types import Callback, Optimizer, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
 
 
@@ -35,10 +36,10 @@ class DECSegmentation(LearnedScenes):
     sample: Whole = Field(50_000, ge=2, description="cells that k-means is fitted to")
     starts: Whole = Field(20, ge=1, description="starts of k-means, of which the best stays")
 
-    def step_by(self, rate: Any) -> Any:
+    def step_by(self, rate: Rate) -> Optimizer:
         return keras.optimizers.SGD(rate, momentum=0.9)
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         return [Fit(pairs)]
 
     @property

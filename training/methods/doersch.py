@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field, model_validator
 
 from iic_tf.models.doersch import DoerschSegmenter, check_gap
 from iic_tf.training.methods.pretext import PairRecipe
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Flag, Whole
+from iic_tf.types import Config
 
 
 @method(
@@ -33,7 +32,7 @@ class DoerschSegmentation(PairRecipe):
         return self
 
     def build(self, channels: int) -> DoerschSegmenter:
-        own: dict[str, Any] = {"gap": self.gap, "jitter": self.jitter, "one_band": self.one_band}
+        own: Config = {"gap": self.gap, "jitter": self.jitter, "one_band": self.one_band}
         model: DoerschSegmenter = self.checked(DoerschSegmenter(**self.common(channels), **own))
         return model
 

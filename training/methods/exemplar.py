@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import keras
 from pydantic import Field
@@ -11,6 +11,7 @@ from iic_tf.models.exemplar import CLASSIFIER, ExemplarClusterer
 from iic_tf.training.learned_images import LearnedFeatures
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
+from iic_tf.types import Optimizer, Rate
 
 ABOUT = "features by which copies of many images are told apart, each a class; then k-means"
 PAPER = (
@@ -38,7 +39,7 @@ class ExemplarClustering(LearnedFeatures):
     def only(self) -> int:
         return self.exemplars
 
-    def step_by(self, rate: Any) -> Any:
+    def step_by(self, rate: Rate) -> Optimizer:
         return keras.optimizers.SGD(rate, momentum=0.9)
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -18,8 +18,12 @@ from iic_tf.training.tasks.clustering import ClusteringRecipe
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Names, Real, Values, Whole
 from iic_tf.turns import BOTH, MAIN, OVERCLUSTERING, check_turns
+from iic_tf.types import Callback
 from iic_tf.views.numbered_batches import NumberedBatches
 from iic_tf.views.whitening import NONE
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
 
 ABOUT = "mutual information of the classes of paired views, with an overclustering head"
 PAPER = "Ji, Henriques, Vedaldi: Invariant Information Clustering, ICCV 2019"
@@ -210,7 +214,7 @@ class IICSegmentation(_IIC, SegmentationRecipe):
     def fits(self) -> bool:
         return self.foreign or self.whitening != NONE
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         return [Fit(pairs)] if self.fits else []
 
     @property
@@ -276,5 +280,5 @@ class IICClustering(_IIC, ClusteringRecipe):
         # The one head of IIC* is an overclustering head in that it sees unlabelled images, too.
         return (OVERCLUSTERING,) if self.star else self.taken_turns
 
-    def draw_results(self, run: Run, model: Any, fixed: NumberedBatches) -> list[str]:
+    def draw_results(self, run: Run, model: SelfSupervised, fixed: NumberedBatches) -> list[str]:
         return draw_joint(run, model, fixed)

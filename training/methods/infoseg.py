@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, model_validator
 
@@ -14,6 +14,9 @@ from iic_tf.training.memory_estimate import joints
 from iic_tf.training.methods.registry import method
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Real, Whole
+
+if TYPE_CHECKING:
+    from iic_tf.views.numbered_batches import NumberedBatches
 
 
 @method(
@@ -120,7 +123,7 @@ class InfoSegSegmentation(SegmentationRecipe):
     def reach(self) -> int | None:
         return self.radius if self.objective == IIC or self.paired else None
 
-    def check_pairs(self, pairs: Any) -> None:
+    def check_pairs(self, pairs: NumberedBatches) -> None:
         """The last batch of a grid of crops must not be one image, without a partner."""
         if pairs.grid is None or self.objective == IIC:
             return

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from pydantic import Field, model_validator
 
 from iic_tf.models.isola import IsolaSegmenter, check_distances
 from iic_tf.training.methods.pretext import PairRecipe
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
+from iic_tf.types import Config
 
 
 @method(
@@ -35,7 +34,7 @@ class IsolaSegmentation(PairRecipe):
         return self
 
     def build(self, channels: int) -> IsolaSegmenter:
-        own: dict[str, Any] = {
+        own: Config = {
             "near": self.near,
             "far": self.far,
             "other_images": self.other_images,

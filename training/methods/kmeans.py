@@ -20,6 +20,7 @@ from iic_tf.training.tasks.clustering import ClusteringRecipe
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Values, Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Callback, Config, Logs
 from iic_tf.views.inputs import BANDS
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -30,7 +31,7 @@ PAPER = "Lloyd: Least squares quantization in PCM, 1982"
 class FitUnderBar(Fit):
     """`Fit` that shows how far the reading has come."""
 
-    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs | None = None) -> None:
         self.model.fit_centres(self.pairs, _watched)
 
 
@@ -99,10 +100,10 @@ class _KMeans(Values):
             "variance, from 1 down to 0; nothing is trained"
         )
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         return [FitUnderBar(pairs)]
 
-    def _common(self, channels: int) -> dict[str, Any]:
+    def _common(self, channels: int) -> Config:
         return {
             "classes": self.classes,
             "overclusters": self.clusters[OVERCLUSTERING],
@@ -155,7 +156,7 @@ class KMeansSegmentation(_KMeans, SegmentationRecipe):
     def build(self, channels: int) -> KMeansSegmenter:
         trunk = self.trunk_arguments(channels, self.crop)
         kind = self.features if self.features in PLAIN else TRUNK
-        own: dict[str, Any] = {"crops": self.crops, "kind": kind, "sift_cell": self.sift_cell}
+        own: Config = {"crops": self.crops, "kind": kind, "sift_cell": self.sift_cell}
         return KMeansSegmenter(**own, **self._common(channels), **trunk)
 
     def describe_model(self) -> str:

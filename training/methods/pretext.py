@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -14,7 +14,11 @@ from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.trunk_choice import TRUNK
 from iic_tf.training.values import Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Callback, Config, Optimizers
 from iic_tf.views.numbered_batches import NumberedBatches
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
 
 
 class PretextRecipe(SegmentationRecipe):
@@ -57,17 +61,17 @@ class PretextRecipe(SegmentationRecipe):
         """A trunk is trained from the first epoch: the pretext is for it alone."""
         return 0
 
-    def optimizer(self, steps: int) -> Any:
+    def optimizer(self, steps: int) -> Optimizers:
         if self.fine_tune_trunk and self.trunk_rests:
             slow = self.scheduled_rate(steps, self.trunk_rate)
             fast = self.scheduled_rate(steps)
             return {TRUNK: Adam(slow, epsilon=1e-8), PRETEXT: Adam(fast, epsilon=1e-8)}
         return super().optimizer(steps)
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         return [Fit(pairs)]
 
-    def common(self, channels: int) -> dict[str, Any]:
+    def common(self, channels: int) -> Config:
         """Arguments of any such model."""
         return {
             "classes": self.classes,
@@ -106,11 +110,11 @@ class PairRecipe(PretextRecipe):
     def own_weights(self) -> float:
         return float(self.hidden) * (512.0 * self.width + 2 * self.hidden)
 
-    def common(self, channels: int) -> dict[str, Any]:
+    def common(self, channels: int) -> Config:
         own = {name: getattr(self, name) for name in ("patch", "margin", "pairs", "hidden")}
         return {**super().common(channels), **own}
 
-    def checked(self, model: Any) -> Any:
+    def checked(self, model: SelfSupervised) -> Any:
         """A model whose pairs fit into the crops."""
         model.check_crop(self.crop, self.crop)
         return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ from iic_tf.training.learned_scenes import LearnedScenes
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.types import Callback, Config
 from iic_tf.views.numbered_batches import NumberedBatches
 
 
@@ -54,10 +55,10 @@ class PrototypeSegmentation(LearnedScenes):
     def clusters(self) -> dict[str, int]:
         return {MAIN: self.classes, OVERCLUSTERING: self.overclusters_per_class * self.classes}
 
-    def more(self, channels: int) -> dict[str, Any]:
+    def more(self, channels: int) -> Config:
         return {"overclusters": self.clusters[OVERCLUSTERING]}
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         return [Fit(pairs)]
 
     @property

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from iic_tf.errors import expected
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.values import known
+from iic_tf.types import Facts
 
 R = TypeVar("R", bound=type[Recipe])
 
@@ -93,7 +94,7 @@ def recipe_class(name: str, task: str | None = None) -> type[Recipe]:
     return recipes[task]
 
 
-def recipe_of(values: Mapping[str, Any], lenient: bool = False) -> Recipe:
+def recipe_of(values: Facts, lenient: bool = False) -> Recipe:
     """The recipe of plain values; their `method` and `task` say which kind it is.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from pydantic import Field, model_validator
 
@@ -13,6 +13,7 @@ from iic_tf.training.learned_images import LearnedImages
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
 from iic_tf.turns import MAIN
+from iic_tf.types import Callback, Config, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
 
 ABOUT = "features by contrast, then a head that gives an image and its neighbours one answer"
@@ -76,15 +77,15 @@ class ScanClustering(LearnedImages):
     def trained_parts(self) -> tuple[str, ...]:
         return (MAIN, *((PROJECTION,) if self.feature_epochs else ()))
 
-    def more(self, channels: int) -> dict[str, Any]:
+    def more(self, channels: int) -> Config:
         return {"epochs_of_all": self.epochs}
 
-    def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Any:
+    def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Rate:
         if not self.feature_epochs:
             return super().scheduled_rate(steps, factor, first)
         return self.rate_behind(steps, factor, self.feature_epochs, self.feature_rate)
 
-    def fitting(self, pairs: NumberedBatches) -> list[Any]:
+    def fitting(self, pairs: NumberedBatches) -> list[Callback]:
         return [Fit(pairs)]
 
     @property

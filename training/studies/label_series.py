@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from iic_tf.pictures.label_curves import Panel, Series
 from iic_tf.training.studies.published import (
     BY_CLUSTERS,
@@ -12,9 +10,10 @@ from iic_tf.training.studies.published import (
     LABEL_SHARES,
     STL10_BY_LABELS,
 )
+from iic_tf.types import Json
 
 
-def series_of(result: dict[str, Any]) -> tuple[Panel, Panel, Panel]:
+def series_of(result: Json) -> tuple[Panel, Panel, Panel]:
     """Left, centre and right: by labels for each k, by labels of the largest k, by k."""
     runs = result["runs"]
     ours = [_by_labels(run, f"k = {run['clusters']}") for run in runs]
@@ -40,6 +39,6 @@ def series_of(result: dict[str, Any]) -> tuple[Panel, Panel, Panel]:
     )
 
 
-def _by_labels(run: dict[str, Any], name: str) -> Series:
+def _by_labels(run: Json, name: str) -> Series:
     rows = run["labels"]
     return Series(name, tuple(r["share"] for r in rows), tuple(r["mean"] for r in rows))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from iic_tf.training.studies.published import (
     BY_CLUSTERS,
@@ -12,14 +11,15 @@ from iic_tf.training.studies.published import (
     LABEL_SHARES,
     STL10_BY_LABELS,
 )
+from iic_tf.types import Json
 
 
-def tables(result: dict[str, Any]) -> str:
+def tables(result: Json) -> str:
     """The two tables, with how they were made, and the published figures."""
     return "\n".join([*_head(result), "", *_by_clusters(result), "", *_by_labels(result), ""])
 
 
-def _head(result: dict[str, Any]) -> list[str]:
+def _head(result: Json) -> list[str]:
     recipe, largest, study = result["recipe"], result["largest_class"], result["study"]
     return [
         f"# Labels: recipe {recipe['name']}, data set {result['source']['dataset']}",
@@ -37,7 +37,7 @@ def _head(result: dict[str, Any]) -> list[str]:
     ]
 
 
-def _by_clusters(result: dict[str, Any]) -> list[str]:
+def _by_clusters(result: Json) -> list[str]:
     """As table 3: by the number of clusters, with all labels."""
     names = list(BY_CLUSTERS)
     columns = ["% of max k", "k, ours", "ACC, ours", *(f"{n}: k, ACC (published)" for n in names)]
@@ -53,7 +53,7 @@ def _by_clusters(result: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _by_labels(result: dict[str, Any]) -> list[str]:
+def _by_labels(result: Json) -> list[str]:
     """As table 4: by the number of labels."""
     first = result["runs"][0]["labels"]
     shares = [row["share"] for row in first]
@@ -76,7 +76,7 @@ def _published(name: str, labels: int, accuracies: Sequence[float], shares: Sequ
     return _row([f"{name}, published ({labels} labels)", *cells])
 
 
-def _accuracy(row: dict[str, Any]) -> str:
+def _accuracy(row: Json) -> str:
     spread = "" if row["sd"] is None else f" ± {100 * row['sd']:.1f}"
     return f"{_percent(row['mean'])}{spread}"
 

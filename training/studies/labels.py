@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from iic_tf.errors import InputError, expected
 from iic_tf.pictures.label_curves import label_curves
@@ -32,6 +32,10 @@ from iic_tf.training.studies.parts import Parting, Parts, parted
 from iic_tf.training.studies.published import CLUSTER_SHARES, LABEL_SHARES
 from iic_tf.training.train import train
 from iic_tf.turns import MAIN
+from iic_tf.types import Facts, Json
+
+if TYPE_CHECKING:
+    from iic_tf.training.recipe import Recipe
 
 FOUND = "found.npz"
 
@@ -84,8 +88,8 @@ def part_of(count: int, share: float) -> int:
 
 
 def study_labels(
-    recipe: Any, place: Mapping[str, Any], out: str | Path, study: LabelStudy, say: Say = print
-) -> dict[str, Any]:
+    recipe: Recipe, place: Facts, out: str | Path, study: LabelStudy, say: Say = print
+) -> Json:
     """Train a run for each number of clusters, and score each with ever fewer labels.
 
     Training and mapping see the training part alone; accuracies are those of the test part. What
@@ -132,7 +136,7 @@ def study_labels(
 
 
 def _runs(
-    recipes: Mapping[int, Any], place: Mapping[str, Any], folder: Path, study: LabelStudy, say: Say
+    recipes: Mapping[int, Recipe], place: Facts, folder: Path, study: LabelStudy, say: Say
 ) -> tuple[dict[int, LabelCounts], Parts]:
     """What each run found, trained where it was not yet; and the parts of the data."""
     parting = Parting(study.test_share, study.images, study.seed)
@@ -168,7 +172,7 @@ def _trained(parts: Parts, run: Run, seed: int, say: Say) -> LabelCounts:
     return counts
 
 
-def _left(found: Mapping[int, LabelCounts], recipes: Mapping[int, Any]) -> str:
+def _left(found: Mapping[int, LabelCounts], recipes: Mapping[int, Recipe]) -> str:
     if not found:
         return ""
     mean = statistics.mean(counts.seconds for counts in found.values())
@@ -185,7 +189,7 @@ def _without_advice(say: Say, before: str) -> Say:
     return told
 
 
-def _scored(k: int, counts: LabelCounts, study: LabelStudy, most: int) -> dict[str, Any]:
+def _scored(k: int, counts: LabelCounts, study: LabelStudy, most: int) -> Json:
     """Accuracies of one run by the number of labelled images."""
     rows = []
     for share in study.label_shares:
@@ -210,7 +214,7 @@ def _scored(k: int, counts: LabelCounts, study: LabelStudy, most: int) -> dict[s
     }
 
 
-def _largest(counts: LabelCounts, names: tuple[str, ...]) -> dict[str, Any]:
+def _largest(counts: LabelCounts, names: tuple[str, ...]) -> Json:
     of_each = counts.test.sum(axis=1)
     if not of_each.sum():
         raise InputError("Expected pixels of a class in the test part; received none.")
@@ -218,7 +222,7 @@ def _largest(counts: LabelCounts, names: tuple[str, ...]) -> dict[str, Any]:
     return {"name": names[largest], "share": float(of_each[largest] / of_each.sum())}
 
 
-def _write(folder: Path, result: dict[str, Any]) -> None:
+def _write(folder: Path, result: Json) -> None:
     with replacing(folder / "tables.md") as temporary:
         temporary.write_text(tables(result), encoding="utf-8")
     with replacing(folder / "figure6.png") as temporary:

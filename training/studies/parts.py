@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,13 @@ from iic_tf.training.tasks.clustering import ClusteringTask
 from iic_tf.training.tasks.registry import task_of
 from iic_tf.training.tasks.segmentation import SegmentationTask
 from iic_tf.turns import MAIN
+from iic_tf.types import Facts
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
+
+if TYPE_CHECKING:
+    from iic_tf.models.self_supervised import SelfSupervised
+    from iic_tf.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class Parts(Protocol):
         ...
 
 
-def parted(recipe: Any, place: Mapping[str, Any], parting: Parting) -> Parts:
+def parted(recipe: Recipe, place: Facts, parting: Parting) -> Parts:
     """A recipe with its data in two parts.
 
     Raises:
@@ -123,7 +128,7 @@ class ImageParts:
         test = confusion_matrix(self.test.labels, there, len(self.names), clusters)
         return LabelCounts(rows.astype(np.int64), len(found), test, seconds)
 
-    def _clusters(self, model: Any, images: ImageSet, what: str) -> NDArray[np.int64]:
+    def _clusters(self, model: SelfSupervised, images: ImageSet, what: str) -> NDArray[np.int64]:
         views = central_views(images, self.task.recipe.x)
         batches = [
             np.asarray(model(v)).argmax(-1) for v in track(views, what, -(-len(images) // 256))

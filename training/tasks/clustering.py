@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tensorflow as tf
 from pydantic import BeforeValidator, Field, model_validator
@@ -13,6 +13,7 @@ from iic_tf.data.image_set import ImageSet
 from iic_tf.data.registry import IMAGES, dataset_names, source_class
 from iic_tf.errors import InputError, expected
 from iic_tf.models.class_map import MappedClusterer
+from iic_tf.models.clusterer import Clusterer
 from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.training.best_model import best_model
 from iic_tf.training.circle import DrawCircle
@@ -26,9 +27,14 @@ from iic_tf.training.scored import Scored
 from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, source_of, untrained_model
 from iic_tf.training.values import Text, Whole
 from iic_tf.turns import MAIN
+from iic_tf.types import Batch, Callback, Facts, Json, Tensor
 from iic_tf.views.image_pairs import ImagePairs
 from iic_tf.views.image_view import ImageView
 from iic_tf.views.photometry import Photometry
+
+if TYPE_CHECKING:
+    from iic_tf.models.clusterer import Clusterer
+    from iic_tf.views.numbered_batches import NumberedBatches
 
 CLUSTERING = "clustering"
 SIDE = 96
@@ -109,7 +115,7 @@ class ClusteringRecipe(Recipe):
         return None
 
 
-def _side(recipe: ClusteringRecipe, place: Mapping[str, Any]) -> int:
+def _side(recipe: ClusteringRecipe, place: Facts) -> int:
     """What the user's own images are scaled to: what the recipe's views were made for."""
     if place.get("dataset") == "images" and recipe.dataset in dataset_names(IMAGES):
         return getattr(source_class(recipe.dataset), "pixels", SIDE)
@@ -126,7 +132,7 @@ class ClusteringTask(Task):
     name = CLUSTERING
     recipe: ClusteringRecipe
 
-    def __init__(self, recipe: ClusteringRecipe, place: Mapping[str, Any]):
+    def __init__(self, recipe: ClusteringRecipe, place: Facts):
         recipe = recipe if recipe.side else recipe.replaced(side=_side(recipe, place))
         self.recipe = recipe
         self.source = source_of(place, IMAGES, side=recipe.side)
@@ -161,14 +167,14 @@ class ClusteringTask(Task):
             only=only,
         )
 
-    def names(self, drawn: dict[str, Any]) -> list[str]:
+    def names(self, drawn: Batch) -> list[str]:
         files = self.images.files
         return [
             files[i] if files is not None and i < len(files) else f"number {i}"
             for i in drawn["image"]
         ]
 
-    def data_config(self) -> dict[str, Any]:
+    def data_config(self) -> Json:
         images = self.images
         return {
             "source": self.source.to_dict(),
@@ -180,7 +186,7 @@ class ClusteringTask(Task):
             "class_names": list(images.class_names) if images.class_names else None,
         }
 
-    def describe(self, pairs: Any) -> list[str]:
+    def describe(self, pairs: NumberedBatches) -> list[str]:
         images, recipe = self.images, self.recipe
         extra = images.pool(extra=True) - len(images)
         return [
@@ -205,7 +211,7 @@ class ClusteringTask(Task):
             f"{', '.join(map(str, recipe.gx.crops))}; --set side=… scales them otherwise"
         ]
 
-    def callbacks(self, run: Run, seed: int) -> list[Any]:
+    def callbacks(self, run: Run, seed: int) -> list[Callback]:
         return [DrawCircle(run, self.images, self.recipe.x, seed)]
 
     def draw_results(self, run: Run) -> list[str]:
@@ -214,9 +220,11 @@ class ClusteringTask(Task):
         found += self.recipe.draw_results(run, model, self.fixed_pairs(run.config()["seed"]))
         return [*found, "circle.gif"]
 
-    def joint_graph(self, model: Any, head: str, sub_head: int | None) -> Any:
+    def joint_graph(
+        self, model: Clusterer, head: str, sub_head: int | None
+    ) -> Callable[[Batch], Tensor]:
         @tf.function  # type: ignore[untyped-decorator]
-        def joint(data: dict[str, Any]) -> Any:
+        def joint(data: Batch) -> Tensor:
             # The first copy of each image.
             p, q = (
                 model.answer(found) if sub_head is None else found[sub_head]
@@ -224,14 +232,15 @@ class ClusteringTask(Task):
             )
             return tf.matmul(p, q, transpose_a=True)
 
-        return joint
+        graph: Callable[[Batch], Tensor] = joint
+        return graph
 
     @classmethod
     def mapped(cls, *args: Any, **kwargs: Any) -> MappedClusterer:
         return MappedClusterer(*args, **kwargs)
 
     @classmethod
-    def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], split: Split) -> Scored:
+    def scored(cls, run: Run, recipe: Any, place: Facts, split: Split) -> Scored:
         def model(trained: bool) -> Any:
             # That which is served and exported, float32 whatever the training was in.
             if trained:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.tasks.clustering import ClusteringTask
 from iic_tf.training.tasks.segmentation import SegmentationTask
 from iic_tf.training.tasks.task import Task
+from iic_tf.types import Facts
 
 TASKS: dict[str, type[Task]] = {task.name: task for task in (SegmentationTask, ClusteringTask)}
 
 
-def task_of(recipe: Recipe, place: Mapping[str, Any]) -> Task:
+def task_of(recipe: Recipe, place: Facts) -> Task:
     """A recipe with its data at hand.
 
     Args:

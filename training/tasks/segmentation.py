@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import tensorflow as tf
 from pydantic import Field
@@ -27,9 +27,14 @@ from iic_tf.training.run import Run
 from iic_tf.training.segmentation_scores import SegmentationScores
 from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, source_of, untrained_model
 from iic_tf.training.values import Flag, Whole
+from iic_tf.types import Batch, Facts, Json, Tensor
 from iic_tf.views.geometry import Geometry
 from iic_tf.views.pairs import Pairs
 from iic_tf.views.photometry import Photometry
+
+if TYPE_CHECKING:
+    from iic_tf.models.segmenter import Segmenter
+    from iic_tf.views.numbered_batches import NumberedBatches
 
 SEGMENTATION = "segmentation"
 
@@ -85,7 +90,7 @@ class SegmentationTask(Task):
     name = SEGMENTATION
     recipe: SegmentationRecipe
 
-    def __init__(self, recipe: SegmentationRecipe, place: Mapping[str, Any]):
+    def __init__(self, recipe: SegmentationRecipe, place: Facts):
         if recipe.reach is not None and recipe.reach >= recipe.crop:
             raise InputError(
                 f"Expected a crop larger than the radius; received crop={recipe.crop}, "
@@ -126,10 +131,10 @@ class SegmentationTask(Task):
             masks=recipe.masks,
         )
 
-    def names(self, drawn: dict[str, Any]) -> list[str]:
+    def names(self, drawn: Batch) -> list[str]:
         return [self.scenes.scenes[i].name for i in drawn["scene"]]
 
-    def data_config(self) -> dict[str, Any]:
+    def data_config(self) -> Json:
         scenes = self.scenes
         return {
             "source": self.source.to_dict(),
@@ -143,7 +148,7 @@ class SegmentationTask(Task):
             "class_names": list(scenes.classes.names) if scenes.classes else None,
         }
 
-    def describe(self, pairs: Any) -> list[str]:
+    def describe(self, pairs: NumberedBatches) -> list[str]:
         scenes, recipe, labelled = self.scenes, self.recipe, self.scenes.labelled
         return [
             f"{scenes.name}: {len(scenes.scenes)} images of {scenes.channels} channels, "
@@ -167,11 +172,13 @@ class SegmentationTask(Task):
         own = self.recipe.draw_results(run, model, self.fixed_pairs(run.config()["seed"]))
         return [*found, *own]
 
-    def joint_graph(self, model: Any, head: str, sub_head: int | None) -> Any:
+    def joint_graph(
+        self, model: Segmenter, head: str, sub_head: int | None
+    ) -> Callable[[Batch], Tensor]:
         radius = self.recipe.reach or NEIGHBOURS
 
         @tf.function  # type: ignore[untyped-decorator]
-        def joint(data: dict[str, Any]) -> Any:
+        def joint(data: Batch) -> Tensor:
             x = tf.cast(data["x"][:JOINT_IMAGES], tf.float32)
             maps = model.maps(x, head)
             p = model.answer(maps) if sub_head is None else maps[sub_head]
@@ -181,16 +188,15 @@ class SegmentationTask(Task):
             middle = joints.shape[0] // 2
             return tf.reduce_sum(joints, 0) - joints[middle]
 
-        return joint
+        graph: Callable[[Batch], Tensor] = joint
+        return graph
 
     @classmethod
     def mapped(cls, *args: Any, **kwargs: Any) -> MappedSegmenter:
         return MappedSegmenter(*args, **kwargs)
 
     @classmethod
-    def scored(
-        cls, run: Run, recipe: Any, place: Mapping[str, Any], split: Split
-    ) -> SegmentationScores:
+    def scored(cls, run: Run, recipe: Any, place: Facts, split: Split) -> SegmentationScores:
         own = run.config()["source"]
 
         def served(trained: bool) -> ServedSegmenter:

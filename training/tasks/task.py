@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 
@@ -14,7 +14,12 @@ from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.scored import Scored
 from iic_tf.training.trunk_file import with_trunk_of
+from iic_tf.types import Batch, Callback, Facts, Json, Tensor
 from iic_tf.views.numbered_batches import NumberedBatches
+
+if TYPE_CHECKING:
+    from iic_tf.models.served import ServedSegmenter
+    from iic_tf.models.served_clusterer import ServedClusterer
 
 EVALUATION_SEED_OFFSET = 1_000_003
 """Evaluation pairs are drawn from another seed than the training's, the same in every epoch."""
@@ -34,7 +39,7 @@ class Task:
     name: ClassVar[str]
     source: Source
 
-    def __init__(self, recipe: Any, place: Mapping[str, Any]):
+    def __init__(self, recipe: Recipe, place: Facts):
         self.recipe = recipe
 
     def model(self, seed: int) -> SelfSupervised:
@@ -54,19 +59,19 @@ class Task:
         """The fixed pairs on which each epoch's unsupervised loss is taken."""
         raise NotImplementedError
 
-    def names(self, drawn: dict[str, Any]) -> list[str]:
+    def names(self, drawn: Batch) -> list[str]:
         """The names of the images of a batch that `pairs.drawn` returned."""
         raise NotImplementedError
 
-    def data_config(self) -> dict[str, Any]:
+    def data_config(self) -> Json:
         """What the run's configuration keeps of the data, plain values; `source` loads it again."""
         raise NotImplementedError
 
-    def describe(self, pairs: Any) -> list[str]:
+    def describe(self, pairs: NumberedBatches) -> list[str]:
         """The data in a line, what is about to be done with them, and a line for each note."""
         raise NotImplementedError
 
-    def callbacks(self, run: Run, seed: int) -> list[Any]:
+    def callbacks(self, run: Run, seed: int) -> list[Callback]:
         """What else happens at the end of an epoch, once it is judged.
 
         Keras callbacks that are `StatefulCallback`s, too: what they hold outlives a killed process.
@@ -77,7 +82,7 @@ class Task:
         """Draw what the finished run found; the names of the pictures."""
         raise NotImplementedError
 
-    def joint_graph(self, model: Any, head: str, sub_head: int | None) -> Any:
+    def joint_graph(self, model: Any, head: str, sub_head: int | None) -> Callable[[Batch], Tensor]:
         """A function of a batch of pairs that gives the joint of what lies together, `[k, k]`.
 
         That of neighbouring pixels, or of the two views of images; for the tree of clusters.
@@ -90,12 +95,12 @@ class Task:
         raise NotImplementedError
 
     @classmethod
-    def scored(cls, run: Run, recipe: Any, place: Mapping[str, Any], split: Split) -> Scored:
+    def scored(cls, run: Run, recipe: Any, place: Facts, split: Split) -> Scored:
         """What there is to score of a run, on the data set of these values."""
         raise NotImplementedError
 
     @classmethod
-    def served(cls, run: Run, model: Any, recipe: Any) -> Any:
+    def served(cls, run: Run, model: Any, recipe: Any) -> ServedSegmenter | ServedClusterer:
         """A run's model as clients meet it, preprocessing included."""
         raise NotImplementedError
 
@@ -106,7 +111,7 @@ def fresh_model(recipe: Recipe, channels: int, seed: int) -> SelfSupervised:
     return recipe.build(channels)
 
 
-def untrained_model(recipe: Recipe, task: type[Task], place: Mapping[str, Any], run: Run) -> Any:
+def untrained_model(recipe: Recipe, task: type[Task], place: Facts, run: Run) -> Any:
     """The model of a run before its training, with what its method fits fitted."""
     config = run.config()
     model = fresh_model(with_trunk_of(run, recipe), config["channels"], config["seed"])
@@ -117,6 +122,6 @@ def untrained_model(recipe: Recipe, task: type[Task], place: Mapping[str, Any], 
     return model
 
 
-def source_of(place: Mapping[str, Any], kind: str, **fixed: Any) -> Source:
+def source_of(place: Facts, kind: str, **fixed: Any) -> Source:
     """The data set at a place, of this kind, with what the recipe says of it."""
     return source_from_dict({**place, **fixed}, kind)
