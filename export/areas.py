@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from rasterio.errors import CRSError
 from iic_tf.data.grid import applied
 from iic_tf.export.legend import Legend
 from iic_tf.training.atomic import replacing
+from iic_tf.types import Facts
 
 TABLE = "areas.csv"
 
@@ -46,7 +45,7 @@ class AreaSum:
             matrix, or control points or rational polynomials alone.
     """
 
-    def __init__(self, place: Mapping[str, Any], labels: int):
+    def __init__(self, place: Facts, labels: int):
         self._matrix = place.get("transform")
         self._system: CRS | None = place.get("crs")
         self._kind = _kind(self._system) if self._matrix is not None else None
@@ -110,7 +109,7 @@ def enclosed(points: NDArray[np.float64], ring: NDArray[np.int64]) -> NDArray[np
 
 
 def enclosed_ground(
-    place: Mapping[str, Any], points: NDArray[np.float64], ring: NDArray[np.int64]
+    place: Facts, points: NDArray[np.float64], ring: NDArray[np.int64]
 ) -> NDArray[np.float64] | None:
     """Square metres that closed rings enclose, as `AreaSum` measures them; None where it does not.
 

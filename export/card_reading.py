@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.errors import InputError
 from iic_tf.export.legend import Legend
+from iic_tf.types import Facts, Json
+
+if TYPE_CHECKING:
+    import onnxruntime
 
 SEGMENTATION, CLUSTERING = "segmentation", "clustering"
 
@@ -47,7 +50,7 @@ class ExportCard:
         InputError: something is missing, or is no such value.
     """
 
-    def __init__(self, card: Mapping[str, Any], path: Path):
+    def __init__(self, card: Facts, path: Path):
         needed = (*_ALWAYS, *_BY_TASK.get(str(card.get("task")), ()))
         missing = [name for name in needed if card.get(name) is None]
         if missing:
@@ -65,7 +68,7 @@ class ExportCard:
                 f"they do not fit: {type(error).__name__}: {error}."
             ) from error
 
-    def _read(self, card: Mapping[str, Any]) -> None:
+    def _read(self, card: Facts) -> None:
         self.task = str(card["task"])
         if self.task not in _BY_TASK:
             raise ValueError(f"task {self.task!r}")
@@ -100,14 +103,14 @@ def _legend(classes: Any) -> Legend:
     return Legend(names, np.stack(colours).reshape(-1, 3), numbers)
 
 
-def onnx_card(session: Any, path: Path) -> ExportCard:
+def onnx_card(session: onnxruntime.InferenceSession, path: Path) -> ExportCard:
     """That of a model that ONNX Runtime has loaded.
 
     Raises:
         InputError: as `ExportCard`.
     """
     found = session.get_modelmeta().custom_metadata_map
-    card: dict[str, Any] = {}
+    card: Json = {}
     for name, text in found.items():
         try:
             card[name] = text if name in _TEXTS else json.loads(text)

@@ -6,10 +6,13 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from iic_tf.data.gdal import copy_cloud_optimised, create_tiff
 from iic_tf.training.atomic import replacing, scratch
+
+if TYPE_CHECKING:
+    import rasterio
 
 TILE = 512
 
@@ -17,7 +20,7 @@ TILE = 512
 @contextmanager
 def cloud_optimised(
     path: Path, height: int, width: int, resampling: str, **options: Any
-) -> Iterator[Any]:
+) -> Iterator[rasterio.io.DatasetWriter]:
     """A rasterio data set of uint8 to write; what it holds is at `path` in the end, or nothing.
 
     Overviews come first in such a file and can't be made before the rest: the data set is a tiled

@@ -24,6 +24,7 @@ from iic_tf.models.served import NO_LABEL, numbered
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
+from iic_tf.types import Json
 
 IMAGE = "image"
 
@@ -176,7 +177,7 @@ def _require_fit(served: Servable, form: Form) -> None:
         )
 
 
-def _of_tiles(served: Servable, tiling: Tiling) -> dict[str, Any]:
+def _of_tiles(served: Servable, tiling: Tiling) -> Json:
     """What the card says differently of this format."""
     return {
         "input": {IMAGE: "float32"},

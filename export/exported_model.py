@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from iic_tf.export.form import Form
 from iic_tf.export.model import ImageModel, SceneModel
 from iic_tf.export.onnx_runner import load_session, pixels_in, window_path, windows_in
 from iic_tf.export.signature import INPUT, PROBABILITIES, SUMS
+from iic_tf.types import Arrays
 
 ONNX = ".onnx"
 MARK = "saved_model.pb"
@@ -36,8 +36,8 @@ class Exported:
 
     path: Path
     card: ExportCard
-    run: Any
-    load_window: Callable[[], tuple[Any, int]]
+    run: Callable[..., Arrays]
+    load_window: Callable[[], tuple[Callable[..., Arrays], int]]
 
 
 def find_export(path: str | Path) -> Path | None:
@@ -84,7 +84,7 @@ def _load_onnx(path: Path) -> Exported:
             f"{', '.join(names)}. Of the two files of an export give the one without '.window'."
         )
 
-    def load_window() -> tuple[Any, int]:
+    def load_window() -> tuple[Callable[..., Arrays], int]:
         second = window_path(path)
         if not second.is_file():
             raise InputError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,10 @@ from iic_tf.export.form import Form
 from iic_tf.export.predictor import NO_DATA, Maps, Predictor
 from iic_tf.export.signature import LABELS, OWN_SUMS, PROBABILITIES
 from iic_tf.training.whole_scene import summed
+from iic_tf.types import Arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class ExportedPredictor(Predictor):
@@ -30,7 +34,7 @@ class ExportedPredictor(Predictor):
     def __init__(
         self,
         card: ExportCard,
-        run: Any,
+        run: Callable[..., Arrays],
         run_window: Any = None,
         features: int = 0,
         probabilities: bool = False,

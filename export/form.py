@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.errors import InputError, expected
+
+if TYPE_CHECKING:
+    from iic_tf.export.servable import Servable
 
 FLOAT32 = "float32"
 INTEGERS = ("uint8", "uint16")
@@ -46,7 +49,7 @@ class Form:
         """The type of labels."""
         return "int16" if self.labels_only else "int32"
 
-    def check_range(self, served: Any) -> None:
+    def check_range(self, served: Servable) -> None:
         """Refuse integers that cannot hold the values a model was trained on.
 
         Raises:

@@ -6,7 +6,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from iic_tf.training.atomic import replacing, scratch
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
+from iic_tf.types import Json
 
 KEY = "int8"
 """In the card: what the labels were compared on, and the share that agrees."""
@@ -34,7 +34,7 @@ Batches = list[NDArray[np.float32]]
 """Raw pixels `[batch, height, width, channels]` each, NaN where there is no data."""
 
 
-def export_int8(run: Run, served: Servable, path: Path, form: Form, card: dict[str, Any]) -> float:
+def export_int8(run: Run, served: Servable, path: Path, form: Form, card: Json) -> float:
     """Write an ONNX model whose weights have 8 bits, by ONNX Runtime's dynamic quantisation.
 
     The float model is made and checked first; then both label windows of the run's own data. What

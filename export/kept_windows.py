@@ -10,7 +10,6 @@ import io
 import json
 import struct
 import zlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from iic_tf.data.scene import Scene, Valid
 from iic_tf.data.windows import Window
 from iic_tf.export.window_maps import Maps, WindowMaps
+from iic_tf.types import Facts, Json
 
 SUFFIX = ".windows"
 
@@ -53,9 +53,7 @@ class KeptMaps:
         confidence: whether anybody asks for the largest probability; else it is not kept, and 0.
     """
 
-    def __init__(
-        self, maps: WindowMaps, path: Path, about: Mapping[str, Any], confidence: bool = False
-    ):
+    def __init__(self, maps: WindowMaps, path: Path, about: Facts, confidence: bool = False):
         self._maps = maps
         self._path = path
         self._about = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
@@ -141,7 +139,7 @@ class KeptMaps:
 
     def _append(self, name: str, arrays: Arrays) -> None:
         buffer = io.BytesIO()
-        named: dict[str, Any] = {"name": np.array(name), **arrays}
+        named: Json = {"name": np.array(name), **arrays}
         np.savez(buffer, **named)
         packed = zlib.compress(buffer.getbuffer(), 1)
         self._file.write(_LENGTH.pack(len(packed)) + packed)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +14,7 @@ from iic_tf.data.georeference import place_of
 from iic_tf.export.cloud_optimised import TILE, cloud_optimised
 from iic_tf.export.predictor import NO_DATA
 from iic_tf.training.atomic import replacing
+from iic_tf.types import Facts, Json
 
 LARGEST_PNG = 100_000_000
 """Pixels; a PNG is written from memory."""
@@ -29,7 +29,7 @@ def write_labels(
     strips: Strips,
     size: tuple[int, int],
     colours: NDArray[np.uint8],
-    place: Mapping[str, Any] | None = None,
+    place: Facts | None = None,
     names: Mapping[int, str] | None = None,
 ) -> list[Path]:
     """Write `<name>_labels.png`, `<name>_labels.tif` or both; each whole or not at all.
@@ -80,7 +80,7 @@ def fits_png(size: tuple[int, int]) -> bool:
     return size[0] * size[1] <= LARGEST_PNG
 
 
-def place_for_labels(source: Path | None) -> dict[str, Any] | None:
+def place_for_labels(source: Path | None) -> Json | None:
     """Where an image's labels lie; None of one that is no TIFF, nor another format with places."""
     if source is None or source.suffix.lower() not in (".tif", ".tiff", ".jp2", ".j2k", ".vrt"):
         return None
@@ -92,7 +92,7 @@ def _write_tiff(
     strips: Strips,
     size: tuple[int, int],
     colours: NDArray[np.uint8],
-    place: Mapping[str, Any],
+    place: Facts,
     names: Mapping[int, str],
 ) -> None:
     nodata = NO_DATA if len(colours) <= NO_DATA else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from iic_tf.export.legend import Legend
 from iic_tf.export.predictor import Predictor
+from iic_tf.types import Facts
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class SceneModel:
     high: NDArray[np.float32]
     fill: NDArray[np.float32] | None = None
     bands: str | None = None
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: Facts = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     digest: str = ""
 
@@ -70,4 +71,4 @@ class ImageModel:
     channels: int
     side: int
     background: Any
-    config: Mapping[str, Any] = field(default_factory=dict)
+    config: Facts = field(default_factory=dict)

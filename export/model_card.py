@@ -6,7 +6,7 @@ import json
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import iic_tf
 from iic_tf.errors import InputError
@@ -18,6 +18,11 @@ from iic_tf.training.answer import Answer
 from iic_tf.training.meaning import FINE_TUNED, start_of_hash
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
+from iic_tf.types import Facts, Json
+
+if TYPE_CHECKING:
+    from iic_tf.models.served import ServedSegmenter
+    from iic_tf.models.served_clusterer import ServedClusterer
 
 CARD = "model.json"
 MAKER = "iic-tf"
@@ -26,7 +31,7 @@ Card = Mapping[str, Any]
 """Values that have a place in JSON, by name."""
 
 
-def card_of(run: Run, answer: Answer, head: str, form: Form) -> dict[str, Any]:
+def card_of(run: Run, answer: Answer, head: str, form: Form) -> Json:
     """What is to be known of an exported run; `docs/export.md` has the table of it.
 
     Args:
@@ -60,7 +65,7 @@ def card_of(run: Run, answer: Answer, head: str, form: Form) -> dict[str, Any]:
     }
 
 
-def _classes(answer: Answer) -> list[dict[str, Any]]:
+def _classes(answer: Answer) -> list[Json]:
     entries = zip(answer.numbers.tolist(), answer.names, answer.colours, strict=True)
     return [
         {"number": number, "name": name, "colour": "#" + bytes(colour).hex()}
@@ -68,7 +73,7 @@ def _classes(answer: Answer) -> list[dict[str, Any]]:
     ]
 
 
-def _bands(served: Servable, chosen: str | None) -> list[dict[str, Any]]:
+def _bands(served: Servable, chosen: str | None) -> list[Json]:
     count = served.model.channels
     names = [] if chosen is None else [name.strip() for name in chosen.split(",")]
     if len(names) != count:
@@ -81,7 +86,7 @@ def _bands(served: Servable, chosen: str | None) -> list[dict[str, Any]]:
     return bands
 
 
-def _tiles(served: Any, form: Form, config: Mapping[str, Any]) -> dict[str, Any]:
+def _tiles(served: ServedSegmenter, form: Form, config: Facts) -> Json:
     return {
         "no_data": None if form.integer else NO_LABEL,
         "resolution": config.get("resolution"),
@@ -92,16 +97,16 @@ def _tiles(served: Any, form: Form, config: Mapping[str, Any]) -> dict[str, Any]
     }
 
 
-def _whole(served: Any, run: Run) -> dict[str, Any]:
+def _whole(served: ServedClusterer, run: Run) -> Json:
     return {"size": served.side, "background": background_of(run)}
 
 
-def _data_set(config: Mapping[str, Any]) -> str | None:
+def _data_set(config: Facts) -> str | None:
     name = config.get("source", {}).get("dataset")
     return None if name is None else str(name)
 
 
-def _digest(config: Mapping[str, Any]) -> str | None:
+def _digest(config: Facts) -> str | None:
     """Of the names and sizes of the training's images; None in runs that kept none."""
     data = config.get("data")
     images = data.get("images") if isinstance(data, dict) else None

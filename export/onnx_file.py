@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import tensorflow as tf
 
@@ -35,6 +35,9 @@ from iic_tf.export.servable import (
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
+
+if TYPE_CHECKING:
+    import onnx
 
 PIXEL_AXES = ("batch", "height", "width", None)
 
@@ -77,7 +80,7 @@ def export_onnx(
         return worst
 
 
-def save_model(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
+def save_model(model: onnx.ModelProto, path: Path, metadata: Mapping[str, str]) -> None:
     """Write an ONNX model with these metadata, once it is found valid.
 
     Raises:
@@ -94,7 +97,7 @@ def save_model(model: Any, path: Path, metadata: Mapping[str, str]) -> None:
     onnx.save(model, str(path))
 
 
-def convert(served: Servable, form: Form = PLAIN) -> Any:
+def convert(served: Servable, form: Form = PLAIN) -> onnx.ModelProto:
     """The ONNX model, with named inputs, outputs and dimensions.
 
     Raises:
@@ -107,7 +110,7 @@ def convert(served: Servable, form: Form = PLAIN) -> Any:
     return model
 
 
-def convert_window(served: Servable, form: Form = PLAIN) -> Any:
+def convert_window(served: Servable, form: Form = PLAIN) -> onnx.ModelProto:
     """The same of the graph for windows of a scene, see `ServedSegmenter.window`."""
     model = convert_graph(window_signature(served, form), window_specs(served, form))
     axes = served.axes
@@ -117,7 +120,9 @@ def convert_window(served: Servable, form: Form = PLAIN) -> Any:
     return model
 
 
-def convert_graph(graph: Any, specs: list[tf.TensorSpec]) -> Any:
+def convert_graph(
+    graph: tf.types.experimental.PolymorphicFunction, specs: list[tf.TensorSpec]
+) -> onnx.ModelProto:
     """The ONNX model of a `tf.function`.
 
     Raises:
@@ -147,7 +152,7 @@ def convert_graph(graph: Any, specs: list[tf.TensorSpec]) -> Any:
     return model
 
 
-def _unknown_operations(model: Any) -> list[str]:
+def _unknown_operations(model: onnx.ModelProto) -> list[str]:
     import onnx
 
     nodes = list(_nodes(model.graph))
@@ -159,7 +164,7 @@ def _unknown_operations(model: Any) -> list[str]:
     return sorted(names)
 
 
-def _nodes(graph: Any) -> Iterator[Any]:
+def _nodes(graph: onnx.GraphProto) -> Iterator[onnx.NodeProto]:
     """All nodes, also those within loops and branches."""
     for node in graph.node:
         yield node
@@ -168,7 +173,9 @@ def _nodes(graph: Any) -> Iterator[Any]:
                 yield from _nodes(inner)
 
 
-def _name_dimensions(values: Any, names: Mapping[str, Sequence[str | None]]) -> None:
+def _name_dimensions(
+    values: Sequence[onnx.ValueInfoProto], names: Mapping[str, Sequence[str | None]]
+) -> None:
     for value in values:
         shape = value.type.tensor_type.shape
         for dimension, name in zip(shape.dim, names.get(value.name, ()), strict=False):

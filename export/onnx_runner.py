@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from iic_tf.export.signature import CORE, INPUT, SUMS, ExportError
+from iic_tf.types import Arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import onnxruntime
 
 
 def window_path(path: Path) -> Path:
@@ -16,7 +22,7 @@ def window_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.window{path.suffix}")
 
 
-def runner(path: Path) -> Any:
+def runner(path: Path) -> Callable[..., Arrays]:
     """Run an ONNX model: pixels in, arrays by name out.
 
     Raises:
@@ -25,29 +31,29 @@ def runner(path: Path) -> Any:
     return pixels_in(load_session(path))
 
 
-def window_runner(path: Path) -> Any:
+def window_runner(path: Path) -> Callable[..., Arrays]:
     """The same of the graph for windows: pixels, sums and core in, arrays by name out."""
     return windows_in(load_session(path))
 
 
-def run_file(path: Path) -> Any:
+def run_file(path: Path) -> Callable[..., Arrays]:
     """The same of any model: arrays by name in and out."""
     return _running(load_session(path))
 
 
-def pixels_in(session: Any) -> Any:
+def pixels_in(session: onnxruntime.InferenceSession) -> Callable[..., Arrays]:
     """As `runner`, of a session that was loaded."""
     run = _running(session)
     return lambda pixels: run({INPUT: pixels})
 
 
-def windows_in(session: Any) -> Any:
+def windows_in(session: onnxruntime.InferenceSession) -> Callable[..., Arrays]:
     """As `window_runner`, likewise."""
     run = _running(session)
     return lambda pixels, sums, core: run({INPUT: pixels, SUMS: sums, CORE: core})
 
 
-def load_session(path: Path, arena: bool = True) -> Any:
+def load_session(path: Path, arena: bool = True) -> onnxruntime.InferenceSession:
     """A model, loaded by ONNX Runtime.
 
     Args:
@@ -73,7 +79,7 @@ def load_session(path: Path, arena: bool = True) -> Any:
         ) from error
 
 
-def _running(session: Any) -> Any:
+def _running(session: onnxruntime.InferenceSession) -> Callable[..., Arrays]:
     names = [output.name for output in session.get_outputs()]
 
     def run(inputs: dict[str, NDArray[np.generic]]) -> dict[str, NDArray[np.generic]]:

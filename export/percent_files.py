@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import rasterio.windows
@@ -15,11 +14,12 @@ from iic_tf.data.windows import Window
 from iic_tf.export.cloud_optimised import cloud_optimised
 from iic_tf.export.labelling import Taker
 from iic_tf.export.predictor import NO_DATA
+from iic_tf.types import Facts
 
 
 @contextmanager
 def percent_file(
-    path: Path, size: tuple[int, int], place: Mapping[str, Any], bands: Mapping[str, int]
+    path: Path, size: tuple[int, int], place: Facts, bands: Mapping[str, int]
 ) -> Iterator[Taker]:
     """Write a Cloud Optimized GeoTIFF of uint8 from 0 to 100, and 255, its nodata value.
 

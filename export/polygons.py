@@ -8,7 +8,7 @@ at their sides; at corners alone they are two, for one polygon may not touch its
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from iic_tf.export.legend import Legend
 from iic_tf.export.predictor import NO_DATA
 from iic_tf.training.atomic import replacing
 from iic_tf.training.progress import progress
+from iic_tf.types import Facts
 
 SUFFIX = "polygons.gpkg"
 
@@ -61,7 +62,7 @@ def require_writer() -> None:
 
 
 def write_polygons(
-    path: Path, labels: Path, place: Mapping[str, Any], legend: Legend, smallest: float = 0
+    path: Path, labels: Path, place: Facts, legend: Legend, smallest: float = 0
 ) -> int:
     """Write `number`, `name`, `colour`, `pixels` and, where known, `hectares` of each region.
 
@@ -102,7 +103,7 @@ def write_polygons(
     return count
 
 
-def fewest_pixels(smallest: float, place: Mapping[str, Any], size: tuple[int, int]) -> int:
+def fewest_pixels(smallest: float, place: Facts, size: tuple[int, int]) -> int:
     """How many pixels of a scene have the area `smallest`, rounded up; see `write_polygons`."""
     height, width = size
     corners = np.array([(0, 0), (width, 0), (width, height), (0, height), (0, 0)], np.float64)
@@ -146,7 +147,7 @@ def _append(
     path: Path,
     layer: str,
     regions: tuple[list[Any], list[int]],
-    place: Mapping[str, Any],
+    place: Facts,
     legend: Legend,
 ) -> None:
     import pyogrio

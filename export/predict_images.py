@@ -7,7 +7,7 @@ import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,7 @@ from iic_tf.pictures.confident_sheet import confident_sheets
 from iic_tf.training.atomic import replacing
 from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.progress import progress, track
+from iic_tf.types import Json
 
 if TYPE_CHECKING:
     from iic_tf.training.run import Run
@@ -141,7 +142,7 @@ def _require_channels(model: ImageModel, files: dict[str, Path]) -> None:
         )
 
 
-def _own(source: dict[str, Any], say: Callable[[str], None]) -> _Images:
+def _own(source: Json, say: Callable[[str], None]) -> _Images:
     found = source_from_dict(_as_then(source)).load()
     for note in found.notes:
         say(f"note: {note}")
@@ -149,7 +150,7 @@ def _own(source: dict[str, Any], say: Callable[[str], None]) -> _Images:
     return _Images(list(names), found.images)
 
 
-def _as_then(source: dict[str, Any]) -> dict[str, Any]:
+def _as_then(source: Json) -> Json:
     """A source as it was read in training: before 0.2 alpha was passed over."""
     return {"background": "stored", **source} if source.get("dataset") == "images" else source
 

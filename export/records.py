@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +19,7 @@ from iic_tf.export.scene_files import files_of
 from iic_tf.export.sheet import Panel
 from iic_tf.pictures.triplets import TripletRow
 from iic_tf.training.atomic import replacing
+from iic_tf.types import Facts, Json
 
 RECORDS = ".scenes.jsonl"
 """The file, hidden in the folder of the results."""
@@ -73,7 +72,7 @@ class Records:
         InputError: the earlier call was another one.
     """
 
-    def __init__(self, folder: Path, call: Mapping[str, Any], resume: bool = False):
+    def __init__(self, folder: Path, call: Facts, resume: bool = False):
         self._folder = folder
         self._path = folder / RECORDS
         lines = _lines(self._path) if resume else []
@@ -132,7 +131,7 @@ def digest_of(file: Path) -> str:
         return f"{file.name} ({hashlib.file_digest(opened, 'sha256').hexdigest()[:8]})"
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
+def _lines(path: Path) -> list[Json]:
     """The lines that are whole."""
     found = []
     try:
@@ -143,7 +142,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
     return [line for line in found if isinstance(line, dict)]
 
 
-def _require_same(old: Mapping[str, Any], new: Mapping[str, Any], folder: Path) -> None:
+def _require_same(old: Facts, new: Facts, folder: Path) -> None:
     different = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     if different:
         told = ", ".join(_told(name, old.get(name), new.get(name)) for name in different)

@@ -28,6 +28,7 @@ from iic_tf.export.warm_up import WARM_UP, write_warm_up
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
+from iic_tf.types import Arrays
 
 SIGNATURE = "serving_default"
 WINDOW = "window"
@@ -79,17 +80,19 @@ def export_savedmodel(
         return worst
 
 
-def runner(folder: Path) -> Any:
+def runner(folder: Path) -> Callable[..., Arrays]:
     """Run the signature of a SavedModel: pixels in, arrays by name out."""
     return _pixels_in(tf.saved_model.load(folder))
 
 
-def window_runner(folder: Path) -> Any:
+def window_runner(folder: Path) -> Callable[..., Arrays]:
     """Run the signature for windows: pixels, sums and core in, arrays by name out."""
     return _windows_in(tf.saved_model.load(folder))
 
 
-def load_runners(folder: Path) -> tuple[Any, Callable[[], tuple[Any, int]]]:
+def load_runners(
+    folder: Path,
+) -> tuple[Callable[..., Arrays], Callable[[], tuple[Callable[..., Arrays], int]]]:
     """What `runner` gives, and what gives that of windows and how many numbers sum up a scene.
 
     Raises:
@@ -104,7 +107,7 @@ def load_runners(folder: Path) -> tuple[Any, Callable[[], tuple[Any, int]]]:
         ) from error
     _require(loaded, SIGNATURE, folder)
 
-    def windows() -> tuple[Any, int]:
+    def windows() -> tuple[Callable[..., Arrays], int]:
         _require(loaded, WINDOW, folder)
         sums = loaded.signatures[WINDOW].structured_input_signature[1][SUMS]
         return _windows_in(loaded), int(sums.shape[-1])
@@ -118,17 +121,17 @@ def _require(loaded: Any, name: str, folder: Path) -> None:
         raise InputError(f"Expected signature {name} in {folder}; received {found}.")
 
 
-def _pixels_in(loaded: Any) -> Any:
+def _pixels_in(loaded: Any) -> Callable[..., Arrays]:
     run = _running(loaded, SIGNATURE)
     return lambda pixels: run(**{INPUT: pixels})
 
 
-def _windows_in(loaded: Any) -> Any:
+def _windows_in(loaded: Any) -> Callable[..., Arrays]:
     run = _running(loaded, WINDOW)
     return lambda pixels, sums, core: run(**{INPUT: pixels, SUMS: sums, CORE: core})
 
 
-def _running(loaded: Any, name: str) -> Any:
+def _running(loaded: Any, name: str) -> Callable[..., Arrays]:
     def run(**inputs: NDArray[np.generic]) -> dict[str, NDArray[np.generic]]:
         # `loaded` is named so that it lives as long as this function: a signature alone does not
         # keep its variables.

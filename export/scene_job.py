@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +28,7 @@ from iic_tf.export.scene_files import Wanted, write_scene
 from iic_tf.export.sheet import Panels, make_rows
 from iic_tf.export.window_maps import ByModel, Clipped, Maps, WindowMaps
 from iic_tf.pictures.triplets import TripletRow
+from iic_tf.types import Facts
 
 _FULL = 1 << 22
 """Bytes: a disk with less room is full, whatever a library makes of it."""
@@ -59,7 +59,7 @@ class SceneJob:
     shown: frozenset[str]
     panels: Panels
     inside: Mapping[str, Inside] | None
-    about: Mapping[str, Any]
+    about: Facts
 
     def outcomes(
         self,

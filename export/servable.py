@@ -16,6 +16,7 @@ from iic_tf.export.signature import OWN_SUMS as OWN_SUMS
 from iic_tf.export.signature import PROBABILITIES as PROBABILITIES
 from iic_tf.export.signature import SUMS as SUMS
 from iic_tf.export.signature import ExportError as ExportError
+from iic_tf.types import Tensor, Tensors
 
 PLAIN = Form()
 """Floats in, labels and probabilities out."""
@@ -50,7 +51,7 @@ class Servable(Protocol):
         """Batch, height and width of images by which exports are checked."""
         ...
 
-    def __call__(self, pixels: Any) -> dict[str, Any]:
+    def __call__(self, pixels: Tensor) -> Tensors:
         """Labels int32 `[*axes]` and probabilities `[*axes, classes]` of raw pixels."""
         ...
 
@@ -65,7 +66,7 @@ def input_spec(served: Servable, form: Form = PLAIN) -> tf.TensorSpec:
     return tf.TensorSpec((None, None, None, served.model.channels), form.pixels, name=INPUT)
 
 
-def signature(served: Servable, form: Form = PLAIN) -> Any:
+def signature(served: Servable, form: Form = PLAIN) -> tf.types.experimental.PolymorphicFunction:
     """The graph that every export holds, as a `tf.function`.
 
     Input `pixels`: raw values, `[batch, height, width, channels]` of the form's type. Outputs
@@ -89,7 +90,7 @@ def window_specs(served: Servable, form: Form = PLAIN) -> list[tf.TensorSpec]:
     ]
 
 
-def window_signature(served: Any, form: Form = PLAIN) -> Any:
+def window_signature(served: Any, form: Form = PLAIN) -> tf.types.experimental.PolymorphicFunction:
     """The graph by which a client labels a scene that it cuts into windows itself.
 
     Inputs `pixels`, as of `signature`; `sums`: float32 `[batch or 1, scene_features]`, and `core`:
@@ -111,6 +112,6 @@ def _floats(pixels: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:
     return tf.cast(tf.ensure_shape(pixels, spec.shape), tf.float32)
 
 
-def _named(found: dict[str, Any], form: Form, names: tuple[str, ...]) -> dict[str, tf.Tensor]:
+def _named(found: Tensors, form: Form, names: tuple[str, ...]) -> dict[str, tf.Tensor]:
     given = {**found, LABELS: tf.cast(found[LABELS], form.labels)}
     return {name: tf.identity(given[name], name) for name in names}

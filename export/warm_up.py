@@ -13,6 +13,7 @@ from iic_tf.export.client.messages import messages, request
 from iic_tf.export.client.scene import TILE
 from iic_tf.export.form import Form
 from iic_tf.export.servable import CORE, INPUT, SUMS, Servable
+from iic_tf.types import Json
 
 WARM_UP = "tf_serving_warmup_requests"
 """The name that it looks for under `assets.extra`."""
@@ -41,7 +42,7 @@ def write_warm_up(path: Path, served: Servable, form: Form, signature: str, wind
 
 def _requests(
     served: Servable, form: Form, signature: str, window: str
-) -> Iterator[tuple[str, dict[str, Any]]]:
+) -> Iterator[tuple[str, Json]]:
     # Whole images are scaled to one size inside the graph.
     side = TILE if "height" in served.axes else int(getattr(served, "side", TILE))
     middle = form.sent((served.low + served.high).mean(keepdims=True) / 2)[0].item()

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from iic_tf.errors import InputError, expected
 from iic_tf.options import Given, Option, from_source
+from iic_tf.types import Json
 
 LABEL_EXAMPLES = """\
 For example:
@@ -152,7 +153,7 @@ def _answer_options() -> list[Option]:
     ]
 
 
-def _answer(rest: dict[str, Any]) -> dict[str, Any]:
+def _answer(rest: Json) -> Json:
     """`head` and `classes` as given, taken out of the rest."""
     head, classes = rest.pop("head", None), rest.pop("classes", None)
     if rest.pop("overclusters", False):

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 from iic_tf.errors import expected
 from iic_tf.options import Given, Option
 from iic_tf.train_plan import plan, train_options
+from iic_tf.types import Json
 
 STUDY_EXAMPLES = """\
 For example:
@@ -53,7 +54,7 @@ def study(given: Given, say: Callable[[str], None]) -> None:
     recipe, place, seed = plan(given)
     from iic_tf.training.studies.labels import LabelStudy, study_labels
 
-    values: dict[str, Any] = {
+    values: Json = {
         name: given[name] for name in ("draws", "test_share", "images") if name in given
     }
     values |= {

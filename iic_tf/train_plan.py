@@ -10,6 +10,8 @@ from iic_tf.options import Given, Option, from_field, from_source
 from iic_tf.types import Config, Json
 
 if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
     from iic_tf.training.recipe import Recipe
 
 SHORTCUTS = {
@@ -71,7 +73,7 @@ def _recipe_options() -> list[Option]:
     return [*found, Option("use_masks", bool, "train only where a class is known")]
 
 
-def _recipe_fields() -> dict[str, Any]:
+def _recipe_fields() -> dict[str, FieldInfo]:
     """The fields of all methods' recipes by name, each as the first one has it."""
     from iic_tf.training.methods.registry import methods
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     import keras
     import tensorflow as tf
+    from numpy.typing import NDArray
 
     Tensor: TypeAlias = tf.Tensor
     Variable: TypeAlias = keras.Variable
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     Callback: TypeAlias = keras.callbacks.Callback
     Optimizer: TypeAlias = keras.optimizers.Optimizer
     Rate: TypeAlias = float | keras.optimizers.schedules.LearningRateSchedule
+    Arrays: TypeAlias = dict[str, NDArray[Any]]
     Trunk: TypeAlias = str | keras.layers.Layer | dict[str, Any]
 else:
-    Tensor = Variable = Layer = Network = Meter = Callback = Optimizer = Rate = Trunk = Any
+    Tensor = Variable = Layer = Network = Meter = Callback = Optimizer = Rate = Arrays = Trunk = Any
 # Tensor: of TensorFlow, or of Keras while a graph is built; where functions of tensors take one,
 # variables and NumPy arrays do as well. Meter: adds up an evaluation. Rate: of an optimiser.
-# Trunk: a name, a network, or what `networks.trunks.trunk_config` made of one.
+# Arrays: by name, as an exported model answers. Trunk: a name, a network, or what
+# `networks.trunks.trunk_config` made of one.
 
 Tensors: TypeAlias = dict[str, Tensor]
 """Tensors by name: the sums or logs of a step, what a model answers."""

@@ -15,6 +15,7 @@ from iic_tf.export.page.checks import check_content
 from iic_tf.export.page.content import Example, PageCluster, PageContent, Suggestion
 from iic_tf.export.page.encode import deflated, jpeg, strip, veil
 from iic_tf.export.page.style import base_style
+from iic_tf.types import Json
 
 GROUPS = 12
 """A page begins with at most so many groups of clusters."""
@@ -69,7 +70,7 @@ def _json_for_html(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _described(content: PageContent) -> dict[str, Any]:
+def _described(content: PageContent) -> Json:
     alive = sum(cluster.share > 0 for cluster in content.clusters)
     guessed = {int(cluster) for cluster in content.guessed}
     known = {
@@ -102,7 +103,7 @@ def _described(content: PageContent) -> dict[str, Any]:
     }
 
 
-def _cluster(cluster: PageCluster) -> dict[str, Any]:
+def _cluster(cluster: PageCluster) -> Json:
     crops = cluster.crops
     return {
         "share": float(cluster.share),
@@ -113,7 +114,7 @@ def _cluster(cluster: PageCluster) -> dict[str, Any]:
     }
 
 
-def _example(example: Example) -> dict[str, Any]:
+def _example(example: Example) -> Json:
     height, width = example.rgb.shape[:2]
     return {
         "name": example.name,
@@ -125,7 +126,7 @@ def _example(example: Example) -> dict[str, Any]:
     }
 
 
-def _suggestion(place: Suggestion) -> dict[str, Any]:
+def _suggestion(place: Suggestion) -> Json:
     return {
         "image": place.image,
         "row": int(place.row),

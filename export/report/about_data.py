@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from iic_tf.export.report.charts import colour, key, loss_chart, share_chart
 from iic_tf.export.report.kept import Kept
 from iic_tf.export.report.markup import Html, facts, joined, missing, percent, section, tag
+from iic_tf.types import Json
 
 _LOSS = "Loss by epoch"
 
@@ -45,7 +45,7 @@ def data_section(kept: Kept) -> Html:
     return section("What it was trained on", facts("The data", rows))
 
 
-def _sizes(config: dict[str, Any]) -> str:
+def _sizes(config: Json) -> str:
     files = config.get("data", {}).get("images", {}).get("files", {})
     found = {m[0] for text in files.values() if (m := re.search(r"\d+×\d+", str(text)))}
     if not found and "height" in config:
@@ -54,7 +54,7 @@ def _sizes(config: dict[str, Any]) -> str:
     return ", ".join(order) if len(order) <= 3 else f"{order[0]} to {order[-1]}"
 
 
-def _bands(config: dict[str, Any], source: dict[str, Any]) -> str:
+def _bands(config: Json, source: Json) -> str:
     channels = config.get("channels", "not recorded")
     return f"{channels} (of the files: {source['bands']})" if source.get("bands") else f"{channels}"
 

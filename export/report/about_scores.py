@@ -9,6 +9,7 @@ from iic_tf.export.report.kept import Kept
 from iic_tf.export.report.markup import Html, missing, percent, section, table, tag
 from iic_tf.training.meaning import NamedClass
 from iic_tf.training.score_table import BASELINES, GIVEN, PROBED
+from iic_tf.types import Facts
 
 _MOST_CONFUSED = 30
 """Classes of which the confusion is a table here; of more the picture alone is shown."""
@@ -26,7 +27,7 @@ def scores_section(kept: Kept, command: str) -> Html:
     return section("How good it is", *parts)
 
 
-def _scores(result: Mapping[str, Any], whole: bool) -> list[Html]:
+def _scores(result: Facts, whole: bool) -> list[Html]:
     unit = "images" if whole else "pixels"
     baselines = result.get("baselines", {})
     rows = [_row(f"this run, {result.get('mapping', 'matched')}", result)]
@@ -60,7 +61,7 @@ def _scores(result: Mapping[str, Any], whole: bool) -> list[Html]:
     return [part for part in parts if part]
 
 
-def _probe(found: Mapping[str, Any]) -> Html:
+def _probe(found: Facts) -> Html:
     """What linear classifiers make of labels, by what they are given."""
     head = ["a linear classifier of", *(f"labels of {text}" for text in GIVEN.values())]
     rows = [
@@ -70,7 +71,7 @@ def _probe(found: Mapping[str, Any]) -> Html:
     return table("What the features hold, by labels of other images", head, rows)
 
 
-def _row(name: str, result: Mapping[str, Any]) -> list[str]:
+def _row(name: str, result: Facts) -> list[str]:
     figures = [_figure(result.get(key)) for key in ("mean_iou", "nmi", "ari")]
     return [name, percent(result.get("accuracy")), *figures]
 
@@ -79,7 +80,7 @@ def _figure(value: Any) -> str:
     return f"{value:.3f}" if isinstance(value, int | float) else "—"
 
 
-def _classes(result: Mapping[str, Any], baselines: Mapping[str, Any]) -> Html:
+def _classes(result: Facts, baselines: Facts) -> Html:
     lines = result.get("per_class", [])
     if not lines:
         return Html("")
@@ -101,7 +102,7 @@ def _classes(result: Mapping[str, Any], baselines: Mapping[str, Any]) -> Html:
     return table("Class by class, beside what is simpler", head, rows)
 
 
-def _confusion(result: Mapping[str, Any]) -> list[Html]:
+def _confusion(result: Facts) -> list[Html]:
     counts, names = result.get("confusion"), [line["name"] for line in result.get("per_class", [])]
     if not counts or len(counts) != len(names) or len(names) > _MOST_CONFUSED:
         return []
@@ -113,7 +114,7 @@ def _confusion(result: Mapping[str, Any]) -> list[Html]:
     return [table("Confusion: where each true class went", head, rows)]
 
 
-def _seeds(found: Mapping[str, Any]) -> object:
+def _seeds(found: Facts) -> object:
     """How far this run's labels are those of others, as `iic-tf agree` found."""
     if not found:
         return missing(

@@ -18,6 +18,7 @@ from iic_tf.training.cluster_tree_file import kept_tree
 from iic_tf.training.meaning import Meaning, read_meaning
 from iic_tf.training.picture_pages import page_paths
 from iic_tf.training.run import Run
+from iic_tf.types import Json
 
 
 @dataclass(frozen=True)
@@ -27,11 +28,11 @@ class Kept:
     run: Run
 
     @cached_property
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Json:
         return dict(self.run.config())
 
     @property
-    def recipe(self) -> dict[str, Any]:
+    def recipe(self) -> Json:
         return dict(self.config.get("recipe", {}))
 
     @property
@@ -40,7 +41,7 @@ class Kept:
         return bool(self.recipe.get("task") == "clustering")
 
     @cached_property
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[Json]:
         """`metrics.csv`: values are numbers where they can be."""
         try:
             with self.run.metrics_file.open(newline="", encoding="utf-8") as file:
@@ -60,7 +61,7 @@ class Kept:
         return [float(v) if isinstance(v, int | float) else math.nan for v in values]
 
     @cached_property
-    def agreement(self) -> dict[str, Any]:
+    def agreement(self) -> Json:
         """What `iic-tf agree` found of this run and others; empty: nothing, or damaged."""
         found = _json(self.run.agreement_file)
         wanted = {"seeds", "nmi", "this", "chosen", "places", "unit"}
@@ -82,21 +83,21 @@ class Kept:
         return list(dict.fromkeys(told))
 
     @cached_property
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Json:
         """What the training noted of itself: `training.json`."""
         return _json(self.run.facts_file)
 
     @cached_property
-    def found(self) -> dict[str, Any]:
+    def found(self) -> Json:
         """What was seen when the result was looked at: `found.json`."""
         return _json(self.run.found_file)
 
     @cached_property
-    def evaluation(self) -> dict[str, Any]:
+    def evaluation(self) -> Json:
         return _json(self.run.evaluation_file)
 
     @property
-    def others(self) -> Iterator[tuple[str, Path, dict[str, Any]]]:
+    def others(self) -> Iterator[tuple[str, Path, Json]]:
         """Evaluations on other data: name, folder of pictures, scores."""
         for file in sorted((self.run.folder / "evaluations").glob("*/evaluation.json")):
             scores = _json(file)
@@ -104,7 +105,7 @@ class Kept:
                 yield file.parent.name, file.parent / "pictures", scores
 
     @cached_property
-    def naming(self) -> dict[str, Any]:
+    def naming(self) -> Json:
         return _json(self.run.naming_file)
 
     @cached_property
@@ -136,7 +137,7 @@ def _number(text: str | None) -> Any:
         return text
 
 
-def _json(path: Path) -> dict[str, Any]:
+def _json(path: Path) -> Json:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):

@@ -9,7 +9,6 @@ import shlex
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from iic_tf.errors import InputError
 from iic_tf.export.report.about_data import data_section, training_section
@@ -21,6 +20,7 @@ from iic_tf.export.report.tree_chart import tree_chart
 from iic_tf.training.atomic import replacing
 from iic_tf.training.progress import clock
 from iic_tf.training.run import Run
+from iic_tf.types import Facts
 
 REPORT = "report.html"
 
@@ -120,7 +120,7 @@ def _summary(kept: Kept) -> Html:
     return tag("header", joined(lines))
 
 
-def _verdict(result: Mapping[str, Any], unit: str) -> Html:
+def _verdict(result: Facts, unit: str) -> Html:
     """In a sentence how good it is."""
     if not isinstance(result.get("accuracy"), int | float):
         return tag("p", "How good it is nobody has measured yet: it was not compared with labels.")

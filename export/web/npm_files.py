@@ -10,7 +10,8 @@ import tarfile
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from iic_tf.types import Json
 
 CDN = "https://cdn.jsdelivr.net/npm"
 """Serves the files of npm's packages as they are, so that the same hashes hold."""
@@ -136,7 +137,7 @@ def integrity(content: bytes, algorithm: str = "sha384") -> str:
     return f"{algorithm}-{base64.b64encode(digest).decode()}"
 
 
-def places(folder: str | None) -> list[dict[str, Any]]:
+def places(folder: str | None) -> list[Json]:
     """Where the page finds each file, and its hash.
 
     Args:

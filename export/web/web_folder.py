@@ -8,7 +8,6 @@ import re
 import shutil
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
 from iic_tf.errors import InputError
 from iic_tf.export.form import Form
@@ -20,6 +19,7 @@ from iic_tf.export.web.npm_files import CDN, PACKAGES, NpmError, copy_in, places
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
+from iic_tf.types import Json
 
 MARK = "iic_tf_worker.js"
 """The file by which such a folder is known."""
@@ -87,7 +87,7 @@ def _require(served: Servable, form: Form, card: Card) -> None:
         )
 
 
-def _runtime(folder: Path) -> dict[str, Any]:
+def _runtime(folder: Path) -> Json:
     """Where the page finds npm's files, and why there."""
     named = ", ".join(f"{p.name} {p.version}" for p in PACKAGES)
     try:
@@ -98,7 +98,7 @@ def _runtime(folder: Path) -> dict[str, Any]:
     return {"packages": named, "offline": True, "why": None, "files": places(VENDOR)}
 
 
-def _write_page(folder: Path, card: Card, runtime: dict[str, Any]) -> None:
+def _write_page(folder: Path, card: Card, runtime: Json) -> None:
     data_set = card.get("data_set") or "images"
     parts = {
         "title": html.escape(f"Segment an image: {card.get('recipe') or data_set}"),

@@ -9,16 +9,19 @@ is half transparent all over is thus taken for one of four bands: say `alpha="no
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.windows import Window
 
+if TYPE_CHECKING:
+    import rasterio
+
 _WINDOWS, _SIDE, _BETWEEN = 3, 64, 0.25
 
 
-def looks_like_alpha(file: Any, band: int) -> bool:
+def looks_like_alpha(file: rasterio.DatasetReader, band: int) -> bool:
     """Whether most values of a band that are not 0 are the largest one.
 
     Args:

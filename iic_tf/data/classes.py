@@ -32,10 +32,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from iic_tf.data.mask_code import ClassCode, Colour, MaskCode, make_mask_code
 from iic_tf.errors import InputError
+from iic_tf.types import Json
 
 __all__ = ["MaskCode", "load_classes"]
 
@@ -93,7 +93,7 @@ def _code(name: str, entry: object, where: str, key: str, allowed: set[str]) -> 
     )
 
 
-def _mapping(entry: object, where: str, allowed: set[str]) -> dict[str, Any]:
+def _mapping(entry: object, where: str, allowed: set[str]) -> Json:
     keys = " and ".join(sorted(allowed))
     if not isinstance(entry, dict):
         raise InputError(f"In {where}: Expected a mapping with the keys {keys}; received {entry}.")
@@ -103,7 +103,7 @@ def _mapping(entry: object, where: str, allowed: set[str]) -> dict[str, Any]:
     return entry
 
 
-def _list(entry: dict[str, Any], name: str, where: str, key: str) -> list[object]:
+def _list(entry: Json, name: str, where: str, key: str) -> list[object]:
     found = entry.get(name, [])
     if not isinstance(found, list):
         raise _mistake(where, f"{key}: {name}", "a list in square brackets", found)

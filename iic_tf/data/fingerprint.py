@@ -6,7 +6,6 @@ import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from iic_tf.data.raster import Raster
 from iic_tf.data.reading import SUFFIXES
 from iic_tf.data.scene import SceneSet
 from iic_tf.data.source import absolute
+from iic_tf.types import Facts, Json
 
 MOST_FILES = 2000
 """Of larger sets only the digests are kept."""
@@ -27,7 +27,7 @@ _SAMPLE = 64
 _NAMED = 3
 
 
-def fingerprint(data: SceneSet | ImageSet, folder: str | Path | None = None) -> dict[str, Any]:
+def fingerprint(data: SceneSet | ImageSet, folder: str | Path | None = None) -> Json:
     """Names, sizes and times of a data set's images and masks, as plain values.
 
     Args:
@@ -59,7 +59,7 @@ def fingerprint(data: SceneSet | ImageSet, folder: str | Path | None = None) -> 
     return {IMAGES: _kept(images), **({MASKS: _kept(masks)} if masks else {})}
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], part: str = IMAGES) -> list[str]:
+def differences(old: Facts, new: Facts, part: str = IMAGES) -> list[str]:
     """In what the data of two fingerprints differ, in words; their times say nothing.
 
     Args:
@@ -85,7 +85,7 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], part: str = IMAG
     ]
 
 
-def touched(old: Mapping[str, Any], new: Mapping[str, Any], part: str = IMAGES) -> list[str]:
+def touched(old: Facts, new: Facts, part: str = IMAGES) -> list[str]:
     """Which files have the same names and sizes, but other times; see `differences`."""
     before, now = old.get(part), new.get(part)
     if not before or not now or before["times"] == now["times"]:
@@ -98,9 +98,7 @@ def touched(old: Mapping[str, Any], new: Mapping[str, Any], part: str = IMAGES) 
     return _told([n for n in was if is_now[n] != was[n]], part, "newer or older")
 
 
-def said(
-    config: Mapping[str, Any], data: SceneSet | ImageSet, folder: str | None
-) -> tuple[str, ...]:
+def said(config: Facts, data: SceneSet | ImageSet, folder: str | None) -> tuple[str, ...]:
     """A line where a run's own data have changed since its training, else none.
 
     Args:
@@ -130,7 +128,7 @@ def _of_images(data: ImageSet, root: Path | None) -> Iterator[tuple[str, str]]:
             yield name, f"{_digest(images)} {len(images)}×{size} 0"
 
 
-def _kept(files: dict[str, str]) -> dict[str, Any]:
+def _kept(files: dict[str, str]) -> Json:
     names, times = hashlib.sha256(), hashlib.sha256()
     for name in sorted(files):
         text, _, time = files[name].rpartition(" ")

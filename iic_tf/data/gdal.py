@@ -53,7 +53,9 @@ class _Target(_Unplaced, DatasetWriter):  # type: ignore[misc]
 
 
 @contextmanager
-def open_pixels(path: Path, driver: str, prefix: str = "", **options: str) -> Iterator[Any]:
+def open_pixels(
+    path: Path, driver: str, prefix: str = "", **options: str
+) -> Iterator[rasterio.DatasetReader]:
     """A rasterio data set to read pixels from; opening one takes about 0.1 ms.
 
     Args:
@@ -75,7 +77,9 @@ def open_pixels(path: Path, driver: str, prefix: str = "", **options: str) -> It
 
 
 @contextmanager
-def open_place(path: Path, driver: str = "GTiff", prefix: str = "") -> Iterator[Any]:
+def open_place(
+    path: Path, driver: str = "GTiff", prefix: str = ""
+) -> Iterator[rasterio.DatasetReader]:
     """A rasterio data set, to ask for its `transform`, `crs`, `gcps` and `rpcs`.
 
     Args:
@@ -94,7 +98,9 @@ def open_place(path: Path, driver: str = "GTiff", prefix: str = "") -> Iterator[
 
 
 @contextmanager
-def create_tiff(path: Path, height: int, width: int, **options: Any) -> Iterator[Any]:
+def create_tiff(
+    path: Path, height: int, width: int, **options: Any
+) -> Iterator[rasterio.io.DatasetWriter]:
     """A rasterio data set to write, a TIFF of uint8, which is read back once it is closed.
 
     Args:

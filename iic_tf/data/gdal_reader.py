@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,9 @@ from iic_tf.data.reading import (
     check_bands,
     unreadable,
 )
+
+if TYPE_CHECKING:
+    import rasterio
 
 # Compressed segments of at least this size are kept: decoding one for each window would be slow.
 _LARGE_SEGMENT = 4 * 2**20
@@ -66,7 +69,11 @@ class GdalReader:
             self._take_header(file, palette, bands)
 
     def _take_bands(
-        self, file: Any, bands: tuple[int, ...] | None, alpha: Alpha, opaque: bool
+        self,
+        file: rasterio.DatasetReader,
+        bands: tuple[int, ...] | None,
+        alpha: Alpha,
+        opaque: bool,
     ) -> None:
         """Which of the stored bands are read, and which of them are the alpha and the mask."""
         count = min(3, file.count) if opaque else int(file.count)
@@ -99,7 +106,9 @@ class GdalReader:
             np.dtype(types.pop()) if len(types) == 1 else joint_type([np.dtype(t) for t in types])
         )
 
-    def _take_header(self, file: Any, palette: Palette, bands: tuple[int, ...] | None) -> None:
+    def _take_header(
+        self, file: rasterio.DatasetReader, palette: Palette, bands: tuple[int, ...] | None
+    ) -> None:
         self.height, self.width = int(file.height), int(file.width)
         self.channels = len(self._order)
         self.dtype = joint_type([self._stored])
@@ -125,7 +134,7 @@ class GdalReader:
         packed = "COMPRESSION" in structure or self._driver == "JP2OpenJPEG"
         self._segment = self._large_segment(file) if packed else None
 
-    def _nodata_of(self, file: Any) -> NodataValues | None:
+    def _nodata_of(self, file: rasterio.DatasetReader) -> NodataValues | None:
         """The values that mean no data; None where that cannot be in all bands."""
         values = [file.nodatavals[self._indexes[place] - 1] for place in self._order]
         return nodata_values(values, self._stored)
@@ -136,7 +145,7 @@ class GdalReader:
         known = (self.nodata, self._alpha)
         return known != (None, None) or self._masked or self.dtype.kind == "f"
 
-    def _large_segment(self, file: Any) -> tuple[int, int] | None:
+    def _large_segment(self, file: rasterio.DatasetReader) -> tuple[int, int] | None:
         """Height and width of strips or tiles, if these are large."""
         tall, wide = file.block_shapes[0]
         if (
@@ -242,7 +251,7 @@ class GdalReader:
         return table
 
 
-def _black_white(file: Any) -> bool:
+def _black_white(file: rasterio.DatasetReader) -> bool:
     return {colour[:3] for colour in file.colormap(1).values()} == {(0, 0, 0), (255, 255, 255)}
 
 

@@ -17,12 +17,13 @@ from iic_tf.data.tiff_directory import TIFF_STARTS
 from iic_tf.data.turned import stored_from_shown
 from iic_tf.data.vrt import VRT_START
 from iic_tf.errors import InputError
+from iic_tf.types import Json
 
 _DRIVERS = {**dict.fromkeys(TIFF_STARTS, "GTiff"), VRT_START: "VRT"}
 _DRIVERS |= {b"\0\0\0\x0cjP  ": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG"}
 
 
-def place_of(path: Path) -> dict[str, Any]:
+def place_of(path: Path) -> Json:
     """Where an image that GDAL reads lies, as far as it says so; else an empty dict.
 
     World files and .aux.xml files beside the image count, too. Of a picture that is shown turned
@@ -56,7 +57,7 @@ def _how(path: Path) -> tuple[str, str, int]:
     return driver, page_prefix(found, page), page.orientation
 
 
-def _place(source: Any, orientation: int) -> dict[str, Any]:
+def _place(source: Any, orientation: int) -> Json:
     points, system = source.gcps
     a, b, c, d, e, f = stored_from_shown(orientation, source.height, source.width)
     turn = Affine(a, b, c, d, e, f)
@@ -68,7 +69,7 @@ def _place(source: Any, orientation: int) -> dict[str, Any]:
             "crs": system or CRS(),
             "gcps": [_turned(point, back) for point in points],
         }
-    place: dict[str, Any] = {"crs": source.crs} if source.crs else {}
+    place: Json = {"crs": source.crs} if source.crs else {}
     if not source.transform.is_identity:
         place["transform"] = _after(source.transform, turn)
     if source.rpcs is not None and orientation == 1:

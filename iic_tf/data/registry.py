@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cache
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from iic_tf.data.source import (
     FileSource,
@@ -30,6 +30,7 @@ from iic_tf.data.source import (
     options_of,
 )
 from iic_tf.errors import InputError, expected
+from iic_tf.types import Facts
 
 __all__ = [
     "IMAGES",
@@ -107,7 +108,7 @@ def source_class(name: str, kind: str | None = None) -> type[Source]:
     return _REGISTERED[name]
 
 
-def source_from_dict(values: Mapping[str, Any], kind: str | None = None) -> Source:
+def source_from_dict(values: Facts, kind: str | None = None) -> Source:
     """A source from plain values, as a run's config.json and a command line hold them.
 
     Args:

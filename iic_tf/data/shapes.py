@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.types import Json
+
 Points = NDArray[np.float64]
 """Coordinates `[n, 2]`, x and y."""
 
@@ -43,7 +45,7 @@ class Shape:
         between = np.ceil(x0) > np.floor(x1) or np.ceil(y0) > np.floor(y1)
         return self.kind == "Polygon" and bool(between)
 
-    def geojson(self) -> dict[str, Any]:
+    def geojson(self) -> Json:
         """The geometry as GeoJSON has it."""
         rings: list[Any] = [ring.tolist() for ring in self.rings]
         if self.kind == "Point":

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
 from iic_tf.errors import InputError, expected
+from iic_tf.types import Json
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ class Source:
                 raise expected(_wanted(name, hints[name]), given, name) from error
             object.__setattr__(self, name, fit)
 
-    def to_dict(self) -> dict[str, Any]:
+    def to_dict(self) -> Json:
         """Plain values by name, the data set's name under `dataset`; see `source_from_dict`."""
         return {"dataset": self.name, **dataclasses.asdict(self)}
 

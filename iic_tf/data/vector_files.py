@@ -19,6 +19,7 @@ from rasterio.errors import CRSError
 from iic_tf.data.finding import composed
 from iic_tf.data.shapes import Shape, shapes_of
 from iic_tf.errors import DataMissingError, InputError
+from iic_tf.types import Json
 
 GEOJSON = (".geojson", ".json")
 GEOPACKAGE = (".gpkg",)
@@ -37,7 +38,7 @@ class Layer:
     """
 
     crs: CRS
-    features: list[tuple[list[Shape], dict[str, Any]]]
+    features: list[tuple[list[Shape], Json]]
 
 
 def read_vector(file: Path) -> list[Layer]:
@@ -73,7 +74,7 @@ def read_geojson(file: Path) -> Layer:
     return Layer(crs, [_feature(file, i, member) for i, member in enumerate(members)])
 
 
-def _feature(file: Path, number: int, member: Any) -> tuple[list[Shape], dict[str, Any]]:
+def _feature(file: Path, number: int, member: Any) -> tuple[list[Shape], Json]:
     if not isinstance(member, dict) or member.get("type") != "Feature":
         raise _unfit(file, f"feature {number} (from 0), which is none: {member!r:.60}")
     properties = member.get("properties") or {}
@@ -85,7 +86,7 @@ def _feature(file: Path, number: int, member: Any) -> tuple[list[Shape], dict[st
         raise _unfit(file, f"feature {number} (from 0) with {error}") from error
 
 
-def _named_crs(file: Path, document: dict[str, Any]) -> CRS:
+def _named_crs(file: Path, document: Json) -> CRS:
     if "crs" not in document:
         return CRS.from_user_input("OGC:CRS84")
     member = document["crs"]
