@@ -19,7 +19,7 @@ For example:
 A study that was stopped goes on by the same command.
 """
 
-_NOT_OF_STUDIES = ("overwrite", "resume", "devices", "ray_workers")
+_NOT_OF_STUDIES = ("overwrite", "resume", "devices", "ray_workers", "minutes")
 
 
 def study_options() -> list[Option]:
