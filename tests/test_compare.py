@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,7 +15,7 @@ from contract_runs import make_data
 
 from iic_tf.cli import main
 from iic_tf.errors import InputError
-from iic_tf.training.studies import compare_run
+from iic_tf.training.studies import compare, compare_run
 from iic_tf.training.studies.columns import Column, base_recipe, columns
 from iic_tf.training.studies.compare import _shares
 from iic_tf.training.studies.shown import coloured, sorted_images
@@ -39,10 +40,16 @@ class Here:
         return 0
 
 
+def begin_by(monkeypatch: pytest.MonkeyPatch, process: type[Here]) -> None:
+    # Of this module alone: others begin processes, too.
+    own = SimpleNamespace(Popen=process, STDOUT=subprocess.STDOUT)
+    monkeypatch.setattr(compare, "subprocess", own)
+
+
 @pytest.fixture(autouse=True)
 def _in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     Here.jobs = []
-    monkeypatch.setattr(subprocess, "Popen", Here)
+    begin_by(monkeypatch, Here)
     monkeypatch.setattr(SegmentationTask, "draw_results", lambda self, run: [])
 
 
@@ -71,6 +78,7 @@ def test_the_table_of_two_methods_and_one_that_fails(
         for name in ("kmeans-pixels", "iic-radius=2")
     }
     for label, name in (("kmeans:pixels", "kmeans-pixels"), ("iic+radius=2", "iic-radius=2")):
+        assert results[name]["status"] == "scored", results[name]
         scores = results[name]["scores"]
         evaluated = json.loads(
             (out / "runs" / f"{name}-seed0" / "evaluation.json").read_text(encoding="utf-8")
@@ -139,7 +147,7 @@ def test_a_process_that_is_killed_is_a_row(tmp_path: Path, monkeypatch: pytest.M
         def wait(self) -> int:
             return -9
 
-    monkeypatch.setattr(subprocess, "Popen", Killed)
+    begin_by(monkeypatch, Killed)
     assert compared(tmp_path, tmp_path / "out", "iic", "--seeds", "1") == 1
     table = (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
     assert "its process ended by signal 9 (9: often for want of memory)" in table
