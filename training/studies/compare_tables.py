@@ -120,7 +120,7 @@ def _overclusters(scored: Sequence[dict[str, Any]]) -> str:
 def _best_kmeans(scores: dict[str, Any]) -> float:
     """Of k-means on colours and on statistics the better one."""
     rows = (scores["baselines"][name] for name in SHARED if name in scores["baselines"])
-    return max(row["overclusters"] for row in rows)
+    return max(float(row["overclusters"]) for row in rows)
 
 
 def _minutes(scored: Sequence[dict[str, Any]]) -> str:
