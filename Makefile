@@ -5,12 +5,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 WHEEL_TESTS := test_wheel.py test_recipes.py test_cli.py test_folder.py
 
-.PHONY: help setup demo test check types wheel-test lock table speed clean
+.PHONY: help setup demo test check types docs wheel-test lock table speed clean
 
 help:
 	@echo "make demo        train, score, segment and export on made-up aerial scenes (3 minutes)"
 	@echo "make test        the test suite"
 	@echo "make check       ruff and mypy"
+	@echo "make docs        the documentation as a site: build/site/index.html"
 	@echo "make wheel-test  build the wheel and run its tests outside the checkout"
 	@echo "make table       the README's table on real data: make table DATA=folder"
 	@echo "make speed       benchmarks/RESULTS.md: the objective beside the textbook's (40 minutes)"
@@ -51,6 +52,10 @@ types: $(READY)
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml -p iic_tf
 	cd build/types && MYPYPATH=. ../../$(BIN)/mypy --config-file ../../pyproject.toml ../../benchmarks/*.py
 
+# Warnings are errors. No network: the variable keeps the theme from a notice on its successor.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
 wheel-test: $(READY)
 	rm -rf build/wheel build/lib && mkdir -p build/wheel
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/wheel .
@@ -70,7 +75,7 @@ speed: $(READY)
 	$(BIN)/python benchmarks/objective.py --out benchmarks
 
 lock:
-	$(BIN)/python -m pip freeze --exclude-editable | grep -v -i -E '^(torch|filelock|jinja2|mpmath|networkx|sympy)==' > requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v -i -E '^(torch|filelock|mpmath|networkx|sympy)==' > requirements.lock
 
 clean:
 	rm -rf build dist *.egg-info

@@ -62,6 +62,8 @@ def load_session(path: Path, arena: bool = True) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.enable_cpu_mem_arena = arena
+    # Threads that spin while they wait take a third more of the processor, and no less time.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:

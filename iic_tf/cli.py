@@ -14,7 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from iic_tf.compare_plan import COMPARE_EXAMPLES, compare, compare_options
 from iic_tf.console import one_line, prepare_console
@@ -58,7 +58,7 @@ TRAIN_EXAMPLES = """\
 For example:
   iic-tf train --data my_tiles --classes 4 --out runs/mine
   iic-tf train --dataset scenes --recipe scenes-cpu --seed 1 --out runs/first
-  iic-tf train --data my_tiles --set lamb=1.5 --set 'turns=[main]' --out runs/main
+  iic-tf train --data my_tiles --set lamb=1.5 --out runs/main
   iic-tf train --resume --out runs/mine
 """
 
@@ -249,7 +249,22 @@ def _doctor(given: Given) -> None:
         say(line)
 
 
+def _completion(given: Given) -> None:
+    from iic_tf.options import completion
+
+    say(completion("iic-tf", ABOUT, VERBS, given["shell"]).rstrip())
+
+
 DATA = Option("data", str, "say which data sets are found in a folder, too", "DIR")
+SHELL = Option(
+    "shell",
+    Literal["bash", "zsh", "fish"],
+    "of which shell: iic-tf completion bash > ~/.local/share/bash-completion/completions/iic-tf",
+    "SHELL",
+    "arguments",
+    required=True,
+    positional=True,
+)
 NAME = Option("name", str, "show this recipe whole", "NAME", "arguments", positional=True)
 
 VERBS = (
@@ -268,6 +283,7 @@ VERBS = (
     Verb("methods", "list the methods", _methods),
     Verb("datasets", "list the data sets", _datasets),
     Verb("doctor", "say what is installed, for a bug report", _doctor, lambda: [DATA]),
+    Verb("completion", "write a script by which a shell completes", _completion, lambda: [SHELL]),
 )
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from iic_tf.errors import UnfinishedError
@@ -33,6 +34,9 @@ _NOT_OF_COMPARISONS = (
 )
 
 
+_FREQUENT = ("dataset", "data", "masks", "class_file", "classes", "downscale", "use_masks")
+
+
 def compare_options() -> list[Option]:
     """The methods and own options, and those of training that say what is learned."""
     methods = "METHOD[:FEATURES][@RECIPE][+NAME=VALUE...], commas between; see: iic-tf methods"
@@ -46,7 +50,11 @@ def compare_options() -> list[Option]:
         Option("processes", int, "runs side by side; they share the cores", "N", default=1),
         Option("recipe", str, "that says what the data need", "R", default="the data set's, small"),
     ]
-    rest = [option for option in train_options() if option.name not in _NOT_OF_COMPARISONS]
+    rest = [
+        replace(option, rare=option.rare or option.name not in _FREQUENT)
+        for option in train_options()
+        if option.name not in _NOT_OF_COMPARISONS
+    ]
     return [*own, *rest]
 
 

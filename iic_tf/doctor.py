@@ -41,7 +41,7 @@ def report(data: str | None = None) -> Iterator[str]:
     Yields:
         Lines of text as they are known: devices take seconds, for TensorFlow is loaded.
 
-    Example:
+    Examples:
         >>> next(report()).split()[0]
         'iic-tf'
     """

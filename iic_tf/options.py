@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 Given = dict[str, Any]
 """What was given on the command line, by the options' names; nothing else is in it."""
 
+ALL = "--help-all"
+"""Help with rare options, too."""
+
 WIDEST = 100
 """Columns of help, at the most."""
 
@@ -49,6 +52,7 @@ class Option:
         default: what help says of it; never part of what was given.
         required: whether it must be there.
         positional: whether it goes by its place.
+        rare: whether `--help` leaves it to `--help-all`.
     """
 
     name: str
@@ -59,6 +63,7 @@ class Option:
     default: object = None
     required: bool = False
     positional: bool = False
+    rare: bool = False
 
     @property
     def flag(self) -> str:
@@ -108,24 +113,17 @@ def command(
         if "\0" in word:
             # No path and no name has one; a command line cannot hold one at all.
             raise expected("words without a zero byte", repr(word))
-    asked = next((word for word in arguments if not word.startswith("-")), None)
-    verb = next((v for v in verbs if v.name == asked), None)
-    options = list(verb.options()) if verb else []
+    verb, options = _asked(arguments, verbs)
+    whole = ALL in arguments
     text = io.StringIO()
     width = min(shutil.get_terminal_size().columns, WIDEST)
     # Not straight to stdout: rich would end the program where its reader has gone.
     console = Console(file=text, width=width, force_terminal=sys.stdout.isatty())
-    app = _app(program, about, console=console, version=f"{program} {version}")
-    for place, one in enumerate(verbs):
-        about_verb = f"{one.about[0].upper()}{one.about[1:]}.\n\n{one.examples}"
-        part = _app(one.name, about_verb, sort_key=place, version_flags=())
-        if one is verb:
-            part.default(_function(one, options))
-        app.command(part)
+    app = _made(program, about, verbs, {verb: options} if verb else {}, whole)
+    app.console, app.version = console, f"{program} {version}"
+    words = ["--help" if word == ALL else word for word in arguments] or ["--help"]
     try:
-        run, bound, _ = app.parse_args(
-            arguments or ["--help"], print_error=False, exit_on_error=False
-        )
+        run, bound, _ = app.parse_args(words, print_error=False, exit_on_error=False)
     except cyclopts.CycloptsError as error:
         raise _in_our_form(error, verb, options, verbs) from error
 
@@ -135,6 +133,40 @@ def command(
             print(text.getvalue(), end="", flush=True)
 
     return say_or_run
+
+
+def _asked(words: Sequence[str], verbs: Sequence[Verb]) -> tuple[Verb | None, list[Option]]:
+    asked = next((word for word in words if not word.startswith("-")), None)
+    verb = next((v for v in verbs if v.name == asked), None)
+    return verb, list(verb.options()) if verb else []
+
+
+def completion(program: str, about: str, verbs: Sequence[Verb], shell: str) -> str:
+    """A script by which a shell completes commands and options: bash, zsh or fish."""
+    app = _made(program, about, verbs, {one: list(one.options()) for one in verbs}, True)
+    return app.generate_completion(prog_name=program, shell=shell)  # type: ignore[arg-type]
+
+
+def _made(
+    program: str,
+    about: str,
+    verbs: Sequence[Verb],
+    options: Mapping[Verb, Sequence[Option]],
+    whole: bool,
+) -> cyclopts.App:
+    """The parser; of the verbs in `options` with these, and with the rare ones in help if whole."""
+    app = _app(program, about)
+    for place, one in enumerate(verbs):
+        own = options.get(one, ())
+        rare = 0 if whole else sum(option.rare for option in own)
+        examples = f"{one.examples}\n" if one.examples else ""
+        more = f"{examples}{program} {one.name} {ALL} shows {rare} more options." if rare else ""
+        about_verb = f"{one.about[0].upper()}{one.about[1:]}.\n\n{more or one.examples}"
+        part = _app(one.name, about_verb, sort_key=place, version_flags=())
+        if one in options:
+            part.default(_function(one, own, whole))
+        app.command(part)
+    return app
 
 
 def _app(name: str, about: str, **how: Any) -> cyclopts.App:
@@ -151,11 +183,14 @@ def _app(name: str, about: str, **how: Any) -> cyclopts.App:
     return app
 
 
-def _function(verb: Verb, options: Sequence[Option]) -> Callable[..., None]:
+def _function(verb: Verb, options: Sequence[Option], whole: bool) -> Callable[..., None]:
     """A function whose signature has the options, as cyclopts wants it."""
     groups = list(dict.fromkeys(option.group for option in options))
     signature = inspect.Signature(
-        [_parameter(option, groups.index(option.group)) for option in options]
+        [
+            _parameter(option, groups.index(option.group), whole or not option.rare)
+            for option in options
+        ]
     )
 
     def function(*args: Any, **kwargs: Any) -> None:
@@ -166,13 +201,14 @@ def _function(verb: Verb, options: Sequence[Option]) -> Callable[..., None]:
     return function
 
 
-def _parameter(option: Option, place: int) -> inspect.Parameter:
+def _parameter(option: Option, place: int, show: bool) -> inspect.Parameter:
     how = cyclopts.Parameter(
         name=option.flag,
         help=option.help,
         metavar=option.metavar,
         group=cyclopts.Group(option.group, sort_key=place),
         required=option.required,
+        show=show,
         show_default=False if option.default is None else str(option.default),
         negative=(),
         json_list=False,

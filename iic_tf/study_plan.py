@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from iic_tf.errors import expected
@@ -11,13 +12,12 @@ from iic_tf.train_plan import plan, train_options
 
 STUDY_EXAMPLES = """\
 For example:
-  iic-tf study labels --dataset mnist --data mnist --recipe mnist-star-cpu --overclusters 100
-    --out studies/mnist
-  iic-tf study labels --data tiles --masks masks --class-file classes.yaml --recipe folder-star
-    --out studies/mine
+  iic-tf study labels --data mnist --recipe mnist-star-cpu --out studies/mnist
 
 A study that was stopped goes on by the same command.
 """
+
+_FREQUENT = ("dataset", "data", "out", "seed", "recipe", "overclusters")
 
 _NOT_OF_STUDIES = ("overwrite", "resume", "devices", "ray_workers", "minutes")
 
@@ -36,7 +36,11 @@ def study_options() -> list[Option]:
         Option("images", int, "of the training part, drawn", "N", default="all"),
     ]
     name = Option("study", Literal["labels"], about, "STUDY", "arguments", None, True, True)
-    rest = [option for option in train_options() if option.name not in _NOT_OF_STUDIES]
+    rest = [
+        replace(option, rare=option.rare or option.name not in _FREQUENT)
+        for option in train_options()
+        if option.name not in _NOT_OF_STUDIES
+    ]
     return [name, *own, *rest]
 
 

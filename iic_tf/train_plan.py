@@ -18,30 +18,42 @@ SHORTCUTS = {
 """Values of recipes with an option of their own, and what stands for them; --set has the others."""
 
 
+_FREQUENT = {
+    *("dataset", "data", "masks", "class_file", "out", "seed", "overwrite", "resume", "devices"),
+    *("method", "recipe", "classes", "overclusters", "epochs", "downscale", "trunk", "use_masks"),
+    "set",
+}
+"""What help shows first."""
+
+
 def train_options() -> list[Option]:
     """The options of data sets, of a run and of recipes, under these headings."""
     from iic_tf.data.registry import options
 
-    none = "the recipe's own, else folder"
+    none = "the recipe's, or folder"
     data = [Option("dataset", str, "see: iic-tf datasets", "NAME", default=none)]
     data += [from_source(option) for option in options()]
     run = [
         Option("out", str, "run folder, new or empty", "RUN", required=True),
-        Option("seed", int, "of initial weights and of every draw", "N", default=0),
+        Option("seed", int, "of weights and draws", "N", default=0),
         Option("overwrite", bool, "replace an earlier run"),
-        Option("resume", bool, "go on with the run in --out; begin it where there is none"),
+        Option("resume", bool, "go on with the run in --out, if any"),
         Option("minutes", float, "train for so long: the schedule is made to fit", "M"),
-        Option("devices", str, "GPUs to spread each batch over", "N|all|GPU:0,GPU:2", default=1),
+        Option("devices", str, "GPUs to spread batches over", "N|all|GPU:0,..", default=1),
         Option("ray_workers", int, "spread each batch over N Ray workers (extra: ray)", "N"),
     ]
     recipe = [
-        Option("method", str, "see: iic-tf methods", "M", default="the recipe's own"),
+        Option("method", str, "see: iic-tf methods", "M", default="the recipe's"),
         Option("recipe", str, "see: iic-tf recipes; or mine.yaml", "R", default="the data set's"),
         *_recipe_options(),
         Option("set", list[str], "any other value of a recipe; again for more", "NAME=VALUE"),
     ]
     groups = {"data": data, "run": run, "recipe (goes before the recipe's own values)": recipe}
-    return [replace(option, group=name) for name, many in groups.items() for option in many]
+    return [
+        replace(option, group=name, rare=option.name not in _FREQUENT)
+        for name, many in groups.items()
+        for option in many
+    ]
 
 
 def _recipe_options() -> list[Option]:

@@ -306,11 +306,3 @@ def test_fine_tuning_trains_a_copy_that_is_not_frozen(frozen: bool) -> None:
         found = tf.reduce_sum(copy.features(x) ** 2)
     gradients = tape.gradient(found, copy.trunk.trainable_variables)
     assert all(g is not None for g in gradients)
-
-
-def test_the_example() -> None:
-    import doctest
-
-    from iic_tf.networks import keras_trunk
-
-    assert doctest.testmod(keras_trunk).failed == 0

@@ -99,7 +99,7 @@ def agreement(runs: Sequence[Run], say: Callable[[str], None] = print) -> Agreem
     Raises:
         InputError: fewer than two runs, one of them twice, or runs of other tasks, bands or scales.
 
-    Example:
+    Examples:
         `agreement([Run.open("runs/0"), Run.open("runs/1"), Run.open("runs/2")]).keep()`
     """
     if len(runs) < 2:

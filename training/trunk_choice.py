@@ -38,9 +38,8 @@ class TrunkChoice(Values):
 
     trunk: Text = Field(
         "",
-        description="what makes features: c, vgg11, patches (of images a, b, four, dense, or "
-        "pixels and hog, which learn nothing), textures (fixed statistics of windows), keras:NAME "
-        "of keras.applications, hub:PRESET of KerasHub, or a .keras file; empty: the method's own",
+        description="what makes features: keras:NAME, hub:PRESET, a .keras file, textures, c, a "
+        "and others (docs/trunks.md); empty: the method's own",
     )
     trunk_weights: Text = Field(
         "imagenet", description="of keras: and hub: trunks: imagenet, none, or a file"

@@ -21,7 +21,7 @@ def verdict(result: Mapping[str, Any]) -> list[str]:
         result: what `iic_tf.training.evaluate.evaluate` found: accuracies in 0 to 1 at the top and
             in `overclustering`, those of `baselines`, and the `largest_class`.
 
-    Example:
+    Examples:
         >>> verdict({"accuracy": 0.7, "baselines": {"kmeans": {"accuracy": 0.6}},
         ...          "largest_class": {"name": "ground", "share": 0.5}})
         ['the main head gets .700: 10.0 points above k-means on pixels (.600)']

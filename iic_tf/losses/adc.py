@@ -21,6 +21,11 @@ def association(a: Any, b: Any) -> tuple[Any, Any]:
 
     Returns:
         P_ab `[n, m]` and P_aba `[n, n]`, rows of sum 1.
+
+    Examples:
+        >>> there, back = association(np.zeros((2, 3), "float32"), np.zeros((4, 3), "float32"))
+        >>> np.asarray(there)[0].tolist(), np.asarray(back)[0].tolist()
+        ([0.25, 0.25, 0.25, 0.25], [0.5, 0.5])
     """
     similarity = ops.matmul(a, ops.transpose(b))
     there = ops.softmax(similarity, axis=-1)

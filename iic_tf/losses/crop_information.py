@@ -50,7 +50,7 @@ def crop_information(sums: Any) -> Any:
     Returns:
         `[...]`, between 0 and ln clusters; 0 where nothing counts.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> p = np.zeros((2, 4, 4, 2), "float32")
         >>> p[0, ..., 0] = p[1, ..., 1] = 1          # each crop is a cluster of its own

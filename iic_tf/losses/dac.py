@@ -20,7 +20,12 @@ LEAST = 1e-7
 
 
 def label_features(probabilities: Any) -> Any:
-    """Probabilities `[..., k]` of Euclidean length 1 each."""
+    """Probabilities `[..., k]` of Euclidean length 1 each.
+
+    Examples:
+        >>> [round(float(v), 4) for v in label_features(np.float32([0.5, 0.5]))]
+        [0.7071, 0.7071]
+    """
     squares = ops.sum(ops.square(probabilities), axis=-1, keepdims=True)
     return probabilities * ops.rsqrt(ops.maximum(squares, 1e-12))
 
@@ -37,7 +42,7 @@ def thresholds(epoch: Any, eta: float = 0.009) -> tuple[Any, Any]:
     Returns:
         u, above which pairs are alike, and l, below which they are not; float32 scalars.
 
-    Example:
+    Examples:
         >>> [round(float(v), 4) for v in thresholds(0)]
         [0.95, 0.455]
     """

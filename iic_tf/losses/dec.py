@@ -20,7 +20,7 @@ def soft_assignment(distances: Any, alpha: float = 1.0) -> Any:
     Returns:
         q, `[..., k]`.
 
-    Example:
+    Examples:
         >>> [round(float(v), 4) for v in soft_assignment([[0.0, 4.0]])[0]]
         [0.8333, 0.1667]
     """
@@ -38,6 +38,11 @@ def target_distribution(q: Any, frequencies: Any) -> Any:
 
     Returns:
         p, `[..., k]`.
+
+    Examples:
+        >>> p = target_distribution(np.float32([[0.8, 0.2]]), np.float32([1, 1]))
+        >>> [round(float(v), 4) for v in p[0]]  # 0.64 and 0.04, of sum 1
+        [0.9412, 0.0588]
     """
     q = ops.convert_to_tensor(q)
     weights = ops.square(q) / ops.maximum(ops.cast(frequencies, q.dtype), 1e-12)

@@ -19,6 +19,10 @@ def balanced_weights(counts: NDArray[np.integer]) -> NDArray[np.float64]:
 
     Returns:
         `[k]`, of mean 1 over the images; 0 for empty clusters.
+
+    Examples:
+        >>> balanced_weights(np.array([1, 3, 0])).tolist()
+        [2.0, 0.6666666666666666, 0.0]
     """
     filled = counts > 0
     each = counts.sum() / max(1, filled.sum())

@@ -26,7 +26,7 @@ def direction_sums(logits: Any, labels: Any, counted: Any) -> Any:
     Returns:
         float64 `[2]`: the sum, the count.
 
-    Example:
+    Examples:
         >>> from iic_tf.losses.doersch import direction_sums
         >>> total, count = direction_sums([[1.0, 0, 0, 2, 0, 0, -1, 0]], [3], [1.0]).numpy()
         >>> round(float(total / count), 4)
@@ -50,7 +50,7 @@ def second_corner(
     Raises:
         InputError: a ninth label: the place itself is no direction.
 
-    Example:
+    Examples:
         >>> from iic_tf.losses.doersch import second_corner
         >>> second_corner((200, 150), 2, patch=96, gap=48, jitter=(3, -5))
         (59, 289)

@@ -20,7 +20,7 @@ def exemplar_losses(logits: Any, labels: Any) -> Any:
     Returns:
         `[n]`, 0 or more.
 
-    Example:
+    Examples:
         >>> round(float(exemplar_losses([[0.0, 0.0]], [1])[0]), 4)
         0.6931
     """

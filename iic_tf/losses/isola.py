@@ -23,11 +23,11 @@ def near_sums(logits: Any, near: Any, counted: Any) -> Any:
     Returns:
         float64 `[2]`: Σ counted · loss, Σ counted.
 
-    Example:
+    Examples:
         >>> from iic_tf.losses.isola import near_sums
         >>> total, count = near_sums([2.0, -1.0], [1.0, 0.0], [1.0, 1.0]).numpy()
         >>> round(float(total / count), 4)
-        0.22
+        0.2201
     """
     logits = tf.cast(logits, tf.float32)
     losses = tf.nn.sigmoid_cross_entropy_with_logits(tf.cast(near, tf.float32), logits)

@@ -27,6 +27,11 @@ def neighbour_difference(p: Any, mask: Any = None) -> Any:
 
     Raises:
         InputError: another rank.
+
+    Examples:
+        >>> stripes = np.tile(np.eye(2, dtype="float32"), (1, 4, 2, 1))  # columns differ
+        >>> float(neighbour_difference(stripes))
+        1.0
     """
     sums = neighbour_sums(p, mask)
     return ops.sum(sums[:, 0] / ops.maximum(sums[:, 1], 1e-30))

@@ -28,7 +28,7 @@ def sinkhorn(scores: Any, epsilon: float, iterations: int, counted: Any = None) 
     Returns:
         float32 `[n, k]`, rows of sum 1.
 
-    Example:
+    Examples:
         >>> from iic_tf.losses.prototypes import sinkhorn
         >>> q = sinkhorn([[0.9, 0.1], [0.8, 0.3], [0.2, 0.1]], epsilon=0.25, iterations=3)
         >>> [round(float(v), 3) for v in q[2]]

@@ -14,7 +14,12 @@ LEAST = 1e-8
 
 
 def consistency(p: Any, q: Any) -> Any:
-    """−ln⟨p, q⟩ of the probabilities of an image and of a neighbour, `[..., k]` → `[...]`."""
+    """−ln⟨p, q⟩ of the probabilities of an image and of a neighbour, `[..., k]` → `[...]`.
+
+    Examples:
+        >>> round(float(consistency(np.float32([0.5, 0.5]), np.float32([1, 0]))), 4)  # ln 2
+        0.6931
+    """
     return -ops.log(ops.maximum(ops.sum(p * q, axis=-1), LEAST))
 
 
@@ -30,6 +35,10 @@ def scan_loss(sums: Any, entropy_weight: float) -> Any:
 
     Returns:
         A float32 scalar of at least −λ ln k.
+
+    Examples:
+        >>> round(float(scan_loss([0.0, 2.0, 1.0, 1.0], entropy_weight=5.0)), 4)  # −5 ln 2
+        -3.4657
     """
     count = ops.maximum(sums[1], 1e-30)
     mean = sums[2:] / count

@@ -26,6 +26,12 @@ def contrastive_losses(z: Any, images: Any, temperature: float) -> Any:
 
     Returns:
         `[n]`.
+
+    Examples:
+        >>> z = np.float32([[1, 0], [1, 0], [0, 1], [0, 1]])
+        >>> losses = contrastive_losses(z, np.array([0, 0, 1, 1]), temperature=1.0)
+        >>> [round(float(v), 4) for v in losses][:2]  # ln (1 + 2 / e)
+        [0.5514, 0.5514]
     """
     similarity = ops.matmul(z, ops.transpose(z)) / temperature
     own = ops.eye(ops.shape(z)[0], dtype=similarity.dtype)

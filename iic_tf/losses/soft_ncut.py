@@ -51,6 +51,11 @@ def soft_ncut(
 
     Raises:
         InputError: other ranks, fewer than 2 clusters, or a number not above 0.
+
+    Examples:
+        >>> even = np.full((1, 6, 6, 3), 1 / 3, "float32")
+        >>> round(float(soft_ncut(even, np.zeros((1, 6, 6, 4), "float32"))[0]), 4)  # K − 1
+        2.0
     """
     p, images, kind = _checked(p, images)
     for name, value in (

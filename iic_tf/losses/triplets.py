@@ -26,7 +26,7 @@ def triplet_hinge(
     Returns:
         `[...]`, 0 or more.
 
-    Example:
+    Examples:
         >>> float(triplet_hinge([[0.0, 0.0]], [[1.0, 0.0]], [[0.0, 2.0]], margin=1.0)[0])
         0.0
     """

@@ -23,6 +23,10 @@ def one_to_one(confusion: NDArray[np.integer]) -> NDArray[np.int64]:
 
     Raises:
         InputError: the numbers of classes and clusters differ.
+
+    Examples:
+        >>> one_to_one(np.array([[1, 9], [8, 2]])).tolist()
+        [1, 0]
     """
     matrix = require_confusion(confusion)
     classes, clusters = matrix.shape
@@ -50,6 +54,10 @@ def many_to_one(confusion: NDArray[np.integer]) -> NDArray[np.int64]:
         int64 `[clusters]`, the class of each cluster. Of classes with equal overlap the first is
         taken. A cluster without any labelled pixel gets the most frequent class, the best guess
         in absence of evidence.
+
+    Examples:
+        >>> many_to_one(np.array([[1, 9, 4], [8, 2, 0]])).tolist()
+        [1, 0, 0]
     """
     matrix = require_confusion(confusion)
     mapping: NDArray[np.int64] = matrix.argmax(axis=0).astype(np.int64)
@@ -72,6 +80,10 @@ def apply_mapping(
 
     Raises:
         InputError: the shapes do not fit or a class in `mapping` is out of range.
+
+    Examples:
+        >>> apply_mapping(np.array([[1, 9, 4], [8, 2, 0]]), np.array([1, 0, 0]), 2).tolist()
+        [[13, 1], [2, 8]]
     """
     matrix = require_confusion(confusion)
     target = np.asarray(mapping)

@@ -60,7 +60,7 @@ class ClusterTree:
         Raises:
             InputError: fewer than 1 or more than k groups.
 
-        Example:
+        Examples:
             >>> tree = cluster_tree(np.diag([0.4, 0.3, 0.3]))
             >>> tree.cut(3).tolist()
             [0, 1, 2]
@@ -131,7 +131,7 @@ def cluster_tree(joint: NDArray[np.floating]) -> ClusterTree:
     Raises:
         InputError: another shape, negative or non-finite values, or nothing but zeros.
 
-    Example:
+    Examples:
         >>> joint = np.array([[4.0, 4, 1], [4, 4, 1], [1, 1, 9]])
         >>> cluster_tree(joint).merges.tolist()
         [[0, 1], [2, 3]]

@@ -31,6 +31,10 @@ def confusion_matrix(
 
     Raises:
         InputError: shapes differ, an array is not of integers or a value is out of its range.
+
+    Examples:
+        >>> confusion_matrix(np.array([0, 0, 1, -1]), np.array([1, 1, 0, 0]), 2, 2).tolist()
+        [[0, 2], [1, 0]]
     """
     if classes < 1 or clusters < 1:
         raise expected("at least 1 class and 1 cluster", (classes, clusters), "(classes, clusters)")

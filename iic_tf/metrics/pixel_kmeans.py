@@ -24,6 +24,12 @@ class PixelKMeans:
         centres: float32 `[k, channels]` after `fit`; fewer rows where the pixels have fewer than
             `k` distinct values, each of which is then a centre.
         inertia: after `fit`, the sum of squared distances of the pixels to their centres.
+
+    Examples:
+        >>> pixels = np.float32([[0, 0], [0, 1], [9, 9], [9, 8]])
+        >>> kmeans = PixelKMeans(2, seed=0).fit(pixels)
+        >>> sorted(kmeans.centres.tolist())
+        [[0.0, 0.5], [9.0, 8.5]]
     """
 
     def __init__(self, k: int, seed: int, restarts: int = 5, iterations: int = 100) -> None:

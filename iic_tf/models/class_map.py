@@ -28,7 +28,7 @@ def class_table(class_of: Sequence[int] | NDArray[np.integer], classes: int) -> 
     Raises:
         InputError: a class out of range.
 
-    Example:
+    Examples:
         >>> class_table([0, 1, 0], 2).tolist()
         [[1.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
     """

@@ -236,6 +236,11 @@ class DeepClusterClusterer(DeepCluster, Clusterer):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = DeepClusterClusterer(3, 30, channels=3, size=16, network="B", width=0.1)
+        >>> tuple(model(np.zeros((2, 16, 16, 3), "float32")).shape)  # probabilities of each image
+        (2, 3)
     """
 
     keys = ("x", "gx", "epoch", "image")
@@ -292,6 +297,11 @@ class DeepClusterSegmenter(DeepCluster, Segmenter):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = DeepClusterSegmenter(classes=3, overclusters=30, channels=4, width=0.1)
+        >>> tuple(model(np.zeros((1, 16, 16, 4), "float32")).shape)  # probabilities of each pixel
+        (1, 16, 16, 3)
     """
 
     keys = ("x", "gx", "epoch", "number")

@@ -27,6 +27,11 @@ class DACSegmenter(DAC, LearnedSegmenter):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = DACSegmenter(classes=3, channels=4, width=0.1)
+        >>> tuple(model(np.zeros((1, 16, 16, 4), "float32")).shape)  # probabilities of each pixel
+        (1, 16, 16, 3)
     """
 
     arguments = (*LearnedSegmenter.shared, "eta")

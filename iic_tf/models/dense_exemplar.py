@@ -57,6 +57,11 @@ class ExemplarSegmenter(Pretext):
 
     Raises:
         InputError: a value outside its range; before an epoch, crops that are too small.
+
+    Examples:
+        >>> model = ExemplarSegmenter(3, 15, 4, width=0.1, exemplars=100)
+        >>> tuple(model(np.zeros((1, 16, 16, 4), "float32")).shape)  # probabilities of each pixel
+        (1, 16, 16, 3)
     """
 
     arguments = (*Pretext.own_arguments, "exemplars", "patch", "patches")

@@ -41,6 +41,11 @@ class DoerschSegmenter(PairPretext):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = DoerschSegmenter(3, 15, 4, 0.1, gap=8)
+        >>> tuple(model(np.zeros((1, 16, 16, 4), "float32")).shape)  # probabilities of each pixel
+        (1, 16, 16, 3)
     """
 
     arguments = (*PairPretext.own_arguments, "gap", "jitter", "one_band")

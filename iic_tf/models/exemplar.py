@@ -31,6 +31,11 @@ class ExemplarClusterer(FeatureLearner):
 
     Raises:
         InputError: a value outside its range; in training, more images than exemplars.
+
+    Examples:
+        >>> model = ExemplarClusterer(50, classes=3, overclusters=9, channels=3, size=16, width=0.1)
+        >>> tuple(model(np.zeros((2, 16, 16, 3), "float32")).shape)  # probabilities of each image
+        (2, 3)
     """
 
     arguments = (*FeatureLearner.shared, "exemplars")

@@ -22,7 +22,7 @@ class Fit(keras.callbacks.Callback):  # type: ignore[misc]
     Args:
         pairs: the pairs of the training.
 
-    Example:
+    Examples:
         `model.fit(pairs, epochs=10, callbacks=[Fit(pairs)])`
     """
 

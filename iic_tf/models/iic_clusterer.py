@@ -57,6 +57,11 @@ class IICClusterer(TwoHeads, Clusterer):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = IICClusterer(3, overclusters=15, channels=3, size=16, network="B", width=0.1)
+        >>> tuple(model(np.zeros((2, 16, 16, 3), "float32")).shape)  # probabilities of each image
+        (2, 3)
     """
 
     arguments = (

@@ -88,6 +88,11 @@ class IICSegmenter(TwoHeads, Segmenter):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = IICSegmenter(classes=3, overclusters=15, channels=4, width=0.1, radius=3)
+        >>> tuple(model(np.zeros((1, 16, 16, 4), "float32")).shape)  # probabilities of each pixel
+        (1, 16, 16, 3)
     """
 
     arguments = (

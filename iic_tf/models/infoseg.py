@@ -95,6 +95,11 @@ class InfoSeg(SumsModel, Segmenter):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = InfoSeg(classes=3, channels=4, width=0.1, features=16)
+        >>> tuple(model(np.zeros((1, 16, 16, 4), "float32")).shape)  # probabilities of each pixel
+        (1, 16, 16, 3)
     """
 
     arguments = (

@@ -42,6 +42,11 @@ class IsolaSegmenter(PairPretext):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = IsolaSegmenter(3, 15, 4, 0.1, near=11, far=22)
+        >>> tuple(model(np.zeros((1, 16, 16, 4), "float32")).shape)  # probabilities of each pixel
+        (1, 16, 16, 3)
     """
 
     arguments = (*PairPretext.own_arguments, "near", "far", "other_images")

@@ -134,6 +134,11 @@ class KMeansSegmenter(OfCells, KMeans, Segmenter):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = KMeansSegmenter(classes=3, overclusters=15, channels=4, kind="statistics")
+        >>> tuple(model(np.zeros((1, 16, 16, 4), "float32")).shape)  # probabilities of each pixel
+        (1, 16, 16, 3)
     """
 
     keys = ("x", "gx", "epoch")
@@ -188,6 +193,11 @@ class KMeansClusterer(OfImages, KMeans, Clusterer):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = KMeansClusterer(3, 15, channels=3, size=16, network="B", width=0.1)
+        >>> tuple(model(np.zeros((2, 16, 16, 3), "float32")).shape)  # probabilities of each image
+        (2, 3)
     """
 
     arguments = (

@@ -52,6 +52,11 @@ class PrototypeSegmenter(LearnedSegmenter):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = PrototypeSegmenter(classes=3, overclusters=30, channels=4, width=0.1)
+        >>> tuple(model(np.zeros((1, 16, 16, 4), "float32")).shape)  # probabilities of each pixel
+        (1, 16, 16, 3)
     """
 
     arguments = (

@@ -54,6 +54,11 @@ class ScanClusterer(LearnedClusterer):
 
     Raises:
         InputError: a value outside its range, or no epoch of the second stage.
+
+    Examples:
+        >>> model = ScanClusterer(10, 5, classes=3, channels=3, size=16, network="B", width=0.1)
+        >>> tuple(model(np.zeros((2, 16, 16, 3), "float32")).shape)  # probabilities of each image
+        (2, 3)
     """
 
     arguments = (

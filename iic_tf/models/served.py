@@ -41,6 +41,15 @@ class ServedSegmenter(tf.Module):  # type: ignore[misc]
     Attributes:
         scene_features: how many numbers sum up a scene as a whole, where its labels depend on it
             (`InfoSeg`); 0 where they depend on what lies around them alone.
+
+    Examples:
+        >>> from iic_tf import IICSegmenter
+        >>> model = IICSegmenter(3, 15, channels=4, width=0.1)
+        >>> serve = ServedSegmenter(model, low=[0] * 4, high=[255] * 4, downscale=2)
+        >>> pixels = np.full((1, 16, 16, 4), 100, "float32")
+        >>> pixels[0, 0, 0] = np.nan  # no data
+        >>> int(serve(pixels)["labels"][0, 0, 0])
+        -1
     """
 
     axes = ("batch", "height", "width")

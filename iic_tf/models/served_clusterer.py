@@ -33,6 +33,13 @@ class ServedClusterer(tf.Module):  # type: ignore[misc]
 
     Raises:
         InputError: the view's crop is larger than the images.
+
+    Examples:
+        >>> from iic_tf import IICClusterer, ImageView
+        >>> model = IICClusterer(3, 15, channels=3, size=16, network="B", width=0.1)
+        >>> serve = ServedClusterer(model, ImageView(crops=(20,), size=16), side=24)
+        >>> tuple(serve(np.zeros((2, 40, 30, 3), "float32"))["labels"].shape)  # images of any size
+        (2,)
     """
 
     axes = ("batch",)

@@ -34,6 +34,11 @@ class TripletClusterer(FeatureLearner):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> model = TripletClusterer(classes=3, overclusters=15, channels=3, size=16, width=0.1)
+        >>> tuple(model(np.zeros((2, 16, 16, 3), "float32")).shape)  # probabilities of each image
+        (2, 3)
     """
 
     arguments = (*FeatureLearner.shared, "embedding", "margin", "form")

@@ -70,7 +70,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
     Raises:
         InputError: a network or a value that does not fit.
 
-    Example:
+    Examples:
         >>> import keras, iic_tf
         >>> network = keras.Sequential([keras.Input((None, None, 3)),
         ...                             keras.layers.Conv2D(8, 3, 2, "same")])

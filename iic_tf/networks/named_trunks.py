@@ -57,7 +57,7 @@ def trunk_named(
     Raises:
         InputError: an unknown name, weights that cannot be had, a stride that the network lacks.
 
-    Example:
+    Examples:
         `IICSegmenter(3, 15, 3, trunk=trunk_named("keras:MobileNetV2"))`
     """
     if is_named(name):

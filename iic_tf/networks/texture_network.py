@@ -38,7 +38,7 @@ class Textures(keras.layers.Layer):  # type: ignore[misc]
     Raises:
         InputError: a stride below 1 pixel, or windows of even sides or none.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> Textures(stride=2)(np.zeros((1, 8, 8, 3), "float32")).shape
         TensorShape([1, 4, 4, 75])

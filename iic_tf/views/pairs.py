@@ -53,6 +53,13 @@ class Pairs(NumberedBatches):
 
     Raises:
         InputError: a value outside its range.
+
+    Examples:
+        >>> from iic_tf.data import from_arrays
+        >>> scenes = from_arrays([np.zeros((40, 60, 3), "uint8")])
+        >>> pairs = Pairs(scenes, crop=16, batch=4, steps=10, seed=0)
+        >>> len(pairs), tuple(pairs[0]["x"].shape)
+        (10, (4, 16, 16, 3))
     """
 
     def __init__(
