@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import keras
 from pydantic import Field
@@ -35,6 +35,11 @@ class DACValues(Learned):
 
     def step_by(self, rate: Any) -> Any:
         return keras.optimizers.RMSprop(rate)
+
+    def of_epochs(self, epochs: int) -> Self:
+        # Thresholds meet at the same part of the training.
+        eta = self.eta * self.epochs / epochs
+        return super().of_epochs(epochs).replaced(eta=eta)
 
     @property
     def losses(self) -> str:
