@@ -26,7 +26,7 @@ from typing import Any
 from big_scene import make_scene
 
 sys.path.append(str(Path(__file__).parents[1] / "tests"))
-from chromium import OpenPage, open_browser, until  # noqa: E402
+from chromium import OpenPage, open_browser, until  # type: ignore[import-not-found]
 
 ISOLATED = {
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -54,7 +54,7 @@ def served(folder: Path, headers: dict[str, str]) -> str:
 
 def shown(browser: Any, address: str, scene: Path) -> tuple[float, str]:
     """Seconds from choosing a file to its map, and what the page says then."""
-    page = OpenPage()
+    page: Any = OpenPage()
     page.browser = browser
     page.open(address)
     begun = time.perf_counter()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -12,10 +12,10 @@ from keras import ops
 
 from iic_tf.errors import expected
 
-JSD = "jsd"
+JSD: Final = "jsd"
 DV = "dv"
 ESTIMATORS = (JSD, DV)
-SOFT = "soft"
+SOFT: Final = "soft"
 HARD = "hard"
 ASSIGNMENTS = (SOFT, HARD)
 SPAN = 600.0

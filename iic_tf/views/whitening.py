@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from iic_tf.errors import expected
 from iic_tf.networks.mirror import mirrored
 
-NONE = "none"
+NONE: Final = "none"
 CHANNELS = "channels"
 PATCHES = "patches"
 WHITENINGS = (NONE, CHANNELS, PATCHES)

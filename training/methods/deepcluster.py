@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import keras
 from pydantic import Field
@@ -31,7 +31,7 @@ class _DeepCluster(Values):
     if TYPE_CHECKING:
         classes: int
         width: float
-        precision: str
+        precision: Literal["float32", "mixed_bfloat16", "mixed_float16"]
         fine_tune_trunk: bool
         trunk_rate: float
 
