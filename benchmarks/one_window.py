@@ -32,12 +32,14 @@ def main() -> None:
     parser.add_argument("run")
     parser.add_argument("--image", type=Path, required=True)
     parser.add_argument("--side", type=int, default=6000)
+    parser.add_argument("--head", default="overclusters", help="main, overclusters or classes")
     given = parser.parse_args()
-    served = from_run(given.run).served
+    served = from_run(given.run, given.head).served
     with tempfile.TemporaryDirectory() as place:
         scene = Path(place) / "scene.tif"
         make_scene(scene, given.image, given.side)
-        words = ["-m", "iic_tf.cli", "predict", given.run, str(scene), "--out", f"{place}/out"]
+        words = ["-m", "iic_tf.cli", "predict", given.run, str(scene), "--head", given.head]
+        words += ["--out", f"{place}/out"]
         subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL)
         with rasterio.open(f"{place}/out/scene_labels.tif") as file:
             by_windows = file.read(1)
@@ -52,6 +54,8 @@ def main() -> None:
     core = -(-CORE // served.align) * served.align
     lines = (np.arange(given.side) + NEAR) % core < 2 * NEAR
     near = holds & (lines[:, None] | lines)
+    shares = np.bincount(whole[holds]) / holds.sum()
+    print("shares of labels: " + ", ".join(f"{share:.2f}" for share in shares))
     print(f"no data in both: {bool(np.array_equal(holds, whole >= 0))}")
     print(f"pixels that hold data: {holds.sum()}; labels that differ: {differ.sum()}")
     print(f"within {NEAR} pixels of a border of windows: {near.sum()}; {(differ & near).sum()}")

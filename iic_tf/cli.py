@@ -16,8 +16,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
+from iic_tf.compare_plan import COMPARE_EXAMPLES, compare, compare_options
 from iic_tf.console import one_line, prepare_console
-from iic_tf.errors import InputError, expected
+from iic_tf.errors import InputError, UnfinishedError, expected
 from iic_tf.options import Given, Option, Verb, command
 from iic_tf.run_verbs import (
     LABEL_EXAMPLES,
@@ -73,7 +74,8 @@ class Terminated(KeyboardInterrupt):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
-    The exit status is 0, 2 for a mistake in the input, 130 for Ctrl-C, 143 for SIGTERM.
+    The exit status is 0, 1 where a part failed, 2 for a mistake in the input, 130 for Ctrl-C, 143
+    for SIGTERM.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     _typed[:] = words
@@ -81,6 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with _files_of_any_size():
             command("iic-tf", __version__, ABOUT, VERBS, words)()
+    except UnfinishedError:
+        return 1
     except InputError as error:
         return _mistake(_as_typed(str(error), words))
     except KeyboardInterrupt as stop:
@@ -148,6 +152,8 @@ def _train(given: Given) -> None:
     if "ray_workers" in given:
         if devices != "1":
             raise expected("no --devices beside --ray-workers", devices, "devices")
+        if "minutes" in given:
+            raise expected("no --minutes beside --ray-workers", given["minutes"], "minutes")
         from iic_tf.training.ray_workers import train_on_ray
 
         train_on_ray(given["ray_workers"], recipe, place, seed, out, overwrite, resume, say)
@@ -167,6 +173,7 @@ def _train(given: Given) -> None:
         run = train(
             *(task, out, seed, overwrite, say, resume, strategy),
             command=shlex.join(["iic-tf", *_typed]),
+            minutes=given.get("minutes"),
         )
     report_of(run, say)
 
@@ -190,6 +197,11 @@ def _study(given: Given) -> None:
 
     with _terminable():
         study(given, say)
+
+
+def _compare(given: Given) -> None:
+    with _terminable():
+        compare(given, say, shlex.join(["iic-tf", *_typed]))
 
 
 # --- what there is
@@ -266,6 +278,7 @@ VERBS = (
     Verb(
         "study", "many runs of a recipe and what they show", _study, study_options, STUDY_EXAMPLES
     ),
+    Verb("compare", "methods beside each other", _compare, compare_options, COMPARE_EXAMPLES),
     Verb("recipes", "list the recipes, or show one", _recipes, lambda: [NAME]),
     Verb("methods", "list the methods", _methods),
     Verb("datasets", "list the data sets", _datasets),

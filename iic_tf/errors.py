@@ -16,6 +16,10 @@ class InputError(ValueError):
     """A value, file or setting given by the user does not fit."""
 
 
+class UnfinishedError(Exception):
+    """A part of what was asked for failed, which the user was told: exit status 1."""
+
+
 class DataMissingError(InputError):
     """A data set's files are not where they were looked for."""
 

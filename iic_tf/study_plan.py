@@ -20,7 +20,7 @@ A study that was stopped goes on by the same command.
 
 _FREQUENT = ("dataset", "data", "out", "seed", "recipe", "overclusters")
 
-_NOT_OF_STUDIES = ("overwrite", "resume", "devices", "ray_workers")
+_NOT_OF_STUDIES = ("overwrite", "resume", "devices", "ray_workers", "minutes")
 
 
 def study_options() -> list[Option]:

@@ -44,6 +44,7 @@ def train_options() -> list[Option]:
         Option("seed", int, "of weights and draws", "N", default=0),
         Option("overwrite", bool, "replace an earlier run"),
         Option("resume", bool, "go on with the run in --out, if any"),
+        Option("minutes", float, "train for so long: the schedule is made to fit", "M"),
         Option("devices", str, "GPUs to spread batches over", "N|all|GPU:0,..", default=1),
         Option("ray_workers", int, "spread each batch over N Ray workers (extra: ray)", "N"),
     ]
@@ -83,7 +84,6 @@ def _recipe_fields() -> dict[str, FieldInfo]:
 
 def plan(given: Given) -> tuple[Recipe, Json, int]:
     """The recipe, where the images are, and the seed: as given, or those of the run to resume."""
-    from iic_tf.data.registry import absolute, check_options, options
     from iic_tf.training.recipe_files import default_recipe, load_recipe, recipe_for, run_recipe
     from iic_tf.training.run import Run
 
@@ -96,21 +96,35 @@ def plan(given: Given) -> tuple[Recipe, Json, int]:
         given.get("dataset", "folder"), given.get("classes")
     )
     recipe = recipe_for(name, given["method"]) if "method" in given else load_recipe(name)
-    recipe = recipe.replaced(**_overrides(given))
+    recipe = recipe.replaced(**overrides(given))
+    return recipe, place_of(given, recipe.dataset), given.get("seed", 0)
+
+
+def place_of(given: Given, dataset: str) -> Json:
+    """Where the images are, as plain values of a data set's options.
+
+    Args:
+        given: the options.
+        dataset: the data set where none is given; a recipe made for one knows it.
+
+    Raises:
+        InputError: an unknown data set, or an option that it does not know.
+    """
+    from iic_tf.data.registry import absolute, check_options, options
+
     known = {option.name: option for option in options()}
     place = {key: value for key, value in given.items() if key in known}
-    # A recipe made for one data set knows it.
-    dataset = given.get("dataset", recipe.dataset)
+    dataset = given.get("dataset", dataset)
     check_options(dataset, place)
     paths = {key: absolute(value) for key, value in place.items() if known[key].path}
-    return recipe, {**place, **paths, "dataset": dataset}, given.get("seed", 0)
+    return {**place, **paths, "dataset": dataset}
 
 
-_OF_RUN = {"out", "seed", "overwrite", "resume", "devices", "ray_workers"}
+_OF_RUN = {"out", "seed", "overwrite", "resume", "devices", "ray_workers", "minutes"}
 """Options that say nothing of what is learned, or from what."""
 
 
-def _overrides(given: Given) -> Config:
+def overrides(given: Given) -> Json:
     """Values that go before the recipe's own."""
     values = {key: value for key, value in given.items() if key in SHORTCUTS}
     if given.get("precision") in ("bfloat16", "float16"):

@@ -78,7 +78,7 @@ def test_predictions_of_two_workers_equal_those_of_one_process(tmp_path: Path) -
     run, scenes = make_run(tmp_path), folder_of_scenes(tmp_path / "in")
     command = [sys.executable, "-m", "iic_tf.cli", "predict", str(run.folder), str(scenes), "--out"]
     for out, more in (("one", []), ("two", ["--ray-workers", "2"])):
-        done = subprocess.run([*command, str(tmp_path / out), *more], check=False, timeout=300)
+        done = subprocess.run([*command, str(tmp_path / out), *more], check=False, timeout=900)
         # For the damaged one.
         assert done.returncode == 2
     assert contents(tmp_path / "two") == contents(tmp_path / "one")
@@ -89,7 +89,7 @@ def test_two_workers_equal_one_process(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "iic_tf.cli", *SMALL, "--out"]
     runs = [tmp_path / "one", tmp_path / "two"]
     for run, more in zip(runs, ([], ["--ray-workers", "2"]), strict=True):
-        done = subprocess.run([*command, str(run), *more], check=False, timeout=300)
+        done = subprocess.run([*command, str(run), *more], check=False, timeout=900)
         assert done.returncode == 0
     one, two = (keras.models.load_model(run / "best.keras") for run in runs)
     for a, b in zip(one.variables, two.variables, strict=True):

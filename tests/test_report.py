@@ -273,7 +273,7 @@ def test_a_training_notes_what_it_cost(tmp_path: Path) -> None:
     run = made(tmp_path)
     note_begun(run, "iic-tf train --out a", 1)
     note_begun(run, "iic-tf train --resume --out a", 2)
-    note_done(run, [{"seconds": 5.0}, {"seconds": 10.0}], batch=4, steps=5)
+    note_done(run, [{"seconds": 5.0}, {"seconds": 10.0}], batch=4, steps=5, epochs=2)
     facts = read_facts(run)
     assert facts["commands"] == ["iic-tf train --out a", "iic-tf train --resume --out a"]
     assert facts["pairs_per_second"] == 4.0  # 2 epochs · 5 steps · 4 pairs in 10 s

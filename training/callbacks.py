@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from iic_tf.models.soundness import UnsoundStep, UnsoundStepError
 from iic_tf.training.atomic import replacing
+from iic_tf.training.budget import TRAINED
 from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.run import Run
 from iic_tf.types import Json, Logs
@@ -207,6 +208,8 @@ class Record(keras.callbacks.Callback):  # type: ignore[misc]
             "seconds": round(time.monotonic() - self.started, 2),
             "best": int(bool(logs["is_best"])),
         }
+        if TRAINED in logs:
+            row[TRAINED] = round(float(logs[TRAINED]), 2)
         for name, monitor in logs["monitors"].items():
             row[f"{name}_loss"] = min(monitor.losses)
             row[f"{name}_bound"] = monitor.bound

@@ -53,6 +53,7 @@ def evaluate(
     labelled: int | None = None,
     classes: int | None = None,
     probe: bool = False,
+    known: Mapping[str, Facts] | None = None,
 ) -> Json:
     """Score the best model of a run; write `evaluation.json` and confusion pictures.
 
@@ -79,6 +80,7 @@ def evaluate(
         labelled: from how many images the mapping is, in place of folds.
         classes: score so many groups of the finest head's clusters by their tree, too.
         probe: say what labels make of the features, too, see `iic_tf.training.probe`.
+        known: summaries of baselines that another run of the same clusters, data and seed has.
 
     Raises:
         InputError: nothing labelled, or no more than `labelled`, data missing, or a place that the
@@ -107,7 +109,8 @@ def evaluate(
     say(f"scoring {images} labelled images of {scored.of}")
     # What nobody trains is its own untrained network, and k-means its own baseline.
     baselines = [one for one in scored.baselines if recipe.trains or one not in UNTRAINED]
-    found = {which: scored.found(which) for which in ("trained", *baselines)}
+    known = known or {}
+    found = {w: scored.found(w) for w in ("trained", *baselines) if w not in known}
     losses, over = best_losses(run), chosen_overclusters(run)
     result = summary(found["trained"], names, chosen, over, matched)
     counts = apply_mapping(*mapped(found["trained"], MAIN, chosen, matched), len(names))
@@ -115,7 +118,9 @@ def evaluate(
     result["confusion"] = counts.tolist()
     result["sub_heads"] = sub_heads(found["trained"], names, losses[MAIN], matched)
     result["baselines"] = {
-        name: summary(found[name], names, 0, None if over is None else 0, matched)
+        name: known[name]
+        if name in known
+        else summary(found[name], names, 0, None if over is None else 0, matched)
         for name in baselines
     }
     result |= {
@@ -139,11 +144,13 @@ def evaluate(
     result["verdict"] = verdict(result)
     if probe:
         result["probe"] = probed(run, recipe, scored, place.source)
+    shown = found["trained"].shown(MAIN, chosen)
+    class_of = (one_to_one if matched else many_to_one)(shown)
+    result["class_of_cluster"] = class_of.tolist()
     make_folder(place.pictures)
     write_json(place.file, result)
     drawn = _pictures(place.pictures, found["trained"], names, chosen, over, matched)
-    shown = found["trained"].shown(MAIN, chosen)
-    drawn += scored.draw((one_to_one if matched else many_to_one)(shown), place.pictures)
+    drawn += scored.draw(class_of, place.pictures)
     for line in (*table(result), *result["verdict"]):
         say(line)
     if probe:

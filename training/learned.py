@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from iic_tf.models.adam import Adam
 from iic_tf.training.recipe import LAST
@@ -28,6 +28,10 @@ class Learned(Values):
 
         @property
         def trunk_from(self) -> int: ...
+
+        epochs: int
+
+        def of_epochs(self, epochs: int) -> Self: ...
 
         def scheduled_rate(self, steps: int, factor: float = 1.0, first: int = 0) -> Rate: ...
 

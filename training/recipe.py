@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 import keras
 from pydantic import Field, field_validator, model_validator
@@ -51,6 +51,8 @@ class Recipe(TrunkChoice):
     """What stands beside the curves of the losses."""
     most_clusters: ClassVar[int] = MOST_CLUSTERS
     """In a head; label images and their legends have no more numbers and colours."""
+    staged: ClassVar[tuple[str, ...]] = ()
+    """Names of values that count epochs, of stages that together must leave one epoch at least."""
     replicas_differ: ClassVar[str] = ""
     """Why several replicas do not equal one device; empty where they do."""
 
@@ -126,6 +128,32 @@ class Recipe(TrunkChoice):
     def build(self, channels: int) -> SelfSupervised:
         """The model, not yet trained, with initial weights of the seed that is set."""
         raise NotImplementedError
+
+    @property
+    def stages(self) -> dict[str, int]:
+        """The values of `staged` that are not 0, and how long a trunk rests at first."""
+        found = {name: int(getattr(self, name)) for name in self.staged}
+        found |= {"frozen_epochs": self.trunk_from}
+        return {name: epochs for name, epochs in found.items() if epochs}
+
+    @property
+    def least_epochs(self) -> int:
+        """The fewest epochs in which every stage has one."""
+        return 1 + len(self.stages)
+
+    def of_epochs(self, epochs: int) -> Self:
+        """The same schedule in fewer epochs, `least_epochs` or more: stages are in proportion.
+
+        Example:
+            DEC's 50 epochs, of which 30 are pre-training, become 10 and 6.
+        """
+        if epochs == self.epochs:
+            return self
+        share = epochs / self.epochs
+        own = {name: max(1, round(share * count)) for name, count in self.stages.items()}
+        while sum(own.values()) > epochs - 1:
+            own[max(own, key=lambda name: own[name])] -= 1
+        return self.replaced(epochs=epochs, **own)
 
     @property
     def losses(self) -> str:

@@ -132,17 +132,7 @@ class Run:
             InputError: the folder exists and is not empty (unless `overwrite`), or can't be made.
         """
         path = Path(folder)
-        if path.exists() and (not path.is_dir() or _files(path)):
-            if not overwrite:
-                raise InputError(
-                    f"Expected a new or empty run folder; received {path}, which holds files. "
-                    "Choose another --out, or replace it with --overwrite."
-                )
-            if not (path / "config.json").is_file():
-                raise InputError(
-                    f"Expected a run folder to overwrite; received {path}, which holds no "
-                    "config.json. Nothing was deleted."
-                )
+        if cls.check_free(path, overwrite):
             for inner in _files(path):
                 if inner.is_dir() and not inner.is_symlink():
                     shutil.rmtree(inner)
@@ -156,6 +146,27 @@ class Run:
         run = cls(path)
         write_json(run.config_file, config)
         return run
+
+    @classmethod
+    def check_free(cls, path: Path, overwrite: bool = False) -> bool:
+        """Whether there are files of an earlier run, which may be replaced.
+
+        Raises:
+            InputError: they may not, or are those of something else.
+        """
+        if not path.exists() or (path.is_dir() and not _files(path)):
+            return False
+        if not overwrite:
+            raise InputError(
+                f"Expected a new or empty run folder; received {path}, which holds files. "
+                "Choose another --out, or replace it with --overwrite."
+            )
+        if not (path / "config.json").is_file():
+            raise InputError(
+                f"Expected a run folder to overwrite; received {path}, which holds no "
+                "config.json. Nothing was deleted."
+            )
+        return True
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import platform
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -17,18 +15,15 @@ import tensorflow as tf
 import iic_tf
 from iic_tf.backend import require_no_limits
 from iic_tf.errors import InputError, expected, require_text
+from iic_tf.training.budget import Budget
 from iic_tf.training.callbacks import (
-    Evaluate,
     KeepBest,
     Record,
     SaveCheckpoint,
-    StopOnNonFiniteLoss,
     lowest_loss,
 )
-from iic_tf.training.checkpoints import Checkpoint, Checkpoints
+from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.epoch_progress import Progress, lowest
-from iic_tf.training.explained import explained
-from iic_tf.training.kept_features import on_features
 from iic_tf.training.look import DrawCurves
 from iic_tf.training.memory_estimate import check_memory, weights_in_training
 from iic_tf.training.progress import clock
@@ -39,14 +34,12 @@ from iic_tf.training.run_lock import only_writer
 from iic_tf.training.strategy import is_chief
 from iic_tf.training.tasks.task import Task
 from iic_tf.training.training_facts import note_begun, note_done
+from iic_tf.training.trial import budget_of, with_recipe
 from iic_tf.training.trunk_file import write_trunk
 from iic_tf.training.whole_best import require_best
-from iic_tf.types import Callback, Json
-from iic_tf.views.distributed import distributed
+from iic_tf.training.work import Work
+from iic_tf.types import Json
 from iic_tf.views.numbered_batches import NumberedBatches
-
-if TYPE_CHECKING:
-    from iic_tf.models.self_supervised import SelfSupervised
 
 LETTERS = "backslashreplace"
 """Names of files may hold bytes that are no text."""
@@ -61,6 +54,7 @@ def train(
     resume: bool = False,
     strategy: tf.distribute.Strategy | None = None,
     command: str | None = None,
+    minutes: float | None = None,
 ) -> Run:
     """Train without labels and leave a run folder (see `iic_tf.training.run`).
 
@@ -77,6 +71,9 @@ def train(
         strategy: what devices and machines it is spread over (`iic_tf.training.strategy`). Of
             several machines only the chief writes; to resume, all must see the folder.
         command: what was typed to begin it, kept for the run's report.
+        minutes: of training time, which the whole schedule is made to fit into
+            (`iic_tf.training.budget`); it is the run's, however often that is resumed. None: the
+            recipe's own schedule, or the budget that a run began with which is resumed.
 
     Raises:
         InputError: anything unfit in the arguments, or in the files that the first batch and a look
@@ -88,8 +85,12 @@ def train(
     require_no_limits()
     strategy = strategy or tf.distribute.get_strategy()
     require_text(Path(out))
-    recipe, config = task.recipe, _config(task, seed)
-    _check_shares(recipe, strategy)
+    _check_shares(task.recipe, strategy)
+    task.pairs(seed).drawn(0, 0)
+    budget = budget_of(task, Path(out), seed, overwrite, say, resume, strategy, minutes)
+    if budget is not None:
+        task = with_recipe(task, budget.applied(task.recipe))
+    config = _config(task, seed) | ({"budget": asdict(budget)} if budget else {})
     # What is wrong is met before the folder exists, as far as it can be without reading all files.
     pairs, fixed = task.pairs(seed), task.fixed_pairs(seed)
     pairs.drawn(0, 0)
@@ -98,6 +99,7 @@ def train(
         return _in_folder(
             *(task, Path(out), seed, overwrite, say, resume, strategy, config, pairs, fixed),
             command=command,
+            budget=budget,
         )
 
 
@@ -113,6 +115,7 @@ def _in_folder(
     pairs: NumberedBatches,
     fixed: NumberedBatches,
     command: str | None,
+    budget: Budget | None,
 ) -> Run:
     """Train in a folder that nobody else writes to."""
     recipe = task.recipe
@@ -137,7 +140,7 @@ def _in_folder(
             )
         else:
             model.go_on_with(checkpoint.arrays)
-    work = _Work(task, seed, model, pairs, fixed, strategy, checkpoint)
+    work = Work(task, seed, model, pairs, fixed, strategy, checkpoint, budget)
     if not is_chief():
         work.fit([], Run(Path(out)), lambda line: None)
         return Run(Path(out))
@@ -155,6 +158,8 @@ def _in_folder(
             write_trunk(model.trunk, run.trunk_file)
         tell(data)
         tell(f"recipe {recipe.name}, seed {seed}: {plan}")
+        if budget is not None:
+            tell(budget.told())
         for note in (*notes, *changed):
             tell(note)
         if strategy.num_replicas_in_sync > 1:
@@ -168,63 +173,7 @@ def _in_folder(
     return run
 
 
-@dataclass(frozen=True)
-class _Work:
-    """A training that is ready to begin, or to go on."""
-
-    task: Task
-    seed: int
-    model: SelfSupervised
-    pairs: NumberedBatches
-    fixed: NumberedBatches
-    strategy: tf.distribute.Strategy
-    checkpoint: Checkpoint | None
-
-    @property
-    def first(self) -> int:
-        """The number of epochs that are done."""
-        return 0 if self.checkpoint is None else self.checkpoint.epoch
-
-    @property
-    def rows(self) -> list[Json]:
-        """Their figures."""
-        return [] if self.checkpoint is None else self.checkpoint.rows
-
-    def fit(self, callbacks: Sequence[Callback], run: Run, tell: Callable[[str], None]) -> None:
-        """Take the epochs that are left, on this process's devices."""
-        epochs, steps = self.task.recipe.epochs, self.pairs.steps
-        recipe = self.task.recipe
-        best = min((lowest_loss(row) for row in self.rows), default=math.inf)
-        if self.first == epochs:
-            return
-        folder = run.folder if is_chief() else None
-        given = self.pairs, self.fixed
-        with (
-            explained(run, *given),
-            on_features(self.model, recipe, *given, folder, tell) as (pairs, fixed),
-            explained(run, pairs, fixed),
-        ):
-            self.model.fit(
-                distributed(pairs, self.strategy, self.first * steps, epochs * steps),
-                initial_epoch=self.first,
-                epochs=epochs,
-                steps_per_epoch=steps,
-                callbacks=[
-                    StopOnNonFiniteLoss(lambda *at: self.task.names(pairs.drawn(*at)), run),
-                    *recipe.fitting(pairs),
-                    Evaluate(
-                        distributed(fixed, self.strategy, 0, fixed.steps),
-                        fixed.steps,
-                        best,
-                        keep_last=recipe.keep == LAST,
-                    ),
-                    *callbacks,
-                ],
-                verbose=0,
-            )
-
-
-def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
+def _carry_out(work: Work, run: Run, tell: Callable[[str], None]) -> None:
     """Train, write what is to be written, and look at what was found."""
     started = time.monotonic()
     epochs = work.task.recipe.epochs
@@ -254,8 +203,14 @@ def _carry_out(work: _Work, run: Run, tell: Callable[[str], None]) -> None:
             f"iic-tf train --resume --out {run.folder}"
         )
         raise
+    done = len(record.rows)
+    if work.budget and done < epochs:
+        tell(
+            f"the budget of {work.budget.minutes:g} minutes is used up: the training ends behind "
+            f"epoch {done} of {epochs}"
+        )
     tell(f"done in {clock(time.monotonic() - started)}: {_kept(work.task.recipe, record.rows)}")
-    note_done(run, record.rows, work.task.recipe.batch, work.pairs.steps)
+    note_done(run, record.rows, work.task.recipe.batch, work.pairs.steps, epochs)
     found = [str(run.pictures / name) for name in work.task.draw_results(run)]
     tell(f"model {run.best}; look at {', '.join([*found, str(run.pictures / 'losses.png')])}")
 

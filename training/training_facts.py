@@ -38,7 +38,7 @@ def note_begun(run: Run, command: str | None, replicas: int) -> None:
     write_json(run.facts_file, {**facts, "commands": commands, "machine": machine})
 
 
-def note_done(run: Run, rows: Sequence[Json], batch: int, steps: int) -> None:
+def note_done(run: Run, rows: Sequence[Json], batch: int, steps: int, epochs: int) -> None:
     """Add how long it took, how fast it was and what it needed.
 
     Args:
@@ -46,12 +46,14 @@ def note_done(run: Run, rows: Sequence[Json], batch: int, steps: int) -> None:
         rows: of `metrics.csv`.
         batch: pairs of a step.
         steps: of an epoch.
+        epochs: that it was to have; of fewer it is noted that its budget ended it.
     """
     seconds = float(rows[-1]["seconds"]) if rows else 0.0
     speed = len(rows) * steps * batch / seconds if seconds > 0 else None
     own = {
         "seconds": seconds,
         "epochs": len(rows),
+        "ended_by_budget": len(rows) < epochs,
         "pairs_per_second": speed,
         "peak_memory_bytes": peak_memory(),
     }

@@ -112,7 +112,13 @@ def _summary(kept: Kept) -> Html:
         ),
     ]
     done, asked = len(kept.rows), recipe.get("epochs", 0)
-    if done < asked:
+    if kept.facts.get("ended_by_budget") is True:
+        minutes = (config.get("budget") or {}).get("minutes", "some")
+        told = (
+            f"Its budget of {minutes} minutes ended this training behind {done} of {asked} epochs."
+        )
+        lines.append(tag("p", told, class_="warning"))
+    elif done < asked:
         lines.append(
             tag("p", f"This training is not finished: {done} of {asked} epochs.", class_="warning")
         )

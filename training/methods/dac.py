@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import keras
 from pydantic import Field
@@ -36,6 +36,11 @@ class DACValues(Learned):
 
     def step_by(self, rate: Rate) -> Optimizer:
         return keras.optimizers.RMSprop(rate)
+
+    def of_epochs(self, epochs: int) -> Self:
+        # Thresholds meet at the same part of the training.
+        eta = self.eta * self.epochs / epochs
+        return super().of_epochs(epochs).replaced(eta=eta)
 
     @property
     def losses(self) -> str:

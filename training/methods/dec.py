@@ -26,6 +26,7 @@ class DECClustering(LearnedImages):
 
     model_class = DECClusterer
     own: ClassVar[tuple[str, ...]] = ("embedding", "alpha", "pretraining", "sample", "starts")
+    staged: ClassVar[tuple[str, ...]] = ("pretraining",)
     loss_label: ClassVar[str] = "KL(P ‖ Q) in nats"
 
     rate: Real = Field(

@@ -39,6 +39,9 @@ class _IIC(Values):
         classes: int
 
         @property
+        def trunk_from(self) -> int: ...
+
+        @property
         def trunk_rests(self) -> bool: ...
 
     overclusters: Whole = Field(
@@ -90,6 +93,11 @@ class _IIC(Values):
     @property
     def one_to_one(self) -> bool:
         return not self.star
+
+    @property
+    def least_epochs(self) -> int:
+        """As many as there are turns, behind those in which a trunk rests."""
+        return len(self.taken_turns) + self.trunk_from
 
     @property
     def taken_turns(self) -> tuple[str, ...]:

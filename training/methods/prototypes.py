@@ -30,6 +30,7 @@ class PrototypeSegmentation(LearnedScenes):
         *("embedding", "hidden", "temperature", "epsilon", "iterations", "held"),
         "crops",
     )
+    staged: ClassVar[tuple[str, ...]] = ("held",)
     parts: ClassVar[tuple[str, ...]] = (PROJECTION, PROTOTYPES)
     loss_label: ClassVar[str] = "swapped prediction, cross-entropy in nats"
 

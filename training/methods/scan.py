@@ -32,6 +32,7 @@ class ScanClustering(LearnedImages):
         *("feature_epochs", "self_labelling_epochs", "dimension", "temperature", "neighbours"),
         *("entropy_weight", "confidence"),
     )
+    staged: ClassVar[tuple[str, ...]] = ("feature_epochs", "self_labelling_epochs")
     loss_label: ClassVar[str] = "-ln<p, p'> - λ H"
     replicas_differ: ClassVar[str] = (
         "features are contrasted within each device's own share of a batch"
