@@ -11,10 +11,10 @@ from rasterio import warp
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from iic_tf.annotations import Facts
 from iic_tf.data.grid import applied
 from iic_tf.export.legend import Legend
 from iic_tf.training.atomic import replacing
-from iic_tf.types import Facts
 
 TABLE = "areas.csv"
 

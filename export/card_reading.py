@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.errors import InputError
 from iic_tf.export.legend import Legend
-from iic_tf.types import Facts, Json
 
 if TYPE_CHECKING:
     import onnxruntime

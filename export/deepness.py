@@ -13,6 +13,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError
 from iic_tf.export.check import Outputs, check
 from iic_tf.export.form import Form
@@ -24,7 +25,6 @@ from iic_tf.models.served import NO_LABEL, numbered
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
-from iic_tf.types import Json
 
 IMAGE = "image"
 

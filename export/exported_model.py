@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Arrays
 from iic_tf.errors import InputError
 from iic_tf.export.card_reading import CLUSTERING, ExportCard, onnx_card, savedmodel_card
 from iic_tf.export.exported_predictor import ExportedPredictor
@@ -17,7 +18,6 @@ from iic_tf.export.form import Form
 from iic_tf.export.model import ImageModel, SceneModel
 from iic_tf.export.onnx_runner import load_session, pixels_in, window_path, windows_in
 from iic_tf.export.signature import INPUT, PROBABILITIES, SUMS
-from iic_tf.types import Arrays
 
 ONNX = ".onnx"
 MARK = "saved_model.pb"

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Arrays
 from iic_tf.data.scene import Scene
 from iic_tf.export.card_reading import ExportCard
 from iic_tf.export.form import Form
 from iic_tf.export.predictor import NO_DATA, Maps, Predictor
 from iic_tf.export.signature import LABELS, OWN_SUMS, PROBABILITIES
 from iic_tf.training.whole_scene import summed
-from iic_tf.types import Arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Json
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.registry import source_from_dict
 from iic_tf.data.scene import SceneSet, read_with_valid, with_nan
@@ -23,7 +24,6 @@ from iic_tf.training.atomic import replacing, scratch
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
-from iic_tf.types import Json
 
 KEY = "int8"
 """In the card: what the labels were compared on, and the share that agrees."""

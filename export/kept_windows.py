@@ -16,10 +16,10 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.data.scene import Scene, Valid
 from iic_tf.data.windows import Window
 from iic_tf.export.window_maps import Maps, WindowMaps
-from iic_tf.types import Facts, Json
 
 SUFFIX = ".windows"
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from rasterio.windows import Window
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.data.georeference import place_of
 from iic_tf.export.cloud_optimised import TILE, cloud_optimised
 from iic_tf.export.predictor import NO_DATA
 from iic_tf.training.atomic import replacing
-from iic_tf.types import Facts, Json
 
 LARGEST_PNG = 100_000_000
 """Pixels; a PNG is written from memory."""

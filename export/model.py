@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts
 from iic_tf.export.legend import Legend
 from iic_tf.export.predictor import Predictor
-from iic_tf.types import Facts
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import iic_tf
+from iic_tf.annotations import Facts, Json
 from iic_tf.errors import InputError
 from iic_tf.export.form import Form
 from iic_tf.export.servable import INPUT, LABELS, Servable, outputs
@@ -18,7 +19,6 @@ from iic_tf.training.answer import Answer
 from iic_tf.training.meaning import FINE_TUNED, start_of_hash
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
-from iic_tf.types import Facts, Json
 
 if TYPE_CHECKING:
     from iic_tf.models.served import ServedSegmenter

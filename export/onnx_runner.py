@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Arrays
 from iic_tf.export.signature import CORE, INPUT, SUMS, ExportError
-from iic_tf.types import Arrays
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,11 +10,11 @@ import numpy as np
 import rasterio.windows
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts
 from iic_tf.data.windows import Window
 from iic_tf.export.cloud_optimised import cloud_optimised
 from iic_tf.export.labelling import Taker
 from iic_tf.export.predictor import NO_DATA
-from iic_tf.types import Facts
 
 
 @contextmanager

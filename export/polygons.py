@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from rasterio import Affine
 from rasterio.features import shapes, sieve
 
+from iic_tf.annotations import Facts
 from iic_tf.data.gdal import open_pixels
 from iic_tf.data.grid import applied
 from iic_tf.errors import InputError
@@ -26,7 +27,6 @@ from iic_tf.export.legend import Legend
 from iic_tf.export.predictor import NO_DATA
 from iic_tf.training.atomic import replacing
 from iic_tf.training.progress import progress
-from iic_tf.types import Facts
 
 SUFFIX = "polygons.gpkg"
 

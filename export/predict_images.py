@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Json
 from iic_tf.data.converted import Converted
 from iic_tf.data.image_folder import FETCH, find_images, read_square
 from iic_tf.data.list_file import is_list
@@ -28,7 +29,6 @@ from iic_tf.pictures.confident_sheet import confident_sheets
 from iic_tf.training.atomic import replacing
 from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.progress import progress, track
-from iic_tf.types import Json
 
 if TYPE_CHECKING:
     from iic_tf.training.run import Run

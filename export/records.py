@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.data.fingerprint import IMAGES, fingerprint
 from iic_tf.data.scene import Scene, SceneSet
 from iic_tf.errors import InputError
@@ -19,7 +20,6 @@ from iic_tf.export.scene_files import files_of
 from iic_tf.export.sheet import Panel
 from iic_tf.pictures.triplets import TripletRow
 from iic_tf.training.atomic import replacing
-from iic_tf.types import Facts, Json
 
 RECORDS = ".scenes.jsonl"
 """The file, hidden in the folder of the results."""

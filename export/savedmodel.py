@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras.export import ExportArchive
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Arrays
 from iic_tf.errors import InputError
 from iic_tf.export.check import check, check_windows
 from iic_tf.export.form import Form
@@ -28,7 +29,6 @@ from iic_tf.export.warm_up import WARM_UP, write_warm_up
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
-from iic_tf.types import Arrays
 
 SIGNATURE = "serving_default"
 WINDOW = "window"

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts
 from iic_tf.console import one_line
 from iic_tf.data.gdal import open_pixels
 from iic_tf.data.scene import Scene, SceneSet, Valid
@@ -28,7 +29,6 @@ from iic_tf.export.scene_files import Wanted, write_scene
 from iic_tf.export.sheet import Panels, make_rows
 from iic_tf.export.window_maps import ByModel, Clipped, Maps, WindowMaps
 from iic_tf.pictures.triplets import TripletRow
-from iic_tf.types import Facts
 
 _FULL = 1 << 22
 """Bytes: a disk with less room is full, whatever a library makes of it."""

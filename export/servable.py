@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor, Tensors
 from iic_tf.export.form import Form
 from iic_tf.export.signature import CORE as CORE
 from iic_tf.export.signature import INPUT as INPUT
@@ -16,7 +17,6 @@ from iic_tf.export.signature import OWN_SUMS as OWN_SUMS
 from iic_tf.export.signature import PROBABILITIES as PROBABILITIES
 from iic_tf.export.signature import SUMS as SUMS
 from iic_tf.export.signature import ExportError as ExportError
-from iic_tf.types import Tensor, Tensors
 
 PLAIN = Form()
 """Floats in, labels and probabilities out."""

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from iic_tf.annotations import Json
 from iic_tf.export.client.messages import messages, request
 from iic_tf.export.client.scene import TILE
 from iic_tf.export.form import Form
 from iic_tf.export.servable import CORE, INPUT, SUMS, Servable
-from iic_tf.types import Json
 
 WARM_UP = "tf_serving_warmup_requests"
 """The name that it looks for under `assets.extra`."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from iic_tf.annotations import Json
 from iic_tf.errors import UnfinishedError
 from iic_tf.options import Given, Option
 from iic_tf.train_plan import overrides, place_of, train_options
-from iic_tf.types import Json
 
 COMPARE_EXAMPLES = """\
 For example:

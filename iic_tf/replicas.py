@@ -9,7 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from iic_tf.types import Batch, Tensor
+from iic_tf.annotations import Batch, Tensor
 
 PRESENT = "present"
 """Key of a replica's share of a batch: 1.0, or 0.0 where it is a stand-in for no images."""

@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError, expected
 from iic_tf.options import Given, Option, from_source
-from iic_tf.types import Json
 
 LABEL_EXAMPLES = """\
 For example:

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Literal
 
+from iic_tf.annotations import Json
 from iic_tf.errors import expected
 from iic_tf.options import Given, Option
 from iic_tf.train_plan import plan, train_options
-from iic_tf.types import Json
 
 STUDY_EXAMPLES = """\
 For example:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from iic_tf.annotations import Config, Json
 from iic_tf.errors import InputError, expected
 from iic_tf.options import Given, Option, from_field, from_source
-from iic_tf.types import Config, Json
 
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo

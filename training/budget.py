@@ -16,11 +16,11 @@ from typing import Any
 
 import keras
 
+from iic_tf.annotations import Logs
 from iic_tf.errors import InputError, expected
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.values import MOST
-from iic_tf.types import Logs
 
 FILL = 0.9
 """Share of the budget that the schedule is made to fill: steps take longer at times."""

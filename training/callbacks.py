@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 import keras
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Json, Logs
 from iic_tf.models.soundness import UnsoundStep, UnsoundStepError
 from iic_tf.training.atomic import replacing
 from iic_tf.training.budget import TRAINED
 from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.run import Run
-from iic_tf.types import Json, Logs
 
 if TYPE_CHECKING:
     from iic_tf.views.numbered_batches import NumberedBatches

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Json
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import plain_json
-from iic_tf.types import Json
 
 KEPT = 2
 """Checkpoints of which the older ones are deleted."""

@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from iic_tf.annotations import Logs
 from iic_tf.data.image_set import ImageSet
 from iic_tf.pictures import animation, circle_projection
 from iic_tf.training.atomic import replacing
 from iic_tf.training.cluster_sample import cluster_sample, predictor
 from iic_tf.training.run import Run
-from iic_tf.types import Logs
 from iic_tf.views.image_view import ImageView
 
 SAMPLE = 500

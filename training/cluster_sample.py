@@ -9,10 +9,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.data.image_set import ImageSet
 from iic_tf.models.clusterer import Clusterer
 from iic_tf.turns import MAIN
-from iic_tf.types import Tensor
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError
 from iic_tf.metrics.cluster_tree import ClusterTree, cluster_tree
 from iic_tf.training.json_files import write_json
@@ -17,7 +18,6 @@ from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Json
 
 if TYPE_CHECKING:
     from iic_tf.models.self_supervised import SelfSupervised

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.data.fingerprint import said
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.registry import Source
@@ -21,7 +22,6 @@ from iic_tf.training.folds import FoldConfusions, Split
 from iic_tf.training.progress import progress, track
 from iic_tf.training.run import Run
 from iic_tf.turns import MAIN
-from iic_tf.types import Tensor
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 from iic_tf.views.image_view import ImageView

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import keras
 
+from iic_tf.annotations import Logs
 from iic_tf.training.progress import Bar, clock, progress
-from iic_tf.types import Logs
 
 if TYPE_CHECKING:
     from iic_tf.models.self_supervised import Monitor

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.data.registry import check_options
 from iic_tf.metrics import (
     Scores,
@@ -36,7 +37,6 @@ from iic_tf.training.score_table import MANY_TO_ONE, ONE_TO_ONE, UNTRAINED, prot
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.training.verdict import verdict
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Facts, Json
 
 CHOSEN_BY = {
     LOWEST: "lowest unsupervised loss of epoch and sub-head",

@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from iic_tf.annotations import Tensor
 from iic_tf.data.scene import SceneSet
 from iic_tf.models.adam import Adam
 from iic_tf.models.linear_head import LinearHead
@@ -20,7 +21,6 @@ from iic_tf.training.label_crops import LabelBatch, LabelCrops
 from iic_tf.training.labelled_points import LabelledPoints, labelled_points
 from iic_tf.training.linear_fit import fit_linear, image_folds
 from iic_tf.training.progress import clock, progress
-from iic_tf.types import Tensor
 from iic_tf.views.geometry import Geometry, flip
 from iic_tf.views.photometry import Photometry, jitter
 

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.data.image_set import ImageSet
 from iic_tf.models.linear_head import LinearHead
 from iic_tf.training.fine_tune import (
@@ -23,7 +24,6 @@ from iic_tf.training.fine_tune import (
 from iic_tf.training.labelled_points import LabelledPoints
 from iic_tf.training.linear_fit import fit_linear, image_folds
 from iic_tf.training.progress import progress
-from iic_tf.types import Tensor
 from iic_tf.views.image_pairs import ImagePairs
 from iic_tf.views.image_view import ImageView
 

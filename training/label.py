@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from iic_tf.annotations import Json
 from iic_tf.data.registry import check_options
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics.cluster_tree import ClusterTree
@@ -38,7 +39,6 @@ from iic_tf.training.run import Run
 from iic_tf.training.survey import NOTHING, View, shares_of
 from iic_tf.training.tasks.registry import TASKS
 from iic_tf.training.typical import Suggestion, suggest
-from iic_tf.types import Json
 
 SUGGESTIONS = "suggestions.csv"
 MAPPING = "mapping"

@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Json, Tensor
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.registry import IMAGES, SCENES
 from iic_tf.data.scene import ClassTable, SceneSet
@@ -31,7 +32,6 @@ from iic_tf.training.segmentation_scores import as_trained, confusions
 from iic_tf.training.survey import View, survey_scenes
 from iic_tf.training.tasks.segmentation import SEGMENTATION
 from iic_tf.training.tasks.task import source_of
-from iic_tf.types import Json, Tensor
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 

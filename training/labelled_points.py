@@ -10,13 +10,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.data.scene import IGNORE, Scene, SceneSet, read_with_valid, with_nan
 from iic_tf.data.windows import windows
 from iic_tf.errors import InputError
 from iic_tf.models.linear_head import LinearHead, linear_inputs, linear_margin
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.progress import track
-from iic_tf.types import Tensor
 from iic_tf.views.draws import generator
 
 if TYPE_CHECKING:

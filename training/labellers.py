@@ -8,10 +8,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.data.scene import Scene
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.whole_scene import scene_summing
-from iic_tf.types import Tensor
 
 Labels = dict[str, list[NDArray[np.integer]]]
 """For each head the label maps `[height, width]` of its sub-heads."""

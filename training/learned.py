@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Self
 
+from iic_tf.annotations import Config, Optimizer, Optimizers, Rate
 from iic_tf.models.adam import Adam
 from iic_tf.training.recipe import LAST
 from iic_tf.training.trunk_choice import TRUNK
 from iic_tf.training.values import Values
-from iic_tf.types import Config, Optimizer, Optimizers, Rate
 
 
 class Learned(Values):

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, ClassVar
 import keras
 from pydantic import Field
 
+from iic_tf.annotations import Callback, Config, Rate
 from iic_tf.models.fitting import Fit
 from iic_tf.training.learned import Learned
 from iic_tf.training.tasks.clustering import ClusteringRecipe
 from iic_tf.training.values import Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Callback, Config, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
 
 if TYPE_CHECKING:

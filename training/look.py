@@ -7,6 +7,7 @@ import math
 import keras
 import numpy as np
 
+from iic_tf.annotations import Logs
 from iic_tf.data.scene import SceneSet
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.pictures import loss_curves, palette, share_curves, triplet_sheets
@@ -16,7 +17,6 @@ from iic_tf.training.examples import example_rows, example_views, seen_in
 from iic_tf.training.json_files import write_json
 from iic_tf.training.picture_pages import write_pages
 from iic_tf.training.run import Run
-from iic_tf.types import Logs
 
 FOUND = "found.png"
 

@@ -28,13 +28,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts
 from iic_tf.data.yaml_file import read_yaml
 from iic_tf.errors import InputError, expected
 from iic_tf.pictures import palette
 from iic_tf.training.atomic import replacing
 from iic_tf.training.run import Run
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Facts
 
 LINEAR, FINE_TUNED = "linear", "fine-tuned"
 NAMED_HEADS = (MAIN, OVERCLUSTERING, LINEAR, FINE_TUNED)

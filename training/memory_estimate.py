@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iic_tf.annotations import Facts
 from iic_tf.errors import InputError
-from iic_tf.types import Facts
 
 if TYPE_CHECKING:
     from iic_tf.models.self_supervised import SelfSupervised

@@ -8,11 +8,11 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.hub_classes import with_classes_of
 from iic_tf.training.memory_estimate import Estimate, check_memory, model_weights
 from iic_tf.training.network_estimate import network_weights
-from iic_tf.types import Json
 
 BYTES = 4
 """Of a weight."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError
 from iic_tf.metrics import (
     adjusted_rand_index,
@@ -23,7 +24,6 @@ from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.score_table import MANY_TO_ONE, ONE_TO_ONE
 from iic_tf.training.scored import Scored
-from iic_tf.types import Json
 
 GROUPS = "groups"
 

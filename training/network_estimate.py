@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from iic_tf.types import Facts
+from iic_tf.annotations import Facts
 
 WIDTHS = ("filters", "units", "dim", "width", "channels", "embed")
 """Parts of the names of values that say how many features there are."""

@@ -9,8 +9,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.models.local_statistics import local_statistics, statistics_radius
-from iic_tf.types import Tensor
 
 if TYPE_CHECKING:
     from iic_tf.models.self_supervised import SelfSupervised

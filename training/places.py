@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.data.registry import absolute
 from iic_tf.errors import InputError
 from iic_tf.training.run import Run
-from iic_tf.types import Facts, Json
 
 EVALUATION = "evaluation.json"
 

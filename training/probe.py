@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.errors import InputError
 from iic_tf.training.best_model import best_model
 from iic_tf.training.labelled import labelled_data
@@ -23,7 +24,6 @@ from iic_tf.training.progress import progress
 from iic_tf.training.run import Run
 from iic_tf.training.score_table import FEW_IMAGES, FEW_POINTS, GIVEN, PROBED
 from iic_tf.training.tasks.segmentation import SEGMENTATION
-from iic_tf.types import Facts, Json
 from iic_tf.views.draws import generator
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError, expected
 from iic_tf.training.methods.registry import recipe_of
 from iic_tf.training.recipe import Recipe
@@ -16,7 +17,6 @@ from iic_tf.training.run import Run
 from iic_tf.training.strategy import strategy_of
 from iic_tf.training.tasks.registry import task_of
 from iic_tf.training.train import train
-from iic_tf.types import Json
 
 
 def train_on_ray(

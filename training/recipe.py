@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 import keras
 from pydantic import Field, field_validator, model_validator
 
+from iic_tf.annotations import Callback, Json, Optimizers, Rate
 from iic_tf.errors import InputError, expected
 from iic_tf.models.adam import Adam
 from iic_tf.models.fitting import Fit
@@ -16,7 +17,6 @@ from iic_tf.training.memory_estimate import Estimate
 from iic_tf.training.run import Run
 from iic_tf.training.trunk_choice import TrunkChoice
 from iic_tf.training.values import MOST, Flag, Real, Text, Whole
-from iic_tf.types import Callback, Json, Optimizers, Rate
 from iic_tf.views.inputs import check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from iic_tf.annotations import Json
 from iic_tf.data.fingerprint import MASKS, differences, touched
 from iic_tf.data.registry import source_from_dict
 from iic_tf.errors import InputError
@@ -15,7 +16,6 @@ from iic_tf.training.json_files import plain_json
 from iic_tf.training.model_file import check_model_file
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
-from iic_tf.types import Json
 
 _TOLD = {"about"}
 """Of a recipe what is told of it and changes nothing: a version may say it in other words."""

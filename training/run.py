@@ -30,13 +30,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError, expected
 from iic_tf.training.atomic import clear_left
 from iic_tf.training.json_files import write_json
 from iic_tf.training.model_file import load_model
 from iic_tf.training.run_config import read_config
 from iic_tf.training.run_lock import LOCK
-from iic_tf.types import Json
 
 
 def _files(folder: Path) -> list[Path]:

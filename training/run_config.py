@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from iic_tf.annotations import Facts
 from iic_tf.errors import InputError, expected
-from iic_tf.types import Facts
 
 _BANDS = 16
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from iic_tf.annotations import Json
 from iic_tf.training.scored import Scored
-from iic_tf.types import Json
 
 BASELINES = {
     "kmeans": "k-means on pixels",

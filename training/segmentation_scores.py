@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Json
 from iic_tf.data.fingerprint import said
 from iic_tf.data.registry import Source
 from iic_tf.data.scene import IGNORE, Scene, SceneSet, read_with_valid, with_nan
@@ -29,7 +30,6 @@ from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 from iic_tf.training.whole_scene import shows_all
 from iic_tf.turns import MAIN
-from iic_tf.types import Json
 
 WINDOW = 512
 EXAMPLES = "examples.png"

@@ -9,8 +9,8 @@ from typing import Any
 
 import tensorflow as tf
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError, expected
-from iic_tf.types import Json
 
 ONE = "1"
 """The default: TensorFlow's own choice of a single device."""

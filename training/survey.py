@@ -9,13 +9,13 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.data.crops import box_mean_of_valid
 from iic_tf.data.scene import Scene, SceneSet, read_with_valid, with_nan
 from iic_tf.models.served import holds_data
 from iic_tf.pictures import to_rgb
 from iic_tf.training.progress import track
 from iic_tf.training.whole_scene import scene_summing
-from iic_tf.types import Tensor
 from iic_tf.views.draws import generator
 
 if TYPE_CHECKING:

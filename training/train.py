@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 import iic_tf
+from iic_tf.annotations import Json
 from iic_tf.backend import require_no_limits
 from iic_tf.errors import InputError, expected, require_text
 from iic_tf.training.budget import Budget
@@ -38,7 +39,6 @@ from iic_tf.training.trial import budget_of, with_recipe
 from iic_tf.training.trunk_file import write_trunk
 from iic_tf.training.whole_best import require_best
 from iic_tf.training.work import Work
-from iic_tf.types import Json
 from iic_tf.views.numbered_batches import NumberedBatches
 
 LETTERS = "backslashreplace"

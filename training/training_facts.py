@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from iic_tf.annotations import Json
 from iic_tf.training.json_files import write_json
 from iic_tf.training.run import Run
-from iic_tf.types import Json
 
 
 def note_begun(run: Run, command: str | None, replicas: int) -> None:

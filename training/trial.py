@@ -11,6 +11,7 @@ from typing import TypeVar
 import keras
 import tensorflow as tf
 
+from iic_tf.annotations import Logs
 from iic_tf.errors import expected
 from iic_tf.training.budget import (
     Budget,
@@ -28,7 +29,6 @@ from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.strategy import workers
 from iic_tf.training.tasks.task import Task
-from iic_tf.types import Logs
 from iic_tf.views.distributed import distributed
 
 STEPS = 5

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator, model_validator
 
+from iic_tf.annotations import Config, Optimizers, Rate
 from iic_tf.errors import InputError, expected
 from iic_tf.models.adam import Adam
 from iic_tf.networks.applications import NONE
@@ -18,7 +19,6 @@ from iic_tf.networks.trunks import learns
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.model_file import check_model_file, network_estimate
 from iic_tf.training.values import Flag, Real, Text, Values, Whole, Wholes
-from iic_tf.types import Config, Optimizers, Rate
 from iic_tf.views.inputs import BANDS
 
 TRUNK = "trunk"

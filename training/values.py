@@ -11,8 +11,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, Vali
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, to_jsonable_python
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.errors import InputError, expected
-from iic_tf.types import Facts, Json
 
 
 def _number(value: Any) -> Any:

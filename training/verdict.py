@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from iic_tf.annotations import Facts
 from iic_tf.training.score_table import BASELINES
-from iic_tf.types import Facts
 
 LEVEL = 0.005
 """Accuracies that differ by less are level."""

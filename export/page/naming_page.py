@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from iic_tf.annotations import Json
 from iic_tf.export.page.checks import check_content
 from iic_tf.export.page.content import Example, PageCluster, PageContent, Suggestion
 from iic_tf.export.page.encode import deflated, jpeg, strip, veil
 from iic_tf.export.page.style import base_style
-from iic_tf.types import Json
 
 GROUPS = 12
 """A page begins with at most so many groups of clusters."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
+from iic_tf.annotations import Json
 from iic_tf.export.report.charts import colour, key, loss_chart, share_chart
 from iic_tf.export.report.kept import Kept
 from iic_tf.export.report.markup import Html, facts, joined, missing, percent, section, tag
-from iic_tf.types import Json
 
 _LOSS = "Loss by epoch"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from iic_tf.annotations import Facts
 from iic_tf.export.report.kept import Kept
 from iic_tf.export.report.markup import Html, missing, percent, section, table, tag
 from iic_tf.training.meaning import NamedClass
 from iic_tf.training.score_table import BASELINES, GIVEN, PROBED
-from iic_tf.types import Facts
 
 _MOST_CONFUSED = 30
 """Classes of which the confusion is a table here; of more the picture alone is shown."""

@@ -12,13 +12,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError
 from iic_tf.metrics.cluster_tree import ClusterTree
 from iic_tf.training.cluster_tree_file import kept_tree
 from iic_tf.training.meaning import Meaning, read_meaning
 from iic_tf.training.picture_pages import page_paths
 from iic_tf.training.run import Run
-from iic_tf.types import Json
 
 
 @dataclass(frozen=True)

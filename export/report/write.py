@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 
+from iic_tf.annotations import Facts
 from iic_tf.errors import InputError
 from iic_tf.export.report.about_data import data_section, training_section
 from iic_tf.export.report.about_scores import agreement_section, labels_section, scores_section
@@ -20,7 +21,6 @@ from iic_tf.export.report.tree_chart import tree_chart
 from iic_tf.training.atomic import replacing
 from iic_tf.training.progress import clock
 from iic_tf.training.run import Run
-from iic_tf.types import Facts
 
 REPORT = "report.html"
 

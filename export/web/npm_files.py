@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from iic_tf.types import Json
+from iic_tf.annotations import Json
 
 CDN = "https://cdn.jsdelivr.net/npm"
 """Serves the files of npm's packages as they are, so that the same hashes hold."""

@@ -9,6 +9,7 @@ import shutil
 from importlib import resources
 from pathlib import Path
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError
 from iic_tf.export.form import Form
 from iic_tf.export.model_card import Card
@@ -19,7 +20,6 @@ from iic_tf.export.web.npm_files import CDN, PACKAGES, NpmError, copy_in, places
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
 from iic_tf.training.progress import progress
-from iic_tf.types import Json
 
 MARK = "iic_tf_worker.js"
 """The file by which such a folder is known."""

@@ -33,9 +33,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from iic_tf.annotations import Json
 from iic_tf.data.mask_code import ClassCode, Colour, MaskCode, make_mask_code
 from iic_tf.errors import InputError
-from iic_tf.types import Json
 
 __all__ = ["MaskCode", "load_classes"]
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.data.finding import composed
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.list_file import is_list, read_list
@@ -16,7 +17,6 @@ from iic_tf.data.raster import Raster
 from iic_tf.data.reading import SUFFIXES
 from iic_tf.data.scene import SceneSet
 from iic_tf.data.source import absolute
-from iic_tf.types import Facts, Json
 
 MOST_FILES = 2000
 """Of larger sets only the digests are kept."""

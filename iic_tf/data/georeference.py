@@ -10,6 +10,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.crs import CRS
 from rasterio.errors import RasterioIOError
 
+from iic_tf.annotations import Json
 from iic_tf.data.gdal import open_place
 from iic_tf.data.reading import unreadable
 from iic_tf.data.tiff import page_prefix, read_pages
@@ -17,7 +18,6 @@ from iic_tf.data.tiff_directory import TIFF_STARTS
 from iic_tf.data.turned import stored_from_shown
 from iic_tf.data.vrt import VRT_START
 from iic_tf.errors import InputError
-from iic_tf.types import Json
 
 _DRIVERS = {**dict.fromkeys(TIFF_STARTS, "GTiff"), VRT_START: "VRT"}
 _DRIVERS |= {b"\0\0\0\x0cjP  ": "JP2OpenJPEG", b"\xff\x4f\xff\x51": "JP2OpenJPEG"}

@@ -20,6 +20,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TypeVar
 
+from iic_tf.annotations import Facts
 from iic_tf.data.source import (
     FileSource,
     Option,
@@ -30,7 +31,6 @@ from iic_tf.data.source import (
     options_of,
 )
 from iic_tf.errors import InputError, expected
-from iic_tf.types import Facts
 
 __all__ = [
     "IMAGES",

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from iic_tf.types import Json
+from iic_tf.annotations import Json
 
 Points = NDArray[np.float64]
 """Coordinates `[n, 2]`, x and y."""

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeVar
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError, expected
-from iic_tf.types import Json
 
 T = TypeVar("T")
 

@@ -16,10 +16,10 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from iic_tf.annotations import Json
 from iic_tf.data.finding import composed
 from iic_tf.data.shapes import Shape, shapes_of
 from iic_tf.errors import DataMissingError, InputError
-from iic_tf.types import Json
 
 GEOJSON = (".geojson", ".json")
 GEOPACKAGE = (".gpkg",)

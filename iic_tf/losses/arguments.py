@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Tensor
 
 
 def probability_pair(p: Tensor, q: Tensor, rank: int, layout: str) -> tuple[Tensor, Tensor]:

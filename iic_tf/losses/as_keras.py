@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.losses.arguments import check_lamb
 from iic_tf.losses.clustering import iic_clustering_loss
 from iic_tf.losses.segmentation import iic_segmentation_loss
-from iic_tf.types import Config, Tensor
 
 PACKAGE = "iic_tf"
 

@@ -23,7 +23,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from iic_tf.types import Size, Tensor
+from iic_tf.annotations import Size, Tensor
 
 BUDGET = 8 * 2**20
 """Bytes of spectra and products that are held at a time."""

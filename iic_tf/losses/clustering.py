@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.losses.arguments import check_lamb, probability_pair
 from iic_tf.losses.information import information
-from iic_tf.types import Tensor
 
 
 def clustering_joint(p: Tensor, q: Tensor) -> Tensor:

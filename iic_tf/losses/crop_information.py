@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
 from iic_tf.losses.information import TINY
-from iic_tf.types import Tensor
 
 
 def crop_sums(p: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from keras import ops
 
-from iic_tf.types import Size, Tensor
+from iic_tf.annotations import Size, Tensor
 
 UPPER, LOWER = 0.95, 0.455
 """u(0) and l(0)."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from keras import ops
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 
 def soft_assignment(distances: Tensor, alpha: float = 1.0) -> Tensor:

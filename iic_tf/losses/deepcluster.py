@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 
 def balanced_weights(counts: NDArray[np.integer]) -> NDArray[np.float64]:

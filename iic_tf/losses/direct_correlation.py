@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 from keras import ops
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 
 def direct_correlation(p: Tensor, q: Tensor, reach: tuple[int, int]) -> Tensor:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
 from iic_tf.losses.block_correlation import correlation_by_blocks
 from iic_tf.losses.direct_correlation import direct_correlation
-from iic_tf.types import Tensor
 
 DIRECT = 49
 """Displacements (those of radius 3) up to which the direct way is the cheaper one for nearly every

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
 from iic_tf.losses.deepcluster import cross_entropy_sums
-from iic_tf.types import Tensor
 from iic_tf.views.place_pairs import DIRECTIONS
 
 

@@ -6,7 +6,7 @@ import math
 
 from keras import ops
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 TINY = 1.2e-38
 """Where the logarithm's argument is clamped: the smallest normal float32."""

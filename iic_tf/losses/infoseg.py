@@ -10,8 +10,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Tensor
 
 JSD: Final = "jsd"
 DV = "dv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 
 def near_sums(logits: Tensor, near: Tensor, counted: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Tensor
 
 
 def neighbour_difference(p: Tensor, mask: Tensor | None = None) -> Tensor:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from iic_tf.annotations import Tensor
 from iic_tf.replicas import sum_over_replicas
-from iic_tf.types import Tensor
 
 
 def sinkhorn(

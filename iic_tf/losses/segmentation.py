@@ -6,11 +6,11 @@ import keras
 import numpy as np
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb, probability_pair
 from iic_tf.losses.displacement import displaced_joints
 from iic_tf.losses.information import information, total_of
-from iic_tf.types import Tensor
 
 
 def iic_segmentation_loss(

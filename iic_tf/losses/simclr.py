@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from keras import ops
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 NEVER = -1e9
 

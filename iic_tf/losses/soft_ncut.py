@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Tensor
 
 SIGMA_INTENSITY = 10.0
 SIGMA_DISTANCE = 4.0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.losses.crop_information import crop_information
-from iic_tf.types import Tensor
 
 
 class CropMeter(keras.metrics.Metric):  # type: ignore[misc]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.losses.segmentation import loss_of_joints
-from iic_tf.types import Tensor
 
 
 class JointMeter(keras.metrics.Metric):  # type: ignore[misc]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.metrics.sums_meter import SumsMeter
-from iic_tf.types import Tensor
 
 
 class LossMeter(SumsMeter):

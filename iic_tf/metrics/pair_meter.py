@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.losses.infoseg import JSD, loss_of_sums, sum_count
 from iic_tf.metrics.sums_meter import SumsMeter
-from iic_tf.types import Tensor
 
 
 class PairMeter(SumsMeter):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from iic_tf.annotations import Tensor
 from iic_tf.losses.scan import scan_loss
 from iic_tf.metrics.sums_meter import SumsMeter
-from iic_tf.types import Tensor
 
 
 class ScanMeter(SumsMeter):

@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError
 from iic_tf.metrics.assignment import apply_mapping
 from iic_tf.metrics.confusion import require_confusion
-from iic_tf.types import Json
 
 
 class ClassScore(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import ops
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 
 class SumsMeter(keras.metrics.Metric):  # type: ignore[misc]

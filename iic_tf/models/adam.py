@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 import tensorflow as tf
 
-from iic_tf.types import Tensor, Variable
+from iic_tf.annotations import Tensor, Variable
 
 
 @keras.saving.register_keras_serializable("iic_tf")

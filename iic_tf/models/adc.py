@@ -8,13 +8,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from iic_tf.annotations import Batch, Config, Shape, Tensor, Tensors
 from iic_tf.errors import expected
 from iic_tf.losses.adc import association, transformation_loss, visit_loss, walker_loss
 from iic_tf.metrics.loss_meter import LossMeter
 from iic_tf.models.learned_clusterer import LearnedClusterer, copies_of
 from iic_tf.networks.vector_head import VectorHead
 from iic_tf.turns import MAIN
-from iic_tf.types import Batch, Config, Shape, Tensor, Tensors
 
 EMBEDDING, CENTROIDS = "embedding", "centroids"
 

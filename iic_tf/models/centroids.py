@@ -12,9 +12,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.errors import expected
 from iic_tf.metrics.pixel_kmeans import PixelKMeans
-from iic_tf.types import Config, Tensor
 
 FAR = 1e3
 """Where centres lie that nothing is near to: there were fewer distinct features than centres."""

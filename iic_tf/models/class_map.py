@@ -12,11 +12,11 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
 from iic_tf.models.linear_head import linear_maps
 from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.turns import MAIN
-from iic_tf.types import Tensor
 
 if TYPE_CHECKING:
     from iic_tf.models.clusterer import Clusterer

@@ -7,13 +7,13 @@ from typing import ClassVar
 
 from keras import ops
 
+from iic_tf.annotations import Layer, Tensor
 from iic_tf.errors import expected
 from iic_tf.models.self_supervised import SelfSupervised
 from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.network_a import NetworkA
 from iic_tf.networks.network_b import NetworkB
 from iic_tf.turns import MAIN
-from iic_tf.types import Layer, Tensor
 from iic_tf.views.inputs import input_channels, network_input
 
 NETWORKS: dict[str, Callable[..., Layer]] = {"A": NetworkA, "B": NetworkB}

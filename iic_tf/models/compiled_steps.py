@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import tensorflow as tf
 
+from iic_tf.annotations import Batch, Tensors
 from iic_tf.errors import expected
 from iic_tf.replicas import share_of
-from iic_tf.types import Batch, Tensors
 
 if TYPE_CHECKING:
     from iic_tf.models.self_supervised import SelfSupervised

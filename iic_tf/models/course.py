@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import keras
 
+from iic_tf.annotations import Logs
 from iic_tf.errors import InputError
 from iic_tf.models.soundness import UnsoundStep
-from iic_tf.types import Logs
 from iic_tf.views.numbered_batches import NumberedBatches
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.losses.crop_information import crop_sums
 from iic_tf.metrics.crop_meter import CropMeter
-from iic_tf.types import Tensor
 
 _SUFFIX = "_crops"
 

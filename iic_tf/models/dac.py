@@ -7,6 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor, Tensors
 from iic_tf.errors import expected
 from iic_tf.losses.dac import label_features, pair_losses, thresholds
 from iic_tf.metrics.loss_meter import LossMeter
@@ -14,7 +15,6 @@ from iic_tf.models.learned_clusterer import LearnedClusterer, copies_of
 from iic_tf.models.learned_stages import LearnedStages, mean_sums
 from iic_tf.networks.normalised_head import NormalisedHead
 from iic_tf.turns import MAIN
-from iic_tf.types import Batch, Tensor, Tensors
 
 
 class DAC(LearnedStages):

@@ -16,6 +16,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Layer, Tensor, Tensors
 from iic_tf.errors import expected
 from iic_tf.losses.dec import target_distribution, target_divergence
 from iic_tf.metrics.loss_meter import LossMeter
@@ -26,7 +27,6 @@ from iic_tf.models.looked_up import LookedUp
 from iic_tf.models.student_head import StudentHead
 from iic_tf.networks.widths import widened
 from iic_tf.turns import MAIN
-from iic_tf.types import Batch, Layer, Tensor, Tensors
 from iic_tf.views.draws import generator
 from iic_tf.views.numbered_batches import NumberedBatches
 

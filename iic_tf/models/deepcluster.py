@@ -21,6 +21,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Layer, Parts, Tensor, Tensors, Trunk
 from iic_tf.errors import InputError, expected
 from iic_tf.losses.deepcluster import balanced_weights, cross_entropy_sums
 from iic_tf.metrics.distance_meter import DistanceMeter
@@ -31,7 +32,6 @@ from iic_tf.models.looked_up import LookedUp
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.models.sums import SumsModel
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Batch, Layer, Parts, Tensor, Tensors, Trunk
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import undo
 from iic_tf.views.inputs import check_inputs, input_channels

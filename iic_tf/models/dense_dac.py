@@ -8,10 +8,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor, Tensors
 from iic_tf.models.dac import DAC
 from iic_tf.models.learned_segmenter import LearnedSegmenter
 from iic_tf.turns import MAIN
-from iic_tf.types import Batch, Tensor, Tensors
 
 
 @keras.saving.register_keras_serializable("iic_tf")

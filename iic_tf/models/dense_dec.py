@@ -17,6 +17,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Tensor, Tensors
 from iic_tf.errors import InputError, expected
 from iic_tf.losses.dec import target_distribution, target_divergence
 from iic_tf.metrics.loss_meter import LossMeter
@@ -28,7 +29,6 @@ from iic_tf.models.looked_up import LookedUp
 from iic_tf.models.student_head import StudentHead
 from iic_tf.replicas import present
 from iic_tf.turns import MAIN
-from iic_tf.types import Batch, Tensor, Tensors
 from iic_tf.views.draws import generator
 from iic_tf.views.numbered_batches import NumberedBatches
 

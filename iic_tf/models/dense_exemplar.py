@@ -17,12 +17,12 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Tensor, Trunk
 from iic_tf.errors import InputError, expected
 from iic_tf.losses.exemplar import exemplar_losses
 from iic_tf.models.learned_stages import mean_sums
 from iic_tf.models.looked_up import LookedUp
 from iic_tf.models.pretext import PRETEXT, Pretext
-from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import warp
 from iic_tf.views.numbered_batches import NumberedBatches

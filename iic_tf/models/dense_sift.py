@@ -11,7 +11,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 ORIENTATIONS, BINS = 8, 4
 """Of gradients; and of cells along each side of a descriptor."""

@@ -13,10 +13,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor, Trunk
 from iic_tf.errors import expected
 from iic_tf.losses.doersch import direction_sums
 from iic_tf.models.pretext import PairPretext
-from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.numbered_draws import normal, uniform
 from iic_tf.views.place_pairs import DIRECTIONS, PlacePairs, in_directions
 

@@ -8,12 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor
 from iic_tf.errors import expected
 from iic_tf.losses.exemplar import exemplar_losses
 from iic_tf.models.feature_learner import FeatureLearner
 from iic_tf.models.learned_clusterer import copies_of, mean_sums
 from iic_tf.models.looked_up import LookedUp
-from iic_tf.types import Batch, Tensor
 from iic_tf.views.numbered_batches import NumberedBatches
 
 CLASSIFIER = "classifier"

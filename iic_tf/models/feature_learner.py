@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+from iic_tf.annotations import Batch, Tensors
 from iic_tf.errors import expected
 from iic_tf.models.fitted_centres import FittedCentres, OfImages
 from iic_tf.models.learned_clusterer import LearnedClusterer
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Batch, Tensors
 from iic_tf.views.numbered_batches import NumberedBatches
 
 

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Layer, Tensor, Tensors
 from iic_tf.errors import InputError, expected
 from iic_tf.metrics.distance_meter import DistanceMeter
 from iic_tf.models.centroids import Centroids
@@ -18,7 +19,6 @@ from iic_tf.models.scaled_features import ScaledFeatures
 from iic_tf.models.sums import SumsModel
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.turns import MAIN
-from iic_tf.types import Batch, Layer, Tensor, Tensors
 from iic_tf.views.draws import generator
 from iic_tf.views.inputs import input_channels
 

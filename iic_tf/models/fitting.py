@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from iic_tf.types import Logs
+from iic_tf.annotations import Logs
 from iic_tf.views.numbered_batches import NumberedBatches
 
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from keras import ops
 
+from iic_tf.annotations import Layer, Tensor
 from iic_tf.errors import expected
 from iic_tf.losses.neighbour_difference import neighbour_sums
 from iic_tf.losses.soft_ncut import soft_ncut
-from iic_tf.types import Layer, Tensor
 
 _SUFFIX = "_further"
 

@@ -8,6 +8,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor, Tensors, Trunk
 from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb
 from iic_tf.losses.information import information
@@ -15,7 +16,6 @@ from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.two_heads import TwoHeads, default_turns
 from iic_tf.networks.vector_head import VectorHead
 from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
-from iic_tf.types import Batch, Tensor, Tensors, Trunk
 from iic_tf.views.inputs import check_inputs
 
 

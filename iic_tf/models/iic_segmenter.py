@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.annotations import Batch, Parts, Tensor, Tensors, Trunk
 from iic_tf.errors import InputError, expected
 from iic_tf.losses.crop_information import crop_information
 from iic_tf.models import crop_measure
@@ -23,7 +24,6 @@ from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.pixel_head import PixelHead
 from iic_tf.replicas import local_shape
 from iic_tf.turns import HEADS, MAIN
-from iic_tf.types import Batch, Parts, Tensor, Tensors, Trunk
 from iic_tf.views.draws import generator
 from iic_tf.views.feature_pairs import holds_features
 from iic_tf.views.inputs import BANDS, check_inputs

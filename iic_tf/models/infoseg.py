@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Config, Parts, Tensor, Tensors, Trunk
 from iic_tf.errors import expected
 from iic_tf.losses.arguments import check_lamb
 from iic_tf.losses.information import most_information
@@ -40,7 +41,6 @@ from iic_tf.networks.local_global_head import LocalGlobalHead
 from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN, RESTING
-from iic_tf.types import Batch, Config, Parts, Tensor, Tensors, Trunk
 from iic_tf.views.geometry import apply, undo
 from iic_tf.views.inputs import check_inputs
 

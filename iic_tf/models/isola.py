@@ -13,10 +13,10 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor, Trunk
 from iic_tf.errors import expected
 from iic_tf.losses.isola import near_sums
 from iic_tf.models.pretext import PairPretext
-from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.numbered_draws import uniform
 from iic_tf.views.place_pairs import PlacePairs, near_and_far
 

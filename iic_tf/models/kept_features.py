@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from iic_tf.annotations import Batch
 from iic_tf.errors import InputError, expected
 from iic_tf.models.trunk_fitting import require_fitted
 from iic_tf.replicas import local_shape
-from iic_tf.types import Batch
 from iic_tf.views.feature_pairs import FEATURES
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Losses, Tensor, Tensors
 from iic_tf.models.compiled_steps import over_batches, replicated, unwrapped
 from iic_tf.models.course import Course, Epochs
 from iic_tf.models.keras_arguments import (
@@ -21,7 +22,6 @@ from iic_tf.models.keras_arguments import (
 )
 from iic_tf.models.soundness import Soundness, finite_rows
 from iic_tf.models.trunk_fitting import fit_trunk
-from iic_tf.types import Batch, Losses, Tensor, Tensors
 from iic_tf.views.numbered_batches import NumberedBatches, staying
 
 if TYPE_CHECKING:

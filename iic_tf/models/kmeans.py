@@ -13,13 +13,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from iic_tf.annotations import Parts, Trunk
 from iic_tf.errors import InputError, expected
 from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.fitted_centres import FittedCentres, OfCells, OfImages, Views, unwatched
 from iic_tf.models.plain_trunks import PIXELS, SIFT, TRUNK, PlainTrunk
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Parts, Trunk
 from iic_tf.views.inputs import BANDS, check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 

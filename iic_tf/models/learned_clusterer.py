@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor, Trunk
 from iic_tf.errors import expected
 from iic_tf.models.clusterer import Clusterer, check_network
 from iic_tf.models.learned_stages import LearnedStages
 from iic_tf.models.learned_stages import mean_sums as mean_sums
-from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.inputs import check_inputs, input_channels
 
 

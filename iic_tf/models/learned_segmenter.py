@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor, Trunk
 from iic_tf.errors import expected
 from iic_tf.models.learned_stages import LearnedStages
 from iic_tf.models.segmenter import Segmenter
-from iic_tf.types import Batch, Tensor, Trunk
 from iic_tf.views.geometry import undo
 from iic_tf.views.inputs import check_inputs, input_channels
 from iic_tf.views.numbered_draws import uniform

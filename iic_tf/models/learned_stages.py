@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from keras import ops
 
+from iic_tf.annotations import Batch, Layer, Parts, Tensor, Tensors
 from iic_tf.models.phases import EVERYTHING
 from iic_tf.models.sums import SumsModel
 from iic_tf.turns import RESTING
-from iic_tf.types import Batch, Layer, Parts, Tensor, Tensors
 
 TRUNK = "trunk"
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Config, Shape, Tensor, Variable
 from iic_tf.errors import expected
 from iic_tf.models.local_statistics import (
     WINDOWS,
@@ -21,7 +22,6 @@ from iic_tf.models.local_statistics import (
 )
 from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
-from iic_tf.types import Config, Shape, Tensor, Variable
 
 if TYPE_CHECKING:
     from iic_tf.models.segmenter import Segmenter

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 WINDOWS = (5, 11, 21)
 """Sides of the square windows, in pixels."""

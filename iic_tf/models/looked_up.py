@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import InputError
-from iic_tf.types import Tensor
 
 if TYPE_CHECKING:
     from iic_tf.models.self_supervised import SelfSupervised

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from iic_tf.annotations import Batch, Size, Tensor
 from iic_tf.errors import expected
 from iic_tf.networks.moving_statistics import one_part, resting
 from iic_tf.replicas import replica_count
-from iic_tf.types import Batch, Size, Tensor
 
 
 class MicroBatches:

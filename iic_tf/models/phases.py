@@ -9,10 +9,10 @@ import tensorflow as tf
 from keras import ops
 from keras.optimizers import LossScaleOptimizer
 
+from iic_tf.annotations import Optimizer, Tensor, Variable
 from iic_tf.errors import expected
 from iic_tf.models.soundness import where_sound
 from iic_tf.replicas import propagate_nonfinite
-from iic_tf.types import Optimizer, Tensor, Variable
 
 EVERYTHING = "everything"
 """The phase of models that always train all their parts."""

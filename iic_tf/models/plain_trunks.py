@@ -7,10 +7,10 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.errors import expected
 from iic_tf.models.dense_sift import SIZE, dense_sift
 from iic_tf.models.local_statistics import local_statistics, statistic_count, statistics_radius
-from iic_tf.types import Config, Tensor
 
 PIXELS, STATISTICS, SIFT, UNTRAINED, TRUNK = "pixels", "statistics", "sift", "untrained", "trunk"
 PLAIN = (PIXELS, STATISTICS, SIFT)

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 from keras import ops
 
+from iic_tf.annotations import Batch, Layer, Parts, Tensor, Tensors
 from iic_tf.errors import expected
 from iic_tf.models.fitted_centres import FittedCentres, OfCells
 from iic_tf.models.segmenter import Segmenter
 from iic_tf.networks.pair_head import PairHead
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Batch, Layer, Parts, Tensor, Tensors
 from iic_tf.views.inputs import check_inputs
 from iic_tf.views.numbered_batches import NumberedBatches
 from iic_tf.views.numbered_draws import uniform

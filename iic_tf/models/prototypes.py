@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor, Tensors
 from iic_tf.errors import expected
 from iic_tf.losses.prototypes import sinkhorn, swapped_losses
 from iic_tf.losses.segmentation import segmentation_joints
@@ -27,7 +28,6 @@ from iic_tf.models.learned_stages import mean_sums
 from iic_tf.networks.prototype_head import PrototypeHead
 from iic_tf.replicas import present
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Batch, Tensor, Tensors
 from iic_tf.views.geometry import undo
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Config, Tensor, Variable
 from iic_tf.errors import InputError, expected
 from iic_tf.models.centroids import whitening
-from iic_tf.types import Config, Tensor, Variable
 
 LEAST_DEVIATION = 1e-6
 """Features of less than this share of the largest deviation never change, but for rounding."""

@@ -11,6 +11,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Tensor, Tensors
 from iic_tf.errors import expected
 from iic_tf.losses.scan import consistency, scan_loss, self_label_loss, self_label_sums
 from iic_tf.losses.simclr import contrastive_losses
@@ -21,7 +22,6 @@ from iic_tf.models.neighbours import nearest_neighbours
 from iic_tf.networks.vector_head import VectorHead
 from iic_tf.networks.widths import widened
 from iic_tf.turns import MAIN
-from iic_tf.types import Batch, Tensor, Tensors
 from iic_tf.views.draws import generator
 from iic_tf.views.numbered_batches import NumberedBatches
 

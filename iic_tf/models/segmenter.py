@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from keras import ops
 
+from iic_tf.annotations import Batch, Layer, Tensor, Tensors
 from iic_tf.errors import expected
 from iic_tf.losses.segmentation import segmentation_joints
 from iic_tf.models.self_supervised import SelfSupervised
@@ -16,7 +17,6 @@ from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.mirror import mirrored
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
-from iic_tf.types import Batch, Layer, Tensor, Tensors
 from iic_tf.views.feature_pairs import FEATURES, holds_features
 from iic_tf.views.geometry import apply, undo
 from iic_tf.views.inputs import BANDS, input_channels, network_input

@@ -12,17 +12,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.errors import InputError, expected
-from iic_tf.models.adam import Adam
-from iic_tf.models.course import Epochs
-from iic_tf.models.keras_arguments import check_compiled
-from iic_tf.models.keras_ways import KerasWays
-from iic_tf.models.phases import EVERYTHING, PartOptimizers
-from iic_tf.models.soundness import Soundness
-from iic_tf.models.trunk_fitting import fit_trunk, require_fitted
-from iic_tf.networks.keras_trunk import BATCH, KEPT, KerasTrunk
-from iic_tf.networks.trunks import trunk_config, trunk_of
-from iic_tf.types import (
+from iic_tf.annotations import (
     Batch,
     Config,
     Layer,
@@ -34,6 +24,16 @@ from iic_tf.types import (
     Trunk,
     Variable,
 )
+from iic_tf.errors import InputError, expected
+from iic_tf.models.adam import Adam
+from iic_tf.models.course import Epochs
+from iic_tf.models.keras_arguments import check_compiled
+from iic_tf.models.keras_ways import KerasWays
+from iic_tf.models.phases import EVERYTHING, PartOptimizers
+from iic_tf.models.soundness import Soundness
+from iic_tf.models.trunk_fitting import fit_trunk, require_fitted
+from iic_tf.networks.keras_trunk import BATCH, KEPT, KerasTrunk
+from iic_tf.networks.trunks import trunk_config, trunk_of
 from iic_tf.views.inputs import BANDS
 from iic_tf.views.numbered_batches import NumberedBatches
 

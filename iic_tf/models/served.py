@@ -10,11 +10,11 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor, Tensors
 from iic_tf.errors import expected
 from iic_tf.networks.empty_batch import of_any_batch
 from iic_tf.networks.resize import enlarge
 from iic_tf.turns import MAIN
-from iic_tf.types import Tensor, Tensors
 from iic_tf.views.inputs import BANDS
 
 if TYPE_CHECKING:

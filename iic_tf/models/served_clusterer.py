@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from iic_tf.annotations import Tensor, Tensors
 from iic_tf.models.served import numbered, without_nan
 from iic_tf.networks.empty_batch import of_any_batch
-from iic_tf.types import Tensor, Tensors
 from iic_tf.views.axis_weights import central_weights, covering_weights
 from iic_tf.views.image_view import ImageView
 

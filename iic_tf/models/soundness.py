@@ -20,9 +20,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import InputError
 from iic_tf.replicas import replica_count, sum_over_replicas
-from iic_tf.types import Tensor
 from iic_tf.views.feature_pairs import FEATURES
 
 LOOK_SECONDS = 1.0

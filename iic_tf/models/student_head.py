@@ -9,11 +9,11 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.errors import expected
 from iic_tf.losses.dec import soft_assignment
 from iic_tf.metrics.pixel_kmeans import PixelKMeans
 from iic_tf.models.centroids import FAR
-from iic_tf.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")

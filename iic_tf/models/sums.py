@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.annotations import Batch, Meter, Tensor, Tensors
 from iic_tf.models.micro_batches import MicroBatches
 from iic_tf.models.self_supervised import Monitor, SelfSupervised
 from iic_tf.replicas import present, replica_count, sum_over_replicas, taking_part
-from iic_tf.types import Batch, Meter, Tensor, Tensors
 
 if TYPE_CHECKING:
     from iic_tf.models.crop_measure import CropMeasure

@@ -8,12 +8,12 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.annotations import Batch, Tensor
 from iic_tf.errors import expected
 from iic_tf.losses.triplets import triplet_hinge, triplet_kl
 from iic_tf.models.feature_learner import FeatureLearner
 from iic_tf.models.learned_clusterer import copies_of
 from iic_tf.models.learned_stages import mean_sums
-from iic_tf.types import Batch, Tensor
 
 HINGE, KL = "hinge", "kl"
 EMBEDDING = "embedding"

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import tensorflow as tf
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import InputError
 from iic_tf.networks.keras_trunk import KerasTrunk
-from iic_tf.types import Tensor
 from iic_tf.views.numbered_batches import NumberedBatches
 
 if TYPE_CHECKING:

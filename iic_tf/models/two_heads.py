@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from keras import ops
 
+from iic_tf.annotations import Layer, Parts, Tensor
 from iic_tf.errors import InputError, expected
 from iic_tf.losses.information import most_information
 from iic_tf.losses.segmentation import loss_of_joints
@@ -13,7 +14,6 @@ from iic_tf.metrics.joint_meter import JointMeter
 from iic_tf.models.self_supervised import Monitor
 from iic_tf.models.sums import SumsModel
 from iic_tf.turns import BOTH, MAIN, RESTING, check_turns
-from iic_tf.types import Layer, Parts, Tensor
 
 TRUNK = "trunk"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from iic_tf.annotations import Config, Network, Tensor
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.keras_weights import weights_from
 from iic_tf.networks.one_input import of_images
-from iic_tf.types import Config, Network, Tensor
 
 IMAGENET, NONE = "imagenet", "none"
 

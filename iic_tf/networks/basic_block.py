@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.networks.conv_block import ConvBlock
-from iic_tf.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")

@@ -8,9 +8,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from iic_tf.annotations import Tensor
 from iic_tf.networks.moving_statistics import kept_share
 from iic_tf.replicas import present, replica_count, sum_over_replicas
-from iic_tf.types import Tensor
 
 FUSED_TYPES = ("float32", "bfloat16", "float16")
 

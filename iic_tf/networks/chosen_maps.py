@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import keras
 
+from iic_tf.annotations import Network, Tensor
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.levels import PROBE, input_side
-from iic_tf.types import Network, Tensor
 
 STRIDES = (4, 8, 16)
 """What is taken of a network's strides where nobody says which."""

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.networks.batch_norm import BatchNorm
-from iic_tf.types import Config, Tensor
 
 BN_MOMENTUM = 0.9
 BN_EPSILON = 1e-5

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from iic_tf.types import Size, Tensor
+from iic_tf.annotations import Size, Tensor
 
 
 def steps_covering(size: Size, step: int) -> Size:

@@ -6,8 +6,8 @@ from typing import Any
 
 import keras
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.networks.widths import widened
-from iic_tf.types import Config, Tensor
 
 FILTERS = 64
 

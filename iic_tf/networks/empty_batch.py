@@ -7,7 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 
 def of_any_batch(call: Callable[[Tensor], Any], x: Tensor) -> Any:

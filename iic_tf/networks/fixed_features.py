@@ -8,8 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Config, Tensor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from iic_tf.annotations import Config
 from iic_tf.errors import InputError
-from iic_tf.types import Config
 
 NAME = "keras_hub"
 

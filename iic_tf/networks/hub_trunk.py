@@ -13,11 +13,11 @@ from typing import Any
 import keras
 import numpy as np
 
+from iic_tf.annotations import Batch, Config, Json, Network, Tensor
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.applications import IMAGENET, NONE
 from iic_tf.networks.hub_classes import keras_hub
 from iic_tf.networks.reached import not_reached
-from iic_tf.types import Batch, Config, Json, Network, Tensor
 
 KAGGLE, HUGGING_FACE = "kaggle://", "hf://"
 CONFIG, WEIGHTS = "config.json", "model*.*"

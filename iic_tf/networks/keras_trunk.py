@@ -12,6 +12,7 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Config, Layer, Network, Tensor
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.covering import mirrored_to, moved_back, steps_covering
 from iic_tf.networks.hub_classes import with_classes_of
@@ -19,7 +20,6 @@ from iic_tf.networks.levels import Level, input_side, maps_of, measured
 from iic_tf.networks.overlapping_windows import in_overlapping_windows
 from iic_tf.networks.resize import enlarge
 from iic_tf.networks.shown_bands import LEARNED, checked_bands, first_bands, of_channels
-from iic_tf.types import Config, Layer, Network, Tensor
 
 KEPT, BATCH = "kept", "batch"
 FINEST = 8

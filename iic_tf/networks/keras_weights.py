@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.reached import not_reached
-from iic_tf.types import Tensor
 
 STALLED = 30.0
 """Seconds without a byte after which a download is given up."""

@@ -12,8 +12,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Network, Tensor
 from iic_tf.errors import InputError, expected
-from iic_tf.types import Network, Tensor
 
 PROBE = 256
 """Side, in pixels, of the images that networks of any size are asked about."""

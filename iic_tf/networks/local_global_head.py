@@ -8,11 +8,11 @@ from typing import Any
 import keras
 from keras import ops
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.errors import expected
 from iic_tf.networks.basic_block import BasicBlock
 from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
-from iic_tf.types import Config, Tensor
 
 IMAGE_FILTERS = (512, 512)
 

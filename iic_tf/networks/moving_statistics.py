@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 
-from iic_tf.types import Size, Tensor
+from iic_tf.annotations import Size, Tensor
 
 _pass = threading.local()
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from iic_tf.annotations import Config
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.applications import IMAGENET, NONE, application
 from iic_tf.networks.chosen_maps import STRIDES, maps_at, strides_of
@@ -14,7 +15,6 @@ from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.networks.texture_network import texture_network
 from iic_tf.networks.trunk_from_file import trunk_from_file
 from iic_tf.networks.trunks import MAPS, VECTORS
-from iic_tf.types import Config
 
 KERAS, HUB, FILE = "keras:", "hub:", ".keras"
 TEXTURES = "textures"

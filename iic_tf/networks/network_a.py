@@ -6,11 +6,11 @@ from typing import Any
 
 import keras
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.errors import expected
 from iic_tf.networks.basic_block import BasicBlock
 from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
-from iic_tf.types import Config, Tensor
 
 STAGES = ((64, 3, 1), (128, 4, 2), (256, 6, 2), (512, 3, 2))
 """Channels, blocks and the stride of the first block of each stage."""

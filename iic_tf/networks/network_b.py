@@ -6,10 +6,10 @@ from typing import Any, ClassVar
 
 import keras
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.errors import expected
 from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
-from iic_tf.types import Config, Tensor
 
 FILTERS = (64, 128, 256, 512)
 LEAST_SIZE = 8

@@ -6,9 +6,9 @@ from typing import Any
 
 import keras
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.networks.conv_block import ConvBlock
 from iic_tf.networks.widths import widened
-from iic_tf.types import Config, Tensor
 
 FILTERS = (64, 128, 256, 256, 512, 512, 512, 512)
 DILATIONS = (1, 1, 1, 1, 1, 1, 2, 2)

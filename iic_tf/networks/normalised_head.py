@@ -6,10 +6,10 @@ from typing import Any
 
 import keras
 
+from iic_tf.annotations import Config, Tensor
 from iic_tf.errors import expected
 from iic_tf.networks.batch_norm import BatchNorm
 from iic_tf.networks.conv_block import BN_EPSILON, BN_MOMENTUM
-from iic_tf.types import Config, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")

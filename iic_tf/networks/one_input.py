@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from iic_tf.types import Network
+from iic_tf.annotations import Network
 
 
 def of_images(network: Network) -> Network:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from iic_tf.annotations import Size, Tensor
 from iic_tf.errors import expected
 from iic_tf.networks.covering import mirrored_to, steps_covering
-from iic_tf.types import Size, Tensor
 
 
 def in_overlapping_windows(

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from iic_tf.types import Config, Shape, Tensor
+from iic_tf.annotations import Config, Shape, Tensor
 
 
 @keras.saving.register_keras_serializable("iic_tf")

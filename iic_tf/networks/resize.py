@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from iic_tf.types import Size, Tensor
+from iic_tf.annotations import Size, Tensor
 
 
 def enlarge(maps: Tensor, factor: int, height: Size, width: Size) -> Tensor:

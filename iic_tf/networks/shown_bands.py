@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Tensor
 
 LEARNED = "learned"
 """A linear map of all bands, trained with the heads."""

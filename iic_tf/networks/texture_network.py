@@ -9,9 +9,9 @@ import keras
 import tensorflow as tf
 from keras import ops
 
+from iic_tf.annotations import Config, Network, Tensor
 from iic_tf.errors import expected
 from iic_tf.models.local_statistics import box_means, local_statistics, statistic_count
-from iic_tf.types import Config, Network, Tensor
 
 WINDOWS = (5, 11, 21, 41)
 """Sides of the square windows, in pixels."""

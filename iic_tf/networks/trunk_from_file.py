@@ -7,11 +7,11 @@ from pathlib import Path
 
 import keras
 
+from iic_tf.annotations import Network
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.hub_classes import with_classes_of
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.one_input import of_images
-from iic_tf.types import Network
 from iic_tf.views.inputs import BANDS
 
 

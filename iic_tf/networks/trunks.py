@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import keras
 
+from iic_tf.annotations import Config, Layer, Trunk
 from iic_tf.errors import expected
 from iic_tf.networks.fixed_features import HOG, Pixels
 from iic_tf.networks.four_convolutions import FourConvolutions
@@ -16,7 +17,6 @@ from iic_tf.networks.network_b import NetworkB
 from iic_tf.networks.network_c import NetworkC
 from iic_tf.networks.network_vgg11 import NetworkVGG11
 from iic_tf.networks.patch_network import PatchNetwork
-from iic_tf.types import Config, Layer, Trunk
 
 MAPS: dict[str, Callable[..., Layer]] = {
     "c": NetworkC,

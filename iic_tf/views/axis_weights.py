@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from iic_tf.types import Size
+from iic_tf.annotations import Size
 from iic_tf.views.image_view import ImageView
 
 

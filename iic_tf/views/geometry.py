@@ -10,8 +10,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Batch, Tensor
 from iic_tf.views.ranges import check_number
 
 MOST_SCALE = 100

@@ -10,8 +10,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Tensor
 from iic_tf.views.affine_sample import affine_sample
 from iic_tf.views.photometry import Photometry, jitter
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from keras import ops
 
+from iic_tf.annotations import Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Tensor
 from iic_tf.views.sobel import sobel
 
 BANDS = "bands"

@@ -14,8 +14,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch, Size
 from iic_tf.errors import InputError
-from iic_tf.types import Batch, Size
 
 Part = tuple[int, int]
 """Part i of n of a batch, counted from 0."""

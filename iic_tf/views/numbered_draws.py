@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 _STEPS = ((16, 0x7FEB352D), (15, 0x846CA68B))
 

@@ -10,10 +10,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Batch
 from iic_tf.data.crops import Crops
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import expected
-from iic_tf.types import Batch
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import Geometry, apply
 from iic_tf.views.numbered_batches import WHOLE, NumberedBatches, Part, rows_of

@@ -8,8 +8,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Size, Tensor
 from iic_tf.errors import expected
-from iic_tf.types import Size, Tensor
 
 DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
 """Where the second place lies from the first, (down, right), by label: 3×3 without its middle."""

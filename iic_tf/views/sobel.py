@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from keras import ops
 
-from iic_tf.types import Tensor
+from iic_tf.annotations import Tensor
 
 _DX = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], np.float32)
 """The kernel as published: a ramp that rises by 1 a pixel gives 8."""

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Tensor
 from iic_tf.data.crops import Crops, box_mean
 from iic_tf.data.tiles import Tile
-from iic_tf.types import Tensor
 from iic_tf.views.draws import generator
 from iic_tf.views.geometry import Geometry
 from iic_tf.views.photometry import Photometry, jitter

@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Config, Tensor, Variable
 from iic_tf.errors import expected
 from iic_tf.networks.mirror import mirrored
-from iic_tf.types import Config, Tensor, Variable
 
 NONE: Final = "none"
 CHANNELS = "channels"

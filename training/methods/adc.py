@@ -7,13 +7,13 @@ from typing import Any, ClassVar
 import keras
 from pydantic import Field
 
+from iic_tf.annotations import Optimizer, Rate
 from iic_tf.models.adam import Adam
 from iic_tf.models.adc import CENTROIDS, EMBEDDING, ADCClusterer
 from iic_tf.training.learned_images import LearnedImages
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
 from iic_tf.turns import MAIN
-from iic_tf.types import Optimizer, Rate
 
 ABOUT = "centroids of classes, from which walks to images and back end in the class they began in"
 PAPER = "Haeusser, Plapp, Golkov, Aljalbout, Cremers: Associative Deep Clustering, GCPR 2018"

@@ -7,13 +7,13 @@ from typing import ClassVar, Self
 import keras
 from pydantic import Field
 
+from iic_tf.annotations import Optimizer, Rate
 from iic_tf.models.dac import DACClusterer
 from iic_tf.training.learned import Learned
 from iic_tf.training.learned_images import LearnedImages
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
 from iic_tf.turns import MAIN
-from iic_tf.types import Optimizer, Rate
 
 ABOUT = "probabilities learnt from pairs of images that are plainly alike or plainly unlike"
 PAPER = "Chang, Wang, Meng, Xiang, Pan: Deep Adaptive Image Clustering, ICCV 2017"

@@ -7,13 +7,13 @@ from typing import ClassVar
 import keras
 from pydantic import Field, model_validator
 
+from iic_tf.annotations import Callback, Optimizer, Rate
 from iic_tf.errors import expected
 from iic_tf.models.dec import CENTRES, DECODER, EMBEDDING, DECClusterer
 from iic_tf.models.fitting import Fit
 from iic_tf.training.learned_images import LearnedImages
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
-from iic_tf.types import Callback, Optimizer, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
 
 ABOUT = "an embedding and centres in it, trained towards their own sharpened soft assignments"

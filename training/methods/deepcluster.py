@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import keras
 from pydantic import Field
 
+from iic_tf.annotations import Callback, Config, Optimizer, Optimizers, Rate
 from iic_tf.models.deepcluster import CLASSIFIER, DeepClusterClusterer, DeepClusterSegmenter
 from iic_tf.models.fitting import Fit
 from iic_tf.training.methods.registry import method
@@ -16,7 +17,6 @@ from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.trunk_choice import TRUNK
 from iic_tf.training.values import Real, Values, Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Callback, Config, Optimizer, Optimizers, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
 
 ABOUT = "a classifier learns the clusters that k-means finds in its own features, again and again"

@@ -7,13 +7,13 @@ from typing import ClassVar
 import keras
 from pydantic import Field
 
+from iic_tf.annotations import Callback, Optimizer, Rate
 from iic_tf.models.dense_dec import CENTRES, EMBEDDING, DECSegmenter
 from iic_tf.models.fitting import Fit
 from iic_tf.training.learned_scenes import LearnedScenes
 from iic_tf.training.methods.dec import ABOUT, PAPER
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
-from iic_tf.types import Callback, Optimizer, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
 
 

@@ -7,11 +7,11 @@ from typing import ClassVar
 import keras
 from pydantic import Field
 
+from iic_tf.annotations import Optimizer, Rate
 from iic_tf.models.exemplar import CLASSIFIER, ExemplarClusterer
 from iic_tf.training.learned_images import LearnedFeatures
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
-from iic_tf.types import Optimizer, Rate
 
 ABOUT = "features by which copies of many images are told apart, each a class; then k-means"
 PAPER = (

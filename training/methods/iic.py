@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from iic_tf.annotations import Callback
 from iic_tf.errors import expected
 from iic_tf.models.fitting import Fit
 from iic_tf.models.iic_clusterer import IICClusterer
@@ -18,7 +19,6 @@ from iic_tf.training.tasks.clustering import ClusteringRecipe
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Names, Real, Values, Whole
 from iic_tf.turns import BOTH, MAIN, OVERCLUSTERING, check_turns
-from iic_tf.types import Callback
 from iic_tf.views.numbered_batches import NumberedBatches
 from iic_tf.views.whitening import NONE
 

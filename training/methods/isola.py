@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
+from iic_tf.annotations import Config
 from iic_tf.models.isola import IsolaSegmenter, check_distances
 from iic_tf.training.methods.pretext import PairRecipe
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
-from iic_tf.types import Config
 
 
 @method(

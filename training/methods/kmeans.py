@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from iic_tf.annotations import Callback, Config, Logs
 from iic_tf.errors import InputError, expected
 from iic_tf.models.fitted_centres import Views
 from iic_tf.models.fitting import Fit
@@ -20,7 +21,6 @@ from iic_tf.training.tasks.clustering import ClusteringRecipe
 from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.values import Flag, Values, Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Callback, Config, Logs
 from iic_tf.views.inputs import BANDS
 from iic_tf.views.numbered_batches import NumberedBatches
 

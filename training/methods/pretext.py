@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
+from iic_tf.annotations import Callback, Config, Optimizers
 from iic_tf.models.adam import Adam
 from iic_tf.models.fitting import Fit
 from iic_tf.models.pretext import PRETEXT
@@ -14,7 +15,6 @@ from iic_tf.training.tasks.segmentation import SegmentationRecipe
 from iic_tf.training.trunk_choice import TRUNK
 from iic_tf.training.values import Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Callback, Config, Optimizers
 from iic_tf.views.numbered_batches import NumberedBatches
 
 if TYPE_CHECKING:

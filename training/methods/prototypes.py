@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
+from iic_tf.annotations import Callback, Config
 from iic_tf.errors import expected
 from iic_tf.models.fitting import Fit
 from iic_tf.models.prototypes import PROJECTION, PROTOTYPES, PrototypeSegmenter
@@ -13,7 +14,6 @@ from iic_tf.training.learned_scenes import LearnedScenes
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
 from iic_tf.turns import MAIN, OVERCLUSTERING
-from iic_tf.types import Callback, Config
 from iic_tf.views.numbered_batches import NumberedBatches
 
 

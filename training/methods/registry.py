@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import TypeVar
 
+from iic_tf.annotations import Facts
 from iic_tf.errors import expected
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.values import known
-from iic_tf.types import Facts
 
 R = TypeVar("R", bound=type[Recipe])
 

@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from pydantic import Field, model_validator
 
+from iic_tf.annotations import Callback, Config, Rate
 from iic_tf.errors import expected
 from iic_tf.models.fitting import Fit
 from iic_tf.models.scan import PROJECTION, ScanClusterer, check_stages
@@ -13,7 +14,6 @@ from iic_tf.training.learned_images import LearnedImages
 from iic_tf.training.methods.registry import method
 from iic_tf.training.values import Real, Whole
 from iic_tf.turns import MAIN
-from iic_tf.types import Callback, Config, Rate
 from iic_tf.views.numbered_batches import NumberedBatches
 
 ABOUT = "features by contrast, then a head that gives an image and its neighbours one answer"

@@ -12,13 +12,13 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.errors import InputError, expected
 from iic_tf.training.methods.registry import methods, recipe_class
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.recipe_files import default_recipe, load_recipe, recipe_for, recipe_names
 from iic_tf.training.tasks.clustering import CLUSTERING
 from iic_tf.training.tasks.segmentation import SEGMENTATION
-from iic_tf.types import Facts, Json
 
 KMEANS = "kmeans"
 

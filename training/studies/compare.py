@@ -21,6 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from iic_tf.annotations import Json
 from iic_tf.errors import InputError, expected
 from iic_tf.training.agreement import agreement
 from iic_tf.training.budget import check_minutes
@@ -30,7 +31,6 @@ from iic_tf.training.run import Run
 from iic_tf.training.run_lock import only_writer
 from iic_tf.training.studies.columns import Column
 from iic_tf.training.tasks.registry import task_of
-from iic_tf.types import Json
 
 Say = Callable[[str], None]
 

@@ -14,6 +14,7 @@ import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.console import one_line, prepare_console
 from iic_tf.errors import InputError
 from iic_tf.training.budget import trained_seconds
@@ -26,7 +27,6 @@ from iic_tf.training.studies.shown import save_shown
 from iic_tf.training.tasks.registry import task_of
 from iic_tf.training.train import train
 from iic_tf.training.training_facts import read_facts
-from iic_tf.types import Facts, Json
 
 if TYPE_CHECKING:
     from iic_tf.training.tasks.task import Task

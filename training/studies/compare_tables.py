@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from iic_tf.annotations import Json
 from iic_tf.training.atomic import replacing
 from iic_tf.training.score_table import BASELINES
 from iic_tf.training.studies.compare import Compared
 from iic_tf.training.studies.compare_run import SHARED
-from iic_tf.types import Json
 
 NONE = "–"
 

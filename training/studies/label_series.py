@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from iic_tf.annotations import Json
 from iic_tf.pictures.label_curves import Panel, Series
 from iic_tf.training.studies.published import (
     BY_CLUSTERS,
@@ -10,7 +11,6 @@ from iic_tf.training.studies.published import (
     LABEL_SHARES,
     STL10_BY_LABELS,
 )
-from iic_tf.types import Json
 
 
 def series_of(result: Json) -> tuple[Panel, Panel, Panel]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from iic_tf.annotations import Json
 from iic_tf.training.studies.published import (
     BY_CLUSTERS,
     BY_LABELS,
@@ -11,7 +12,6 @@ from iic_tf.training.studies.published import (
     LABEL_SHARES,
     STL10_BY_LABELS,
 )
-from iic_tf.types import Json
 
 
 def tables(result: Json) -> str:

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from iic_tf.annotations import Facts, Json
 from iic_tf.errors import InputError, expected
 from iic_tf.pictures.label_curves import label_curves
 from iic_tf.training.atomic import replacing
@@ -32,7 +33,6 @@ from iic_tf.training.studies.parts import Parting, Parts, parted
 from iic_tf.training.studies.published import CLUSTER_SHARES, LABEL_SHARES
 from iic_tf.training.train import train
 from iic_tf.turns import MAIN
-from iic_tf.types import Facts, Json
 
 if TYPE_CHECKING:
     from iic_tf.training.recipe import Recipe

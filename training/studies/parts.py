@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from iic_tf.annotations import Facts
 from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import InputError
@@ -24,7 +25,6 @@ from iic_tf.training.tasks.clustering import ClusteringTask
 from iic_tf.training.tasks.registry import task_of
 from iic_tf.training.tasks.segmentation import SegmentationTask
 from iic_tf.turns import MAIN
-from iic_tf.types import Facts
 from iic_tf.views.central_views import central_views
 from iic_tf.views.draws import generator
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 import tensorflow as tf
 from pydantic import BeforeValidator, Field, model_validator
 
+from iic_tf.annotations import Batch, Callback, Facts, Json, Tensor
 from iic_tf.data.fingerprint import fingerprint
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.registry import IMAGES, dataset_names, source_class
@@ -27,7 +28,6 @@ from iic_tf.training.scored import Scored
 from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, source_of, untrained_model
 from iic_tf.training.values import Text, Whole
 from iic_tf.turns import MAIN
-from iic_tf.types import Batch, Callback, Facts, Json, Tensor
 from iic_tf.views.image_pairs import ImagePairs
 from iic_tf.views.image_view import ImageView
 from iic_tf.views.photometry import Photometry

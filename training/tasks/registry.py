@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from iic_tf.annotations import Facts
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.tasks.clustering import ClusteringTask
 from iic_tf.training.tasks.segmentation import SegmentationTask
 from iic_tf.training.tasks.task import Task
-from iic_tf.types import Facts
 
 TASKS: dict[str, type[Task]] = {task.name: task for task in (SegmentationTask, ClusteringTask)}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import tensorflow as tf
 from pydantic import Field
 
+from iic_tf.annotations import Batch, Facts, Json, Tensor
 from iic_tf.data.fingerprint import fingerprint
 from iic_tf.data.ground_size import ground_size
 from iic_tf.data.mask_survey import check_class_count
@@ -27,7 +28,6 @@ from iic_tf.training.run import Run
 from iic_tf.training.segmentation_scores import SegmentationScores
 from iic_tf.training.tasks.task import EVALUATION_SEED_OFFSET, Task, source_of, untrained_model
 from iic_tf.training.values import Flag, Whole
-from iic_tf.types import Batch, Facts, Json, Tensor
 from iic_tf.views.geometry import Geometry
 from iic_tf.views.pairs import Pairs
 from iic_tf.views.photometry import Photometry

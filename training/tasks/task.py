@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import keras
 
+from iic_tf.annotations import Batch, Callback, Facts, Json, Tensor
 from iic_tf.data.registry import Source, source_from_dict
 from iic_tf.models.self_supervised import SelfSupervised
 from iic_tf.training.folds import Split
@@ -14,7 +15,6 @@ from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.scored import Scored
 from iic_tf.training.trunk_file import with_trunk_of
-from iic_tf.types import Batch, Callback, Facts, Json, Tensor
 from iic_tf.views.numbered_batches import NumberedBatches
 
 if TYPE_CHECKING:
