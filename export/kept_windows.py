@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+import threading
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -59,6 +60,8 @@ class KeptMaps:
         self._about = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
         self._confidence = confidence
         self._places: dict[str, int] = {}
+        # Windows may come from several threads.
+        self._one_at_a_time = threading.Lock()
         self.kept = 0
 
     def __enter__(self) -> KeptMaps:
@@ -118,7 +121,10 @@ class KeptMaps:
 
     def _found(self, name: str) -> Arrays | None:
         place = self._places.get(name)
-        return None if place is None else self._record(place)
+        if place is None:
+            return None
+        with self._one_at_a_time:
+            return self._record(place)
 
     def _record(self, place: int) -> Arrays | None:
         """The record that begins there; None where there is none, or not all of it."""
@@ -142,5 +148,6 @@ class KeptMaps:
         named: Json = {"name": np.array(name), **arrays}
         np.savez(buffer, **named)
         packed = zlib.compress(buffer.getbuffer(), 1)
-        self._file.write(_LENGTH.pack(len(packed)) + packed)
-        self._file.flush()
+        with self._one_at_a_time:
+            self._file.write(_LENGTH.pack(len(packed)) + packed)
+            self._file.flush()
