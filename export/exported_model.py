@@ -22,9 +22,6 @@ from iic_tf.export.signature import INPUT, PROBABILITIES, SUMS
 ONNX = ".onnx"
 MARK = "saved_model.pb"
 
-AT_ONCE = 2
-"""Windows of a scene in ONNX Runtime; more would take memory for little."""
-
 
 @dataclass(frozen=True)
 class Exported:
@@ -125,9 +122,6 @@ def scene_model_of_export(export: Exported, confidence: bool, probabilities: boo
         )
     window, features = export.load_window() if card.whole_scene else (None, 0)
     predictor = ExportedPredictor(card, export.run, window, features, probabilities)
-    if not export.path.is_dir():
-        # Two windows in ONNX Runtime leave no core idle where a graph has parts that one takes.
-        predictor.at_once = AT_ONCE
     notes = []
     if Form(card.pixels).integer:
         notes.append(

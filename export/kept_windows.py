@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import struct
-import threading
 import zlib
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -60,8 +59,6 @@ class KeptMaps:
         self._about = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
         self._confidence = confidence
         self._places: dict[str, int] = {}
-        # Windows may come from several threads.
-        self._one_at_a_time = threading.Lock()
         self.kept = 0
 
     def __enter__(self) -> KeptMaps:
@@ -121,10 +118,7 @@ class KeptMaps:
 
     def _found(self, name: str) -> Arrays | None:
         place = self._places.get(name)
-        if place is None:
-            return None
-        with self._one_at_a_time:
-            return self._record(place)
+        return None if place is None else self._record(place)
 
     def _record(self, place: int) -> Arrays | None:
         """The record that begins there; None where there is none, or not all of it."""
@@ -148,6 +142,5 @@ class KeptMaps:
         named: Json = {"name": np.array(name), **arrays}
         np.savez(buffer, **named)
         packed = zlib.compress(buffer.getbuffer(), 1)
-        with self._one_at_a_time:
-            self._file.write(_LENGTH.pack(len(packed)) + packed)
-            self._file.flush()
+        self._file.write(_LENGTH.pack(len(packed)) + packed)
+        self._file.flush()

@@ -129,14 +129,13 @@ class Labelling:
     def _ahead(
         self, row: list[Window], sums: NDArray[np.float32] | None
     ) -> Iterator[tuple[tuple[Window, NDArray[np.generic], Valid], Maps]]:
-        """Each window with what was found, some of those that follow being worked on meanwhile."""
+        """Each window with what was found, the model being at work on the next one meanwhile."""
         seen = ((w, *read) for w, read in zip(row, _read(self.scene, row), strict=True))
-        most = self.predictor.at_once
-        with ThreadPoolExecutor(most) as pool:
+        with ThreadPoolExecutor(1) as pool:
             begun: deque[tuple[Any, Future[Maps]]] = deque()
             for one in seen:
                 begun.append((one, pool.submit(self._maps.core, *one, sums)))
-                if len(begun) > most:
+                if len(begun) > 1:
                     window, maps = begun.popleft()
                     yield window, maps.result()
             for window, maps in begun:

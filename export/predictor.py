@@ -28,12 +28,7 @@ class Predictor(ABC):
         clusters: how many labels there are.
         margin: raw pixels that windows must show around what is kept of them.
         align: raw pixels; windows begin at multiples of it.
-
-    Attributes:
-        at_once: how many windows it is given at a time, by as many threads.
     """
-
-    at_once = 1
 
     def __init__(self, clusters: int, margin: int, align: int):
         self.clusters = clusters
