@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,7 +15,7 @@ from iic_tf.data.scene import IGNORE, Scene, SceneSet, Valid, read_with_valid
 from iic_tf.data.windows import Window
 from iic_tf.export.predictor import NO_DATA as NO_DATA
 from iic_tf.export.predictor import Predictor
-from iic_tf.export.window_maps import ByModel, Maps, WindowMaps
+from iic_tf.export.window_maps import ByModel, WindowMaps
 from iic_tf.pictures.rgb import to_rgb
 from iic_tf.training.pace import Pace
 from iic_tf.training.progress import progress
@@ -105,8 +103,8 @@ class Labelling:
             for _, group in itertools.groupby(steps, key=lambda window: window.top):
                 row = list(group)
                 strip = np.empty((row[0].height, scene.width), np.uint8)
-                for (window, pixels, valid), found in self._ahead(row, sums):
-                    labels, best, every = found
+                for window, (pixels, valid) in zip(row, _read(scene, row), strict=True):
+                    labels, best, every = self._maps.core(window, pixels, valid, sums)
                     inner = window.inner
                     strip[:, window.left : window.left + window.width] = labels
                     valid = None if valid is None else valid[inner]
@@ -125,21 +123,6 @@ class Labelling:
                 self.counts += counts[: len(self.counts)]
                 self.empty += int(counts[len(self.counts) :].sum())
                 yield strip
-
-    def _ahead(
-        self, row: list[Window], sums: NDArray[np.float32] | None
-    ) -> Iterator[tuple[tuple[Window, NDArray[np.generic], Valid], Maps]]:
-        """Each window with what was found, the model being at work on the next one meanwhile."""
-        seen = ((w, *read) for w, read in zip(row, _read(self.scene, row), strict=True))
-        with ThreadPoolExecutor(1) as pool:
-            begun: deque[tuple[Any, Future[Maps]]] = deque()
-            for one in seen:
-                begun.append((one, pool.submit(self._maps.core, *one, sums)))
-                if len(begun) > 1:
-                    window, maps = begun.popleft()
-                    yield window, maps.result()
-            for window, maps in begun:
-                yield window, maps.result()
 
     def _render(
         self,
