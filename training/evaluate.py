@@ -54,6 +54,7 @@ def evaluate(
     classes: int | None = None,
     probe: bool = False,
     known: Mapping[str, Facts] | None = None,
+    untrained: bool = True,
 ) -> Json:
     """Score the best model of a run; write `evaluation.json` and confusion pictures.
 
@@ -81,6 +82,7 @@ def evaluate(
         classes: score so many groups of the finest head's clusters by their tree, too.
         probe: say what labels make of the features, too, see `iic_tf.training.probe`.
         known: summaries of baselines that another run of the same clusters, data and seed has.
+        untrained: score the same network before training, too.
 
     Raises:
         InputError: nothing labelled, or no more than `labelled`, data missing, or a place that the
@@ -108,7 +110,8 @@ def evaluate(
     images = scored.images - (labelled or 0)
     say(f"scoring {images} labelled images of {scored.of}")
     # What nobody trains is its own untrained network, and k-means its own baseline.
-    baselines = [one for one in scored.baselines if recipe.trains or one not in UNTRAINED]
+    bare = recipe.trains and untrained
+    baselines = [one for one in scored.baselines if bare or one not in UNTRAINED]
     known = known or {}
     found = {w: scored.found(w) for w in ("trained", *baselines) if w not in known}
     losses, over = best_losses(run), chosen_overclusters(run)
