@@ -88,7 +88,7 @@ def _scores(job: Facts, run: Run, task: Any) -> Json | None:
     key = hashlib.sha256(plain_json([str(one) for one in alike]).encode()).hexdigest()[:16]
     kept = Path(job["baselines"]) / f"{key}.json"
     known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    # Of one seed: it takes as long as the trained network, and the seeds hardly differ in it.
+    # Of one seed: it takes as long as the trained network.
     result = evaluate(run, known=known, untrained=job["seed"] == 0)
     if not known:
         write_json(kept, {n: s for n, s in result["baselines"].items() if n in SHARED})
