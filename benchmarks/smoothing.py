@@ -1,6 +1,6 @@
 """What superpixels give: scores of a run's labels as found, and smoothed.
 
-    python benchmarks/smoothing.py --out FILE.md --sides 8 16 32 RUN [RUN ...]
+    python benchmarks/smoothing.py RUN [RUN ...] --sides 8 16 32 --out FILE.md
 
 labels the labelled images of each run once with the main head and once with the overclusters, as
 `iic-tf predict` does, and scores the labels as they are and as `--smooth N` makes them: the main
