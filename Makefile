@@ -76,7 +76,7 @@ speed: $(READY)
 	$(BIN)/python benchmarks/objective.py --out benchmarks
 
 lock:
-	$(BIN)/python -m pip freeze --exclude-editable | grep -v -i -E '^(torch|filelock|mpmath|networkx|sympy)==' > requirements.lock
+	$(BIN)/python -m pip freeze --exclude-editable | grep -v -i -E '^(torch|filelock|mpmath|sympy)==' > requirements.lock
 
 clean:
 	rm -rf build dist *.egg-info

@@ -31,6 +31,7 @@ from iic_tf.export.scene_files import PARTS, Wanted
 from iic_tf.export.scene_job import SceneJob
 from iic_tf.export.shares import largest_shares
 from iic_tf.export.sheet import Panels, choose, windows_each, write_sheet
+from iic_tf.export.smoothing import check_side, require_superpixels
 from iic_tf.training.dim_images import misfit_note
 from iic_tf.training.pace import Pace
 from iic_tf.training.progress import track
@@ -55,6 +56,7 @@ def predict(
     polygons: bool = False,
     smallest_area: float = 0.0,
     clip: str | Path | None = None,
+    smooth: int | None = None,
     resume: bool = False,
     ray_workers: int | None = None,
     say: Callable[[str], None] = print,
@@ -86,6 +88,8 @@ def predict(
         polygons: also write the regions of each scene, see `iic_tf.export.polygons`.
         smallest_area: of these.
         clip: a file of polygons, outside of which is no data; see `iic_tf.export.clip`.
+        smooth: give superpixels of about so many pixels a side one label each, see
+            `iic_tf.export.smoothing`; None: labels as they are found.
         resume: go on with an earlier call that did not end: what it did is kept.
         ray_workers: label scenes in so many Ray workers; None: in this process.
         say: gets each line shown to the user.
@@ -96,11 +100,16 @@ def predict(
             is written; damaged images, after all others are done; or nowhere to write, what is
             done being kept for `resume`.
     """
-    wanted = Wanted(confidence, probabilities, polygons, smallest_area)
+    wanted = Wanted(confidence, probabilities, polygons, smallest_area, smooth)
     if polygons:
         require_writer()
     elif smallest_area:
         raise expected("--smallest-area beside --polygons", "it alone")
+    if smooth is not None:
+        check_side(smooth)
+        if probabilities:
+            raise expected("--smooth or --probabilities, which are of labels as found", "both")
+        require_superpixels()
     if not 0 <= smallest_area < np.inf:
         raise expected("an area of 0 or more", smallest_area, "smallest-area")
     if ray_workers is not None:
@@ -108,7 +117,8 @@ def predict(
         from iic_tf.training.ray_workers import require_ray
 
         require_ray(ray_workers)
-    model = open_scene_model(run, head, classes, confidence, probabilities)
+    weighed = confidence or smooth is not None
+    model = open_scene_model(run, head, classes, weighed, probabilities)
     for note in model.notes:
         say(f"note: {note}")
     scenes = _load(model, images, masks, class_file, image_glob, mask_glob, say)
@@ -140,7 +150,7 @@ def predict(
         from iic_tf.export.ray_scenes import label_on_ray
 
         source = run.path if isinstance(run, Exported) else run
-        again = partial(_predictor, source, head, classes, confidence, probabilities)
+        again = partial(_predictor, source, head, classes, weighed, probabilities)
         elsewhere = partial(label_on_ray, ray_workers, again, job, say)
     done = job.outcomes(model.predictor, records, elsewhere)
     found = _followed(done, scenes.scenes, legend, say)

@@ -38,12 +38,14 @@ class Wanted:
         probabilities: those of all labels.
         polygons: regions as a GeoPackage.
         smallest_area: of these, see `iic_tf.export.polygons`.
+        smooth: side of the superpixels that have one label each, in pixels; None: labels as found.
     """
 
     confidence: bool = False
     probabilities: bool = False
     polygons: bool = False
     smallest_area: float = 0.0
+    smooth: int | None = None
 
 
 def write_scene(

@@ -27,6 +27,7 @@ from iic_tf.export.predictor import NO_DATA, Predictor
 from iic_tf.export.records import Outcome, Records, image_of
 from iic_tf.export.scene_files import Wanted, write_scene
 from iic_tf.export.sheet import Panels, make_rows
+from iic_tf.export.smoothing import Smoothed
 from iic_tf.export.window_maps import ByModel, Clipped, Maps, WindowMaps
 from iic_tf.pictures.triplets import TripletRow
 
@@ -120,6 +121,8 @@ class SceneJob:
             return Outcome(scene.name, np.zeros(predictor.clusters, np.int64), error=str(error))
 
     def _run(self, predictor: Predictor, scene: Scene, maps: WindowMaps, started: float) -> Outcome:
+        if self.wanted.smooth is not None:
+            maps = Smoothed(maps, self.scenes, predictor.clusters, self.wanted.smooth)
         if self.inside is not None:
             bands = predictor.clusters if self.wanted.probabilities else None
             maps = Clipped(maps, self.inside[scene.name], bands)

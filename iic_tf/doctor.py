@@ -22,6 +22,7 @@ EXTRAS = {
     "hub": "trunks of KerasHub",
     "ray": "several machines by Ray",
     "serving": "a client of TF Serving",
+    "smooth": "predict --smooth",
     "vector": "labels and polygons in GeoPackage and GeoJSON",
 }
 """What a user may want of the extras, by name."""

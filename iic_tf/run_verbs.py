@@ -176,6 +176,7 @@ def predict_options() -> list[Option]:
         Option("probabilities", bool, "also write a TIFF of all probabilities (segmentation)"),
         Option("polygons", bool, "also write regions as a GeoPackage (segmentation)"),
         Option("smallest_area", float, f"polygons of less go to a neighbour, {units}", "A"),
+        Option("smooth", int, "one label for each superpixel of about N pixels a side", "N"),
         Option(
             "clip", str, "a file of polygons, outside of which is no data (segmentation)", "FILE"
         ),
