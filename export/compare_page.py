@@ -14,7 +14,7 @@ from PIL import Image
 
 from iic_tf.data.scene import IGNORE
 from iic_tf.export.report.embedded import Embedding
-from iic_tf.export.report.markup import Html, joined, section, table, tag
+from iic_tf.export.report.markup import Html, joined, safe, section, table, tag
 from iic_tf.metrics import confusion_matrix, one_to_one
 from iic_tf.pictures import palette
 from iic_tf.training.atomic import replacing
@@ -49,7 +49,7 @@ def write_page(found: Compared) -> Path:
         section(
             "Scores" if found.labelled else "Agreement",
             table("Each method, then what any has to beat", told.head, told.rows),
-            *(tag("p", note, class_="warning" if note.startswith("Failed") else "")
+            *(tag("p", _prose(note), class_="warning" if note.startswith("Failed") else "")
               for note in told.notes),
         ),
     ]  # fmt: skip
@@ -71,6 +71,12 @@ def write_page(found: Compared) -> Path:
     with replacing(path) as temporary:
         temporary.write_text(page, encoding="utf-8", errors="backslashreplace")
     return path
+
+
+def _prose(note: str) -> Html:
+    """A note with what stands between backticks, a command, as code."""
+    parts = note.split("`")
+    return Html("".join(tag("code", p) if i % 2 else safe(p) for i, p in enumerate(parts)))
 
 
 def _asset(name: str) -> str:

@@ -105,6 +105,7 @@ def test_the_table_of_two_methods_and_one_that_fails(
     assert page.count("<img") == 4 * (2 + 2)
     assert len(page) < 5_000_000
     assert "doersch+gap=30, seed 0" in page
+    assert "Command: <code>iic-tf compare " in page
     assert "http" not in page.replace("http-equiv", "")
 
     # By the same command only what failed is tried again.
