@@ -98,15 +98,15 @@ def make_consensus(
     check_alike(models)
     clusters: dict[str, int] = models[0].clusters
     orders = {MAIN: orders_of(found.labels, found.chosen, clusters[MAIN])}
-    sub_heads = {}
+    counting = {}
     if OVERCLUSTERING in clusters:
         if clusters[OVERCLUSTERING] > NOTHING:
             raise expected(f"at most {NOTHING} overclusters", clusters[OVERCLUSTERING])
         labels, _ = labels_of_runs(found.runs, OVERCLUSTERING, say)
         orders[OVERCLUSTERING] = orders_of(labels, found.chosen, clusters[OVERCLUSTERING])
         pairs = zip(found.runs, models, strict=True)
-        sub_heads[OVERCLUSTERING] = [overclustering_sub_head(run, one) for run, one in pairs]
-    model = consensus_of(models, orders, sub_heads)
+        counting[OVERCLUSTERING] = [overclustering_sub_head(run, one) for run, one in pairs]
+    model = consensus_of(models, orders, counting)
     config = {k: v for k, v in chosen.config().items() if k != "budget"}
     config[CONSENSUS] = {
         "runs": [str(run.folder) for run in found.runs],

@@ -98,9 +98,7 @@ def told_of(folder: Path) -> str | None:
     if count == 1:
         return f"{folder}: {answer}, the only seed that is done"
     if count == 2:
-        return (
-            f"{folder}: {answer}, the one of the lowest loss: two seeds cannot outvote each other"
-        )
+        return f"{folder}: {answer}, that of the lowest loss: two cannot outvote each other"
     least = found.get("lowest_loss")
     loss = "the lowest loss chooses it, too" if least == answer else f"the lowest loss: {least}"
     return f"{folder}: {answer}, which of {count} seeds agrees most with the others; {loss}"

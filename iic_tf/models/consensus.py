@@ -56,7 +56,8 @@ class Consensus(SelfSupervised):
         members: two models or more, alike but for their weights, or their configurations.
         orders: by head, of each member its clusters in the order of those that they are matched to,
             `[members, clusters]`: permutations of 0 to clusters − 1.
-        sub_heads: by head other than `main`, which sub-head of each member counts.
+        counting: by head other than `main`, which sub-head of each member counts;
+            None: the first.
         shared: whether all members have the first one's trunk.
 
     Raises:
@@ -70,7 +71,7 @@ class Consensus(SelfSupervised):
         self,
         members: Sequence[Any],
         orders: Orders,
-        sub_heads: Mapping[str, Sequence[int]] | None = None,
+        counting: Mapping[str, Sequence[int]] | None = None,
         shared: bool = False,
         **kwargs: Any,
     ):
@@ -86,7 +87,12 @@ class Consensus(SelfSupervised):
         self.clusters = {head: first.clusters[head] for head in orders}
         self.classes = self.clusters[MAIN]
         self.orders = {h: [[int(c) for c in order] for order in own] for h, own in orders.items()}
-        self.chosen = {h: [int(i) for i in own] for h, own in (sub_heads or {}).items()}
+        given = counting or {}
+        self.counting = {
+            head: [int(i) for i in given.get(head, [0] * len(members))]
+            for head in orders
+            if head != MAIN
+        }
         self._check_orders()
         self.sizes = [_feature_count(one) for one in self.members]
         self.heads = {}
@@ -134,7 +140,7 @@ class Consensus(SelfSupervised):
         """Of the probabilities of all sub-heads of each member the mean, in a list of one."""
         found = []
         for i, (one, own) in enumerate(zip(self.members, of_members, strict=True)):
-            p = one.answer(own) if head == MAIN else own[self.chosen.get(head, {i: 0})[i]]
+            p = one.answer(own) if head == MAIN else own[self.counting[head][i]]
             order = self.orders[head][i]
             found.append(p if order == sorted(order) else ops.take(p, order, axis=-1))
         return [sum(found[1:], found[0]) / len(found)]
@@ -145,7 +151,7 @@ class Consensus(SelfSupervised):
             **base,
             "members": [keras.saving.serialize_keras_object(one) for one in self.members],
             "orders": self.orders,
-            "sub_heads": self.chosen,
+            "counting": self.counting,
             "shared": self.shared,
         }
 
@@ -227,21 +233,21 @@ class ConsensusClusterer(Consensus, Clusterer):
 
 
 def consensus_of(
-    members: Sequence[Any], orders: Orders, sub_heads: Mapping[str, Sequence[int]]
+    members: Sequence[Any], orders: Orders, counting: Mapping[str, Sequence[int]]
 ) -> ConsensusSegmenter | ConsensusClusterer:
     """The model of several, with one trunk where they have an equal one that nobody trains.
 
     Args:
         members: the models.
         orders: by head, see `Consensus`.
-        sub_heads: by head, likewise.
+        counting: by head, likewise.
     """
     kind = ConsensusSegmenter if isinstance(members[0], Segmenter) else ConsensusClusterer
     scales = scales_of_trunk(members)
     if scales is None:
-        return kind(members, orders, sub_heads)
+        return kind(members, orders, counting)
     trunk = members[0].trunk
-    model = kind([_with_trunk(one, trunk) for one in members], orders, sub_heads, shared=True)
+    model = kind([_with_trunk(one, trunk) for one in members], orders, counting, shared=True)
     model.scale.assign(scales[0])
     model.shift.assign(scales[1])
     return model
