@@ -25,6 +25,7 @@ from iic_tf.training.best_losses import best_losses
 from iic_tf.training.best_model import best_model
 from iic_tf.training.cluster_pictures import draw_clusters
 from iic_tf.training.look import draw_found
+from iic_tf.training.meaning import model_mark
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.run_config import CONSENSUS
@@ -111,6 +112,7 @@ def make_consensus(
     config[CONSENSUS] = {
         "runs": [str(run.folder) for run in found.runs],
         "seeds": list(found.seeds),
+        "models": _models(found),
         "chosen": found.chosen,
         "orders": orders,
         "losses": _losses(found.runs),
@@ -127,6 +129,22 @@ def make_consensus(
     say(f"{run.folder}: the mean of {len(models)} runs with matched clusters{once}")
     say(f"model {run.best}" + (f"; look at {', '.join(pictures)}" if pictures else ""))
     return run
+
+
+def is_consensus_of(folder: Path, found: Agreement) -> bool:
+    """Whether a folder holds the run that `make_consensus` would make, of models as they are."""
+    run = Run(folder)
+    if not (run.config_file.is_file() and run.best.is_file()):
+        return False
+    made = run.config().get(CONSENSUS)
+    if not isinstance(made, dict) or made.get("models") != _models(found):
+        return False
+    return bool(made.get("chosen") == found.chosen)
+
+
+def _models(found: Agreement) -> list[str]:
+    """By which the models that a consensus was made of are known again."""
+    return [model_mark(run) for run in found.runs]
 
 
 def _losses(runs: Sequence[Run]) -> Json:

@@ -38,7 +38,9 @@ def carry_out(job: Facts) -> None:
     """
     task: Any = task_of(recipe_of_values(job["recipe"]), job["source"])
     train(
-        *(task, job["run"], job["seed"], job["overwrite"], _say, job["resume"]),
+        *(task, job["run"], job["seed"]),
+        say=_say,
+        resume=job["resume"],
         command=job["command"],
         minutes=job["minutes"],
     )

@@ -5,6 +5,7 @@ See `iic_tf.training.seeds_file` for the folder.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import subprocess
@@ -15,14 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from iic_tf.annotations import Json
 from iic_tf.errors import InputError, expected, require_text
 from iic_tf.training.agreement import Agreement, agreement
 from iic_tf.training.best_losses import best_losses
 from iic_tf.training.budget import check_minutes
-from iic_tf.training.consensus import make_consensus
+from iic_tf.training.consensus import is_consensus_of, make_consensus
 from iic_tf.training.json_files import plain_json, write_json
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
@@ -157,9 +156,6 @@ def train_seeds(
             began with.
         say: gets each line shown to the user, those of runs behind their seed.
 
-    Returns:
-        What was found; runs that failed are in it, and the others are kept.
-
     Raises:
         InputError: data that cannot be read, a folder of something else, or to be resumed with
             other values.
@@ -238,11 +234,9 @@ def _train(several: SeveralSeeds, found: SeedsFound, resume: bool, say: Say) -> 
 
     def one(seed: int, start: Start) -> None:
         run = found.folder / seed_folder(seed)
-        resumed = resume and (run / "config.json").is_file()
-        # What was stopped before it had a configuration is nothing to go on with.
+        # Of this seed alone, as `seed_run` takes it.
         job = several.began | {
-            **{"seed": seed, "run": str(run), "command": several.command},
-            **{"resume": resumed, "overwrite": False},
+            **{"seed": seed, "run": str(run), "command": several.command, "resume": resume},
         }
         last = ""
         process = start(
@@ -252,9 +246,10 @@ def _train(several: SeveralSeeds, found: SeedsFound, resume: bool, say: Say) -> 
             stderr=subprocess.STDOUT,
         )
         assert process.stdin is not None
-        assert process.stdout is not None
-        with process.stdin as given:
+        # One that has ended by now says why.
+        with contextlib.suppress(BrokenPipeError), process.stdin as given:
             given.write(plain_json(job).encode())
+        assert process.stdout is not None
         with process.stdout as said:
             for raw in said:
                 last = raw.decode("utf-8", "replace").rstrip()
@@ -279,7 +274,11 @@ def _compare(several: SeveralSeeds, found: SeedsFound, say: Say) -> None:
         found.agreement.keep()
         if several.consensus:
             out = found.folder / CONSENSUS_FOLDER
-            found.consensus = make_consensus(found.agreement, out, out.exists(), say)
+            # One that stands is kept: it may have been labelled.
+            if is_consensus_of(out, found.agreement):
+                found.consensus = Run.open(out)
+            else:
+                found.consensus = make_consensus(found.agreement, out, out.exists(), say)
 
 
 def _kept(several: SeveralSeeds, found: SeedsFound) -> Json:
@@ -287,15 +286,12 @@ def _kept(several: SeveralSeeds, found: SeedsFound) -> Json:
     asked: Json = {"consensus": several.consensus, "failed": found.failed}
     if not found.runs:
         return asked
-    met = found.agreement
-    chosen = seed_folder(found.chosen)
+    chosen, met = seed_folder(found.chosen), found.agreement
     return asked | {
         "done": len(found.runs),
         "chosen": chosen,
         "lowest_loss": seed_folder(found.lowest_loss),
         "losses": found.losses,
-        "mean_agreement": None
-        if met is None
-        else dict(zip(found.runs, np.asarray(met.means).tolist(), strict=True)),
+        "mean_agreement": dict(zip(found.runs, met.means.tolist(), strict=True)) if met else None,
         "answers": CONSENSUS_FOLDER if found.consensus else chosen,
     }
