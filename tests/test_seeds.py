@@ -23,7 +23,7 @@ from iic_tf.cli import main
 from iic_tf.errors import InputError
 from iic_tf.models.consensus import ConsensusSegmenter, consensus_of
 from iic_tf.networks.keras_trunk import KerasTrunk
-from iic_tf.training import seed_run, side_by_side
+from iic_tf.training import consensus, seed_run, side_by_side
 from iic_tf.training.agreement import Agreement
 from iic_tf.training.answer import answer_of
 from iic_tf.training.consensus import orders_of
@@ -83,9 +83,12 @@ def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     own = SimpleNamespace(Popen=Here, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)
     monkeypatch.setattr(side_by_side, "subprocess", own)
     monkeypatch.setattr(SegmentationTask, "draw_results", lambda self, run: [])
+    monkeypatch.setattr(consensus, "draw_found", lambda *given: [])
     monkeypatch.setattr(Here, "killed", set())
-    words = arguments(tmp_path, "iic", "segmentation", tmp_path / "out")
-    return [*words, "--set", "epochs=1", "--set", "steps=1", "--set", "turns=[both]"]
+    # Of the fewest graphs: nothing takes steps.
+    words = arguments(tmp_path, "kmeans", "segmentation", tmp_path / "out")
+    few = ("epochs=1", "features=pixels", "starts=1", "crops=8", "sample=200", "evaluation_steps=1")
+    return [*words, *(word for value in few for word in ("--set", value))]
 
 
 # --- one model of several
@@ -196,7 +199,7 @@ def test_two_seeds_of_which_one_is_killed_and_goes_on(
     monkeypatch.setattr(Here, "killed", {4})
     assert main([*train, *many]) == 1
     said = capsys.readouterr().out
-    assert "seed 3: recipe iic-segmentation, seed 3" in said
+    assert "seed 3: recipe kmeans-segmentation, seed 3" in said
     assert "seed 4: failed: its process ended by signal 9" in said
     assert f"{out}: seed3, the only seed that is done" in said
     assert Run.open(out).folder == out / "seed3"
@@ -204,7 +207,7 @@ def test_two_seeds_of_which_one_is_killed_and_goes_on(
     monkeypatch.setattr(Here, "killed", set())
     for more, wrong in (
         (["--seeds", "3"], r"received seeds [3, 4, 5] (began with [3, 4])"),
-        (["--seeds", "2", "--seed", "3", "--set", "rate=0.5"], "rate 0.5 (began with 0.01)"),
+        (["--seeds", "2", "--seed", "3", "--set", "starts=2"], "starts 2 (began with 1)"),
     ):
         words = train if len(more) > 2 else ["train", "--out", str(out)]
         assert main([*words, *more, "--resume"]) == 2
@@ -231,6 +234,8 @@ def test_two_seeds_of_which_one_is_killed_and_goes_on(
     assert main(["export", str(out), "--format", "onnx"]) == 0
     said = capsys.readouterr().out
     assert said.startswith(f"{out}: consensus, made of 2 seeds")
+    page = (out / "consensus" / "report.html").read_text(encoding="utf-8")
+    assert "Made of 2 trainings" in page
     assert (out / "consensus" / "export" / "model.onnx").is_file()
     assert main(["train", "--resume", "--out", str(out / "consensus")]) == 2
     assert "which was made of several" in capsys.readouterr().err
