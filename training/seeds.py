@@ -34,7 +34,7 @@ from iic_tf.training.seeds_file import (
     seed_folder,
     told_of,
 )
-from iic_tf.training.side_by_side import Start, cores, how_it_ended, side_by_side
+from iic_tf.training.side_by_side import Share, cores, how_it_ended, side_by_side
 from iic_tf.training.tasks.registry import task_of
 from iic_tf.turns import MAIN
 
@@ -99,7 +99,7 @@ class SeedsFound:
     """What became of the runs.
 
     Attributes:
-        folder: of all of them.
+        folder: of all.
         runs: by seed, those that are done.
         failed: by seed, what was wrong with the others.
         agreement: of two runs or more.
@@ -232,14 +232,12 @@ def _train(several: SeveralSeeds, found: SeedsFound, resume: bool, say: Say) -> 
         with lock:
             say(line)
 
-    def one(seed: int, start: Start) -> None:
+    def one(seed: int, share: Share) -> None:
         run = found.folder / seed_folder(seed)
-        # Of this seed alone, as `seed_run` takes it.
-        job = several.began | {
-            **{"seed": seed, "run": str(run), "command": several.command, "resume": resume},
-        }
+        own = {"seed": seed, "run": str(run), "command": several.command, "resume": resume}
+        job = several.began | own
         last = ""
-        process = start(
+        process = share.start(
             [sys.executable, "-m", "iic_tf.training.seed_run"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -257,11 +255,16 @@ def _train(several: SeveralSeeds, found: SeedsFound, resume: bool, say: Say) -> 
         status = process.wait()
         if status == 0:
             found.runs[seed] = Run.open(run)
+        if status == 0 or share.stopped:
             return
         found.failed[seed] = last if status > 0 and last else how_it_ended(status)
         tell(f"seed {seed}: failed: {found.failed[seed]}")
 
-    side_by_side(several.seeds, processes, one)
+    try:
+        side_by_side(several.seeds, processes, one)
+    except KeyboardInterrupt:
+        say(f"stopped; go on with: iic-tf train --resume --out {found.folder}")
+        raise
     # In the order of the seeds, and not in that in which they were done.
     found.runs = {seed: found.runs[seed] for seed in several.seeds if seed in found.runs}
 

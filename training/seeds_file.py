@@ -68,7 +68,7 @@ def answering(folder: Path) -> Path:
             f"Expected runs that were trained in {folder}; received none that is done. Go on with: "
             f"iic-tf train --resume --out {folder}"
         )
-    return folder / found
+    return folder / str(found)
 
 
 def runs_in(folder: Path) -> list[Path]:

@@ -10,16 +10,42 @@ import subprocess
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 Job = TypeVar("Job")
-Start = Callable[..., "subprocess.Popen[bytes]"]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a job has of the machine.
+
+    Attributes:
+        cores: on which its processes run, by number.
+    """
+
+    cores: set[int]
+    _running: set[subprocess.Popen[bytes]]
+    _stopped: threading.Event
+
+    def start(self, command: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
+        """A `subprocess.Popen` on these cores, which ends when all is stopped."""
+        process = subprocess.Popen(command, env=environment(len(self.cores)), **how)
+        self._running.add(process)
+        if self.stopped:
+            process.terminate()
+        return process
+
+    @property
+    def stopped(self) -> bool:
+        """Whether all is being stopped: what ends now did not fail."""
+        return self._stopped.is_set()
 
 
 def side_by_side(
     jobs: Sequence[Job],
     processes: int,
-    carry_out: Callable[[Job, Start], None],
+    carry_out: Callable[[Job, Share], None],
     done: Callable[[Job], None] = lambda job: None,
 ) -> None:
     """Carry jobs out, so many at a time; what one meets ends no other.
@@ -27,32 +53,24 @@ def side_by_side(
     Args:
         jobs: what there is to do, begun in this order.
         processes: jobs at a time.
-        carry_out: does one, in a thread of its own. It starts its processes by what it is given: a
-            `subprocess.Popen` on this job's share of the cores, which ends when all is stopped.
+        carry_out: does one, in a thread of its own, by processes of the share that it is given.
         done: gets each job that is done, in the caller's thread.
     """
-    cores_left = shares(processes)
+    left = shares(processes)
     slots = threading.local()
     running: set[subprocess.Popen[bytes]] = set()
     stopped = threading.Event()
 
     def begin() -> None:
-        slots.cores = cores_left.pop()
-
-    def start(command: Sequence[str], **how: Any) -> subprocess.Popen[bytes]:
-        process = subprocess.Popen(command, env=environment(len(slots.cores)), **how)
-        running.add(process)
-        if stopped.is_set():
-            process.terminate()
-        return process
+        slots.share = Share(left.pop(), running, stopped)
 
     def one(job: Job) -> None:
         if stopped.is_set():
             return
         if hasattr(os, "sched_setaffinity"):
             # Of this thread, which the process inherits.
-            os.sched_setaffinity(0, slots.cores)
-        carry_out(job, start)
+            os.sched_setaffinity(0, slots.share.cores)
+        carry_out(job, slots.share)
 
     pool = ThreadPoolExecutor(processes, initializer=begin)
     try:

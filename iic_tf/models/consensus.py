@@ -16,7 +16,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from iic_tf.annotations import Config, Tensor
+from iic_tf.annotations import Config, Layer, Tensor
 from iic_tf.errors import InputError, expected
 from iic_tf.models.clusterer import Clusterer
 from iic_tf.models.segmenter import Segmenter
@@ -95,7 +95,7 @@ class Consensus(SelfSupervised):
         }
         self._check_orders()
         self.sizes = [_feature_count(one) for one in self.members]
-        self.heads = {}
+        self.heads: dict[str, Layer] = {}
         self.trunk = Trunks(int(getattr(first.trunk, "stride", 1)), sum(self.sizes))
         self.scale, self.shift = (
             self.add_weight(
@@ -172,7 +172,7 @@ class ConsensusSegmenter(Consensus, Segmenter):
 
     @property
     def scene_features(self) -> int:
-        return sum(one.scene_features for one in self.members)
+        return sum(int(one.scene_features) for one in self.members)
 
     @property
     def window_align(self) -> int:
@@ -180,7 +180,7 @@ class ConsensusSegmenter(Consensus, Segmenter):
 
     @property
     def window_radius(self) -> int:
-        return max(one.window_radius for one in self.members)
+        return max(int(one.window_radius) for one in self.members)
 
     @property
     def mirror(self) -> int:
@@ -188,7 +188,7 @@ class ConsensusSegmenter(Consensus, Segmenter):
 
     @property
     def tolerance(self) -> float:  # type: ignore[override]
-        return max(one.tolerance for one in self.members)
+        return max(float(one.tolerance) for one in self.members)
 
     def small_maps(self, features: Tensor, head: str, training: bool) -> list[Tensor]:
         parts = zip(self.members, self._parts(features), strict=True)

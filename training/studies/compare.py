@@ -26,7 +26,7 @@ from iic_tf.training.json_files import plain_json, write_json
 from iic_tf.training.progress import clock
 from iic_tf.training.run import Run
 from iic_tf.training.run_lock import only_writer
-from iic_tf.training.side_by_side import Start, how_it_ended, side_by_side
+from iic_tf.training.side_by_side import Share, how_it_ended, side_by_side
 from iic_tf.training.studies.columns import Column
 from iic_tf.training.tasks.registry import task_of
 
@@ -202,15 +202,15 @@ def _carry_out(jobs: Sequence[Json], processes: int, say: Say) -> None:
     """Run the jobs, so many side by side; what one meets ends no other."""
     count = 0
 
-    def one(job: Json, start: Start) -> None:
+    def one(job: Json, share: Share) -> None:
         result = Path(job["result"])
         result.unlink(missing_ok=True)
         file = result.with_suffix(".job")
         write_json(file, job)
         command = [sys.executable, "-m", "iic_tf.training.studies.compare_run", str(file)]
         with Path(job["log"]).open("ab") as log:
-            status = start(command, stdout=log, stderr=subprocess.STDOUT).wait()
-        if not result.is_file():
+            status = share.start(command, stdout=log, stderr=subprocess.STDOUT).wait()
+        if not result.is_file() and not share.stopped:
             error = f"{how_it_ended(status)}; see {job['log']}"
             write_json(result, {"job": job, "status": "failed", "error": error})
 
