@@ -85,10 +85,12 @@ class Agreement:
             figures = "".join(f"{value:7.3f}" for value in row)
             mean = f"{self.means[number]:7.3f}"
             found.append(f"{number + 1:>3}  {run.folder!s:{width}}{figures}   {mean}")
-        best = self.runs[self.chosen].folder
+        best = f"{self.runs[self.chosen].folder} agrees most with the others"
+        if len(self.runs) == 2:
+            best = "two runs bear neither out: it takes three"
         found.append(
-            f"{best} agrees most with the others, on {self.places} {self.unit}; 1: the same "
-            "partition, 0: none of the one is known from the other"
+            f"{best}, on {self.places} {self.unit}; 1: the same partition, 0: none of the one is "
+            "known from the other"
         )
         return found
 
