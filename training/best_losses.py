@@ -19,8 +19,9 @@ def best_losses(run: Run) -> dict[str, list[float]]:
     consensus they are the means of its members' lowest.
     """
     try:
-        of_members = run.config().get(CONSENSUS)
-        if of_members is not None:
+        # What was trained has figures of each epoch.
+        if not run.metrics_file.exists() and CONSENSUS in run.config():
+            of_members = run.config()[CONSENSUS]
             return {head: [float(v) for v in of_members["losses"][head]] for head in HEADS}
         with run.metrics_file.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
