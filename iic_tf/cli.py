@@ -37,6 +37,7 @@ from iic_tf.run_verbs import (
     run_report,
     say,
 )
+from iic_tf.seeds_plan import asks_for_seeds, train_several
 from iic_tf.study_plan import STUDY_EXAMPLES, study_options
 from iic_tf.train_plan import plan, train_options
 from iic_tf.version import __version__
@@ -58,7 +59,7 @@ TRAIN_EXAMPLES = """\
 For example:
   iic-tf train --data my_tiles --classes 4 --out runs/mine
   iic-tf train --dataset scenes --recipe scenes-cpu --seed 1 --out runs/first
-  iic-tf train --data my_tiles --set lamb=1.5 --out runs/main
+  iic-tf train --data my_tiles --classes 4 --seeds 3 --out runs/three
   iic-tf train --resume --out runs/mine
 """
 
@@ -146,6 +147,10 @@ def _files_of_any_size() -> Iterator[None]:
 
 
 def _train(given: Given) -> None:
+    if asks_for_seeds(given):
+        with _terminable():
+            train_several(given, say, shlex.join(["iic-tf", *_typed]))
+        return
     out, overwrite = given["out"], given.get("overwrite", False)
     resume, devices = given.get("resume", False), given.get("devices", "1")
     recipe, place, seed = plan(given)

@@ -22,6 +22,9 @@ A comparison that was stopped goes on by the same command.
 _NOT_OF_COMPARISONS = (
     *(
         "seed",
+        "seeds",
+        "processes",
+        "consensus",
         "overwrite",
         "resume",
         "devices",

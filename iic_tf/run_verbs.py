@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 from iic_tf.annotations import Json
@@ -49,13 +50,12 @@ def evaluate_options() -> list[Option]:
 def run_evaluate(given: Given) -> None:
     """Score a run."""
     from iic_tf.training.evaluate import evaluate
-    from iic_tf.training.run import Run
 
     places = {key: given[key] for key in ("data", *MASK_OPTIONS) if key in given}
     labelled = given.get("labelled")
     if labelled is not None and "folds" in given:
         raise expected("--folds or --labelled", "both")
-    run = Run.open(given["run"])
+    run = opened(given["run"])
     evaluate(
         *(run, places, given.get("folds", 5), say, labelled),
         classes=given.get("classes"),
@@ -72,9 +72,8 @@ def report_options() -> list[Option]:
 def run_report(given: Given) -> None:
     """Write the page of a run."""
     from iic_tf.export.report import write_report
-    from iic_tf.training.run import Run
 
-    say(f"written: {write_report(Run.open(given['run']), given.get('out'))}")
+    say(f"written: {write_report(opened(given['run']), given.get('out'))}")
 
 
 def report_of(run: Any, say: Callable[[str], None]) -> None:
@@ -87,22 +86,45 @@ def report_of(run: Any, say: Callable[[str], None]) -> None:
         say(f"report: {write_report(run)}")
 
 
+def opened(folder: str) -> Any:
+    """A run; of a folder of several seeds the one that answers for them, which is told."""
+    from iic_tf.training.run import Run
+    from iic_tf.training.seeds_file import told_of
+
+    run = Run.open(folder)
+    told = told_of(Path(folder))
+    if told is not None:
+        say(told)
+    return run
+
+
 def agree_options() -> list[Option]:
     """The options of `iic-tf agree`."""
-    runs = "two run folders or more, of other seeds on the same images"
-    return [Option("runs", list[str], runs, "RUN ...", "arguments", required=True, positional=True)]
+    runs = "two run folders or more, of other seeds on the same images; or one of train --seeds"
+    one = "make one run of all: clusters matched, probabilities averaged"
+    return [
+        Option("runs", list[str], runs, "RUN ...", "arguments", required=True, positional=True),
+        Option("consensus", str, one, "OUT"),
+    ]
 
 
 def run_agree(given: Given) -> None:
     """Say which of several runs the others bear out."""
     from iic_tf.training.agreement import agreement
     from iic_tf.training.run import Run
+    from iic_tf.training.seeds_file import runs_in
 
-    found = agreement([Run.open(folder) for folder in given["runs"]], say)
+    folders = [inner for folder in given["runs"] for inner in runs_in(Path(folder))]
+    found = agreement([Run.open(folder) for folder in folders], say)
     found.keep()
     for line in found.lines():
         say(line)
-    for run in found.runs:
+    runs = list(found.runs)
+    if "consensus" in given:
+        from iic_tf.training.consensus import make_consensus
+
+        runs.append(make_consensus(found, given["consensus"], say=say))
+    for run in runs:
         report_of(run, say)
 
 
@@ -128,10 +150,9 @@ def label_options() -> list[Option]:
 def run_label(given: Given) -> None:
     """Name the clusters of a run."""
     from iic_tf.training.label_run import label_run
-    from iic_tf.training.run import Run
 
     rest = dict(given)
-    run = Run.open(rest.pop("run"))
+    run = opened(rest.pop("run"))
     places = {key: rest.pop(key) for key in ("data", *MASK_OPTIONS) if key in rest}
     page = None
     if rest.pop("page", False):
@@ -207,9 +228,8 @@ def run_predict(given: Given) -> None:
         task = model.card.task
     else:
         from iic_tf.training.recipe_files import run_recipe
-        from iic_tf.training.run import Run
 
-        model = Run.open(source)
+        model = opened(source)
         task = run_recipe(model).task
     if task == "segmentation":
         from iic_tf.export.predict import predict
@@ -253,14 +273,13 @@ def run_export(given: Given) -> None:
     """Write a model for serving."""
     from iic_tf.export.export import export
     from iic_tf.export.form import FLOAT32, INTEGERS, Form
-    from iic_tf.training.run import Run
 
     overwrite, asked = given.get("overwrite", False), _answer(dict(given))
     kinds = [kind for kind in INTEGERS if given.get(kind)]
     if len(kinds) > 1:
         raise expected("one of --uint8 and --uint16", "both")
     form = Form(kinds[0] if kinds else FLOAT32, given.get("labels_only", False))
-    run = Run.open(given["run"])
+    run = opened(given["run"])
     int8 = given.get("int8", False)
     place = given.get("out")
     export(run, given["format"], place, overwrite, say=say, form=form, int8=int8, **asked)

@@ -20,7 +20,10 @@ A study that was stopped goes on by the same command.
 
 _FREQUENT = ("dataset", "data", "out", "seed", "recipe", "overclusters")
 
-_NOT_OF_STUDIES = ("overwrite", "resume", "devices", "ray_workers", "minutes")
+_NOT_OF_STUDIES = (
+    *("overwrite", "resume", "devices", "ray_workers", "minutes"),
+    *("seeds", "processes", "consensus"),
+)
 
 
 def study_options() -> list[Option]:

@@ -25,7 +25,7 @@ SHORTCUTS = {
 
 
 _FREQUENT = {
-    *("dataset", "data", "masks", "class_file", "out", "seed", "overwrite", "resume", "devices"),
+    *("dataset", "data", "masks", "class_file", "out", "seed", "seeds", "overwrite", "resume"),
     *("method", "recipe", "classes", "overclusters", "epochs", "downscale", "trunk", "use_masks"),
     "set",
 }
@@ -42,6 +42,9 @@ def train_options() -> list[Option]:
     run = [
         Option("out", str, "run folder, new or empty", "RUN", required=True),
         Option("seed", int, "of weights and draws", "N", default=0),
+        Option("seeds", int, "N runs; the one most agreed on answers", "N"),
+        Option("processes", int, "of --seeds: runs side by side", "N", default="the cores"),
+        Option("consensus", bool, "of --seeds: one model of all, clusters matched"),
         Option("overwrite", bool, "replace an earlier run"),
         Option("resume", bool, "go on with the run in --out, if any"),
         Option("minutes", float, "train for so long: the schedule is made to fit", "M"),
@@ -87,7 +90,7 @@ def plan(given: Given) -> tuple[Recipe, Json, int]:
     from iic_tf.training.recipe_files import default_recipe, load_recipe, recipe_for, run_recipe
     from iic_tf.training.run import Run
 
-    if given.get("resume") and not set(given) - _OF_RUN:
+    if given.get("resume") and not set(given) - OF_RUN:
         run = Run.open(given["out"])
         config = run.config()
         seed: Any = given.get("seed", config["seed"])
@@ -120,7 +123,10 @@ def place_of(given: Given, dataset: str) -> Json:
     return {**place, **paths, "dataset": dataset}
 
 
-_OF_RUN = {"out", "seed", "overwrite", "resume", "devices", "ray_workers", "minutes"}
+OF_RUN = {
+    *("out", "seed", "overwrite", "resume", "devices", "ray_workers", "minutes"),
+    *("seeds", "processes", "consensus"),
+}
 """Options that say nothing of what is learned, or from what."""
 
 

@@ -15,9 +15,10 @@ from contract_runs import make_data
 
 from iic_tf.cli import main
 from iic_tf.errors import InputError
-from iic_tf.training.studies import compare, compare_run
+from iic_tf.training import side_by_side
+from iic_tf.training.side_by_side import shares
+from iic_tf.training.studies import compare_run
 from iic_tf.training.studies.columns import Column, base_recipe, columns
-from iic_tf.training.studies.compare import _shares
 from iic_tf.training.studies.shown import coloured, sorted_images
 from iic_tf.training.tasks.clustering import CLUSTERING
 from iic_tf.training.tasks.segmentation import SEGMENTATION, SegmentationTask
@@ -43,7 +44,7 @@ class Here:
 def begin_by(monkeypatch: pytest.MonkeyPatch, process: type[Here]) -> None:
     # Of this module alone: others begin processes, too.
     own = SimpleNamespace(Popen=process, STDOUT=subprocess.STDOUT)
-    monkeypatch.setattr(compare, "subprocess", own)
+    monkeypatch.setattr(side_by_side, "subprocess", own)
 
 
 @pytest.fixture(autouse=True)
@@ -227,9 +228,9 @@ def test_labels_and_folders() -> None:
 
 
 def test_cores_are_shared() -> None:
-    one, two = _shares(1), _shares(2)
+    one, two = shares(1), shares(2)
     assert one[0] == set().union(*two)
-    assert all(_shares(len(one[0]) + 1))
+    assert all(shares(len(one[0]) + 1))
 
 
 def test_maps_and_sheets_by_hand() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from iic_tf.errors import InputError
 from iic_tf.metrics import confusion_matrix
 from iic_tf.metrics.scores import normalised_mutual_information
+from iic_tf.training.answer import overclustering_sub_head
 from iic_tf.training.best_model import best_model
 from iic_tf.training.json_files import write_json
 from iic_tf.training.labelled import labelled_data
@@ -23,6 +24,7 @@ from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.survey import NOTHING, View
 from iic_tf.training.tasks.registry import TASKS
+from iic_tf.turns import MAIN
 
 if TYPE_CHECKING:
     from iic_tf.training.recipe import Recipe
@@ -38,6 +40,7 @@ class Agreement:
         nmi: `[runs, runs]`, normalised mutual information of the main heads' labels.
         places: how many pixels, or images, were compared.
         unit: what they are.
+        labels: of each run what was compared, uint8 `[places]`; kept in no file.
     """
 
     runs: tuple[Run, ...]
@@ -45,6 +48,7 @@ class Agreement:
     nmi: NDArray[np.float64]
     places: int
     unit: str
+    labels: tuple[NDArray[np.uint8], ...] = ()
 
     @property
     def means(self) -> NDArray[np.float64]:
@@ -81,10 +85,12 @@ class Agreement:
             figures = "".join(f"{value:7.3f}" for value in row)
             mean = f"{self.means[number]:7.3f}"
             found.append(f"{number + 1:>3}  {run.folder!s:{width}}{figures}   {mean}")
-        best = self.runs[self.chosen].folder
+        best = f"{self.runs[self.chosen].folder} agrees most with the others"
+        if len(self.runs) == 2:
+            best = "two runs bear neither out: it takes three"
         found.append(
-            f"{best} agrees most with the others, on {self.places} {self.unit}; 1: the same "
-            "partition, 0: none of the one is known from the other"
+            f"{best}, on {self.places} {self.unit}; 1: the same partition, 0: none of the one is "
+            "known from the other"
         )
         return found
 
@@ -110,16 +116,52 @@ def agreement(runs: Sequence[Run], say: Callable[[str], None] = print) -> Agreem
     folders = [run.folder.resolve() for run in runs]
     if len(set(folders)) < len(folders):
         raise InputError(f"Expected runs of their own; received {_twice(folders)} twice.")
+    for run in runs:
+        _check_alike(runs[0], run)
+    labels, unit = labels_of_runs(runs, MAIN, say)
+    nmi = np.eye(len(runs))
+    for i in range(len(runs)):
+        for j in range(i):
+            nmi[i, j] = nmi[j, i] = normalised_mutual_information(met(labels[i], labels[j]))
+    seeds = tuple(int(run.config()["seed"]) for run in runs)
+    return Agreement(tuple(runs), seeds, nmi, len(labels[0]), unit, labels)
+
+
+def met(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """How often labels of the one meet those of the other, `[255, 255]`."""
+    return confusion_matrix(a.astype(np.int64), b.astype(np.int64), NOTHING, NOTHING)
+
+
+def labels_of_runs(
+    runs: Sequence[Run], head: str = MAIN, say: Callable[[str], None] = print
+) -> tuple[tuple[NDArray[np.uint8], ...], str]:
+    """What a head of runs makes of the same images.
+
+    Args:
+        runs: trained runs.
+        head: `main` or `overclustering`, of which the sub-head of lowest loss counts.
+        say: gets each line shown to the user.
+
+    Returns:
+        Of each run, uint8 `[places]` where there are data for all; and what places are.
+
+    Raises:
+        InputError: runs whose trunks lie otherwise on the images.
+    """
     first = runs[0].config()
     found: list[list[View]] = []
     for run in runs:
-        _check_alike(runs[0], run)
         recipe: Recipe = run_recipe(run)
+        task = TASKS[recipe.task]
         model = best_model(run, recipe.model_class)
         data = labelled_data(run, recipe, model, first["source"], None, None, None)
         data.seed = first["seed"]
-        say(f"looking at {run.folder}")
-        found.append(data.views(TASKS[recipe.task].served(run, model, recipe)))
+        say(f"looking at {run.folder}" + ("" if head == MAIN else f", {head}"))
+        asked: Any = model
+        if head != MAIN:
+            table = np.eye(model.clusters[head], dtype=np.float32)
+            asked = task.mapped(model, head, overclustering_sub_head(run, model), table)
+        found.append(data.views(task.served(run, asked, recipe)))
         if _where(found[-1]) != _where(found[0]):
             raise InputError(
                 f"Expected runs whose trunks lie alike on the images, so that the same windows are "
@@ -127,15 +169,8 @@ def agreement(runs: Sequence[Run], say: Callable[[str], None] = print) -> Agreem
                 f"'{runs[0].folder}'."
             )
     labels = [_labels(views, data.unit) for views in found]
-    nmi = np.eye(len(runs))
     there = np.all([own != NOTHING for own in labels], axis=0)
-    for i in range(len(runs)):
-        for j in range(i):
-            a, b = labels[i][there], labels[j][there]
-            counts = confusion_matrix(a.astype(np.int64), b.astype(np.int64), NOTHING, NOTHING)
-            nmi[i, j] = nmi[j, i] = normalised_mutual_information(counts)
-    seeds = tuple(int(run.config()["seed"]) for run in runs)
-    return Agreement(tuple(runs), seeds, nmi, int(there.sum()), data.unit)
+    return tuple(own[there] for own in labels), data.unit
 
 
 def _labels(views: Sequence[View], unit: str) -> NDArray[np.uint8]:

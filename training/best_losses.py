@@ -8,15 +8,21 @@ import numpy as np
 
 from iic_tf.errors import InputError
 from iic_tf.training.run import Run
-from iic_tf.turns import MAIN, OVERCLUSTERING
+from iic_tf.training.run_config import CONSENSUS
+from iic_tf.turns import HEADS, MAIN, OVERCLUSTERING
 
 
 def best_losses(run: Run) -> dict[str, list[float]]:
     """The losses of each head's sub-heads in the best epoch; none where there is no such head.
 
-    It is the one whose model is kept: the last that was the best so far, by `KeepBest`.
+    It is the one whose model is kept: the last that was the best so far, by `KeepBest`. Of a
+    consensus they are the means of its members' lowest.
     """
     try:
+        # What was trained has figures of each epoch.
+        if not run.metrics_file.exists() and CONSENSUS in run.config():
+            of_members = run.config()[CONSENSUS]
+            return {head: [float(v) for v in of_members["losses"][head]] for head in HEADS}
         with run.metrics_file.open(encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
         kept = [row for row in rows if row.get("best") == "1"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from iic_tf.errors import InputError
+from iic_tf.models.consensus import Consensus
 from iic_tf.training.run import Run
 
 
@@ -22,6 +23,9 @@ def best_model(run: Run, kind: Any) -> Any:
         InputError: the run has no finished epoch, its file is damaged, or holds another model.
     """
     trained = run.load_best()
+    if isinstance(trained, Consensus) and isinstance(trained.members[0], kind):
+        # Made of such models: float32, and never with an optimiser.
+        return trained
     if not isinstance(trained, kind):
         raise InputError(
             f"Expected {kind.__name__} in {run.best}; received {type(trained).__name__}."

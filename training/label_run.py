@@ -11,6 +11,7 @@ from iic_tf.training.label import MAPPING, Naming, lines_of
 from iic_tf.training.labelled import Counts
 from iic_tf.training.meaning import FINE_TUNED, LINEAR, Meaning
 from iic_tf.training.run import Run
+from iic_tf.training.run_config import CONSENSUS
 
 
 def label_run(
@@ -51,6 +52,11 @@ def label_run(
     masks = any((places or {}).get(n) for n in _MASKS)
     anew = bool(points or labelled or masks or head or fine_tune)
     _check(points, attribute, labelled, names, head, fine_tune, suggest, masks)
+    if fine_tune and CONSENSUS in run.config():
+        raise InputError(
+            f"Expected a run that was trained, to train it on with labels; received {run.folder}, "
+            "which was made of several."
+        )
     naming = Naming(run, places, None if points is None else Path(points), attribute, labelled, say)
     meaning: Meaning | None = None
     counts: Counts | None = None

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from iic_tf.annotations import Json
+from iic_tf.annotations import Facts, Json
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.hub_classes import with_classes_of
 from iic_tf.training.memory_estimate import Estimate, check_memory, model_weights
@@ -63,7 +63,7 @@ def check_model_file(file: Path) -> Json:
                 raise zipfile.BadZipFile(f"'{damaged}' is not what was written")
             config: Json = json.loads(archive.read("config.json"))
         inner = config["config"]
-        estimate = model_weights(inner if isinstance(inner, dict) else {})
+        estimate = _estimate(inner if isinstance(inner, dict) else {})
         nested = network_estimate(inner)
     except RecursionError as error:
         raise expected(f"a readable model in {file}", "lists too deep in one another") from error
@@ -74,6 +74,16 @@ def check_model_file(file: Path) -> Json:
     check_memory(estimate, "a model")
     check_memory(nested, "a network")
     return config
+
+
+def _estimate(config: Facts) -> Estimate:
+    """The weights of a model, or of the members that it was made of."""
+    members = config.get("members")
+    if not isinstance(members, list):
+        return model_weights(config)
+    parts = [model_weights(one["config"]).parts for one in members]
+    names = {f"{name} of {len(parts)} members": name for own in parts for name in own}
+    return Estimate({told: sum(own.get(n, 0.0) for own in parts) for told, n in names.items()})
 
 
 def network_estimate(config: Any) -> Estimate:

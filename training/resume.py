@@ -16,6 +16,7 @@ from iic_tf.training.json_files import plain_json
 from iic_tf.training.model_file import check_model_file
 from iic_tf.training.recipe_files import run_recipe
 from iic_tf.training.run import Run
+from iic_tf.training.run_config import CONSENSUS
 
 _TOLD = {"about"}
 """Of a recipe what is told of it and changes nothing: a version may say it in other words."""
@@ -35,6 +36,11 @@ def check_same(run: Run, config: Json) -> list[str]:
         InputError: the recipe, the data set's options, the seed or the data differ.
     """
     began, now = run.config(), json.loads(plain_json(config))
+    if CONSENSUS in began:
+        raise InputError(
+            f"Expected a run that was trained, to resume it; received {run.folder}, which was made "
+            "of several."
+        )
     # A version that knows more values, or fewer, is no other value.
     began["recipe"] = json.loads(plain_json(run_recipe(run).to_dict()))
     began["source"] = json.loads(plain_json(source_from_dict(began.get("source", {})).to_dict()))

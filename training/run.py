@@ -37,6 +37,7 @@ from iic_tf.training.json_files import write_json
 from iic_tf.training.model_file import load_model
 from iic_tf.training.run_config import read_config
 from iic_tf.training.run_lock import LOCK
+from iic_tf.training.seeds_file import answering, is_of_seeds
 
 
 def _files(folder: Path) -> list[Path]:
@@ -170,12 +171,14 @@ class Run:
 
     @classmethod
     def open(cls, folder: str | Path) -> Run:
-        """An existing run.
+        """An existing run; of a folder of several seeds the one that answers for them.
 
         Raises:
             InputError: no such folder, or it holds no run.
         """
         run = cls(Path(folder))
+        if is_of_seeds(run.folder):
+            run = cls(answering(run.folder))
         if not run.folder.is_dir():
             raise expected("the folder of a run (iic-tf train --out ...)", str(folder), "run")
         if not run.config_file.is_file():

@@ -11,6 +11,9 @@ from iic_tf.errors import InputError, expected
 
 _BANDS = 16
 
+CONSENSUS = "consensus"
+"""What a run made of several others says of them (`consensus.py`)."""
+
 
 class Config(dict[str, Any]):
     """Values by name, of which one that is asked for and not there is a mistake in the file."""

@@ -9,6 +9,7 @@ from iic_tf.annotations import Facts
 from iic_tf.export.report.kept import Kept
 from iic_tf.export.report.markup import Html, missing, percent, section, table, tag
 from iic_tf.training.meaning import NamedClass
+from iic_tf.training.run_config import CONSENSUS
 from iic_tf.training.score_table import BASELINES, GIVEN, PROBED
 
 _MOST_CONFUSED = 30
@@ -135,9 +136,21 @@ def _seeds(found: Facts) -> object:
     return table(caption, ["run", "NMI"], rows)
 
 
+def _members(made_of: Facts) -> object:
+    """Which runs a consensus was made of; how far they agree stands in their own reports."""
+    runs, seeds = made_of.get("runs", []), made_of.get("seeds", [])
+    told = ", ".join(f"{run} (seed {seed})" for run, seed in zip(runs, seeds, strict=False))
+    return tag(
+        "p",
+        f"Made of {len(runs)} trainings, whose groups were matched and whose probabilities were "
+        f"averaged: {told}. How far they agree stands in the report of each.",
+    )
+
+
 def agreement_section(kept: Kept) -> Html:
     """Of seeds and of sub-heads: whether another training would have found the same."""
-    parts: list[object] = [_seeds(kept.agreement)]
+    made_of = kept.config.get(CONSENSUS)
+    parts: list[object] = [_members(made_of) if made_of else _seeds(kept.agreement)]
     own = kept.evaluation.get("sub_heads", {})
     losses, accuracies = own.get("losses", []), own.get("accuracies", [])
     if len(losses) > 1 and len(losses) == len(accuracies):

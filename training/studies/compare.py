@@ -11,12 +11,9 @@ OUT/
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -29,6 +26,7 @@ from iic_tf.training.json_files import plain_json, write_json
 from iic_tf.training.progress import clock
 from iic_tf.training.run import Run
 from iic_tf.training.run_lock import only_writer
+from iic_tf.training.side_by_side import Share, how_it_ended, side_by_side
 from iic_tf.training.studies.columns import Column
 from iic_tf.training.tasks.registry import task_of
 
@@ -202,52 +200,26 @@ def _kept(job: Json) -> Json | None:
 
 def _carry_out(jobs: Sequence[Json], processes: int, say: Say) -> None:
     """Run the jobs, so many side by side; what one meets ends no other."""
-    shares = _shares(processes)
-    slots = threading.local()
-    running: set[subprocess.Popen[bytes]] = set()
-    stopped = threading.Event()
+    count = 0
 
-    def begin() -> None:
-        slots.cores = shares.pop()
-
-    def one(job: Json) -> None:
-        if stopped.is_set():
-            return
-        cores = slots.cores
-        if hasattr(os, "sched_setaffinity"):
-            # Of this thread, which the process inherits.
-            os.sched_setaffinity(0, cores)
+    def one(job: Json, share: Share) -> None:
         result = Path(job["result"])
         result.unlink(missing_ok=True)
         file = result.with_suffix(".job")
         write_json(file, job)
         command = [sys.executable, "-m", "iic_tf.training.studies.compare_run", str(file)]
         with Path(job["log"]).open("ab") as log:
-            process = subprocess.Popen(
-                command, stdout=log, stderr=subprocess.STDOUT, env=_environment(len(cores))
-            )
-            running.add(process)
-            status = process.wait()
-            running.discard(process)
-        if not result.is_file() and not stopped.is_set():
-            told = f"its process ended by signal {-status}" if status < 0 else f"status {status}"
-            more = " (9: often for want of memory)" if status == -9 else ""
-            error = f"{told}{more}; see {job['log']}"
+            status = share.start(command, stdout=log, stderr=subprocess.STDOUT).wait()
+        if not result.is_file() and not share.stopped:
+            error = f"{how_it_ended(status)}; see {job['log']}"
             write_json(result, {"job": job, "status": "failed", "error": error})
 
-    pool = ThreadPoolExecutor(processes, initializer=begin)
-    try:
-        waiting = {pool.submit(one, job): job for job in jobs}
-        for number, future in enumerate(as_completed(waiting), 1):
-            future.result()
-            say(f"{number} of {len(jobs)}: {_told(waiting[future])}")
-    except BaseException:
-        stopped.set()
-        for process in list(running):
-            process.terminate()
-        raise
-    finally:
-        pool.shutdown(cancel_futures=True)
+    def done(job: Json) -> None:
+        nonlocal count
+        count += 1
+        say(f"{count} of {len(jobs)}: {_told(job)}")
+
+    side_by_side(jobs, processes, one, done)
 
 
 def _told(job: Json) -> str:
@@ -258,22 +230,6 @@ def _told(job: Json) -> str:
     told = f"{found['epochs']} epochs in {clock(found['trained_seconds'] or 0.0)}"
     scores = found["scores"]
     return f"{begun}: {told}" + (f", accuracy {scores['accuracy']:.3f}" if scores else "")
-
-
-def _shares(processes: int) -> list[set[int]]:
-    """The cores of each process; where there are fewer cores than processes they share some."""
-    if hasattr(os, "sched_getaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-    else:
-        cores = list(range(os.cpu_count() or 1))
-    return [set(cores[i::processes]) or {cores[i % len(cores)]} for i in range(processes)]
-
-
-def _environment(cores: int) -> dict[str, str]:
-    """Of a run's process: so many threads, and no more of a GPU than it needs."""
-    threads = ("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    own = dict.fromkeys(threads, str(cores))
-    return {**own, "TF_FORCE_GPU_ALLOW_GROWTH": "true", "TF_CPP_MIN_LOG_LEVEL": "3", **os.environ}
 
 
 def _agree(found: Compared, say: Say) -> None:
