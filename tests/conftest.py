@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections.abc import Iterator
 
-import keras
-import pytest
+# Workers beside each other have a core each: threads of OpenMP and BLAS spin while they wait for
+# one another, ten times as long as they work.
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(_threads, "1")
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
+
+# Graphs are millions of objects, most of which live as long as their test: to go over all of them
+# as often as Python does by itself is a tenth of the time.
+gc.set_threshold(100_000, 20, 20)
 
 
 @pytest.fixture

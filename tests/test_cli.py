@@ -15,6 +15,7 @@ from PIL import Image
 
 from iic_tf.cli import main
 from iic_tf.models.iic_segmenter import IICSegmenter
+from iic_tf.training import probe
 from iic_tf.training.run import Run
 
 QUICK = ["--crop", "32", "--downscale", "1", "--width", "0.05", "--epochs", "2", "--steps", "2"]
@@ -55,7 +56,7 @@ def refused(capsys, given: list[str], *said: str) -> None:
         assert word in lines[0]
 
 
-def test_train_evaluate_predict_export(photos: Path, tmp_path: Path, capsys) -> None:
+def test_train_evaluate_predict_export(photos, tmp_path: Path, capsys, monkeypatch) -> None:
     run = tmp_path / "run"
     assert main(arguments(photos, run)) == 0
     shown = capsys.readouterr().out
@@ -73,6 +74,7 @@ def test_train_evaluate_predict_export(photos: Path, tmp_path: Path, capsys) -> 
     assert (run / "pictures" / "losses.png").is_file()
     assert not [f for f in run.rglob(".*") if f.is_file()]  # no temporary file is left
 
+    monkeypatch.setattr(probe, "PIXELS", 800)
     assert main(["evaluate", str(run), "--probe"]) == 0
     found = json.loads((run / "evaluation.json").read_text())
     rows = (found, found["overclustering"])

@@ -21,12 +21,13 @@ def best_model(run: Run, kind: Any) -> Any:
     Raises:
         InputError: the run has no finished epoch, its file is damaged, or holds another model.
     """
-    trained = run.load_best()
+    trained = run.load_best(compiled=False)
     if not isinstance(trained, kind):
         raise InputError(
             f"Expected {kind.__name__} in {run.best}; received {type(trained).__name__}."
         )
-    # A fresh one in any case: the loaded one carries its optimiser along.
+    if trained.dtype_policy.name == "float32":
+        return trained
     model = kind.from_config({**trained.get_config(), "dtype": "float32"})
     model.set_weights(trained.get_weights())
     return model
