@@ -22,6 +22,7 @@ from iic_tf.training.strategy import is_chief, strategy_of, workers
 
 SMALL = ["train", "--dataset", "scenes", "--recipe", "scenes-cpu", "--epochs", "2", "--steps", "2"]
 SMALL += ["--batch", "4", "--crop", "24", "--width", "0.05", "--set", "radius=2"]
+SMALL += ["--count", "4", "--size", "64", "--set", "sub_heads=2", "--set", "evaluation_steps=2"]
 
 
 def cluster(index: int, count: int = 2, kind: str = "worker") -> dict[str, str]:
