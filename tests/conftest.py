@@ -31,3 +31,17 @@ def _precision(request: pytest.FixtureRequest) -> Iterator[None]:
     keras.config.set_dtype_policy(request.param)
     yield
     keras.config.set_dtype_policy(before)
+
+
+LONGEST = (
+    *("test_methods", "test_replicas", "test_strategy", "test_resume", "test_infoseg_run"),
+    *("test_notebooks", "test_guides", "test_workers", "test_infoseg_replicas"),
+    *("test_micro_batches", "test_model_files", "test_predict_exports", "test_predict_resume"),
+    *("test_cli", "test_export"),
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take longest come first: none is left to one worker while others have ended."""
+    order = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
