@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,17 +18,18 @@ from PIL import Image
 
 from iic_tf.cli import main
 from iic_tf.models.iic_segmenter import IICSegmenter
+from iic_tf.training import probe
 from iic_tf.training.run import Run
 
 QUICK = ["--crop", "32", "--downscale", "1", "--width", "0.05", "--epochs", "2", "--steps", "2"]
 QUICK += ["--batch", "4", "--set", "radius=1", "--set", "evaluation_steps=1"]
+QUICK += ["--set", "sub_heads=2", "--set", "turns=[both]"]
 CLASSES = "classes:\n  dark: {values: [0]}\n  light: {values: [1]}\nignore: {values: [255]}\n"
 
 
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
+def make_photos(place: Path) -> Path:
     """Eight small colour images with masks in a parallel folder."""
-    folder, rng = tmp_path / "photos", np.random.default_rng(0)
+    folder, rng = place / "photos", np.random.default_rng(0)
     for part in ("images", "masks"):
         (folder / part).mkdir(parents=True)
     for i in range(8):
@@ -35,6 +39,21 @@ def photos(tmp_path: Path) -> Path:
         Image.fromarray(mask.astype(np.uint8)).save(folder / "masks" / f"{i}.png")
     (folder / "classes.yaml").write_text(CLASSES)
     return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Images that a test may change."""
+    return make_photos(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Path, str]:
+    """A run, only looked at, beside `photos`, and what was said of it."""
+    place = tmp_path_factory.mktemp("trained")
+    with contextlib.redirect_stdout(io.StringIO()) as said:
+        assert main(arguments(make_photos(place), place / "run")) == 0
+    return place / "run", said.getvalue()
 
 
 def arguments(photos: Path, out: Path, *more: str) -> list[str]:
@@ -55,10 +74,10 @@ def refused(capsys, given: list[str], *said: str) -> None:
         assert word in lines[0]
 
 
-def test_train_evaluate_predict_export(photos: Path, tmp_path: Path, capsys) -> None:
-    run = tmp_path / "run"
-    assert main(arguments(photos, run)) == 0
-    shown = capsys.readouterr().out
+def test_train_evaluate_predict_export(trained, tmp_path: Path, capsys, monkeypatch) -> None:
+    whole, shown = trained
+    run, photos = tmp_path / "run", whole.parent / "photos"
+    shutil.copytree(whole, run)
     assert "epoch   2/2" in shown
     assert "of −0.69" in shown  # the bound −ln 2 beside the loss
     for name in (
@@ -73,6 +92,7 @@ def test_train_evaluate_predict_export(photos: Path, tmp_path: Path, capsys) -> 
     assert (run / "pictures" / "losses.png").is_file()
     assert not [f for f in run.rglob(".*") if f.is_file()]  # no temporary file is left
 
+    monkeypatch.setattr(probe, "PIXELS", 800)
     assert main(["evaluate", str(run), "--probe"]) == 0
     found = json.loads((run / "evaluation.json").read_text())
     rows = (found, found["overclustering"])
@@ -101,16 +121,15 @@ def test_train_evaluate_predict_export(photos: Path, tmp_path: Path, capsys) -> 
     assert (run / "export" / "model.onnx").is_file()
 
 
-def test_same_seed_same_run(photos: Path, tmp_path: Path) -> None:
-    for name in ("a", "b"):
-        assert main(arguments(photos, tmp_path / name)) == 0
+def test_same_seed_same_run(photos: Path, trained: tuple[Path, str], tmp_path: Path) -> None:
+    assert main(arguments(photos, tmp_path / "run")) == 0
 
-    def figures(name: str) -> list[list[str]]:
-        rows = (tmp_path / name / "metrics.csv").read_text().splitlines()
+    def figures(run: Path) -> list[list[str]]:
+        rows = (run / "metrics.csv").read_text().splitlines()
         return [[cell for i, cell in enumerate(row.split(",")) if i != 3] for row in rows]
 
-    assert figures("a")[0][2] == "training_loss"
-    assert figures("a") == figures("b")
+    assert figures(trained[0])[0][2] == "training_loss"
+    assert figures(trained[0]) == figures(tmp_path / "run")
 
 
 def test_lists(capsys) -> None:
@@ -203,7 +222,7 @@ def test_dim_images_are_noted(photos, tmp_path, capsys) -> None:
         tifffile.imwrite(file.with_suffix(".tif"), pixels, photometric="rgb")
         file.unlink()
     run = tmp_path / "run"
-    assert main(arguments(photos, run)) == 0
+    assert main(arguments(photos, run, "--epochs", "1")) == 0
     for text in (capsys.readouterr().out, (run / "log.txt").read_text(encoding="utf-8")):
         assert "note: 99 % of the values lie in the lowest 6.2 % of their range" in text
 
@@ -294,7 +313,7 @@ def test_all_pixels_masked_trains_on_nothing_but_does_not_break(
 def test_evaluate_without_masks(photos: Path, tmp_path: Path, capsys) -> None:
     run = tmp_path / "run"
     given = ["train", "--data", str(photos / "images"), "--classes", "2", "--out", str(run)]
-    assert main([*given, *QUICK]) == 0
+    assert main([*given, *QUICK, "--epochs", "1"]) == 0
     refused(capsys, ["evaluate", str(run)], "masks to score against")
     assert not (run / "evaluation.json").exists()
     masks = ["--masks", str(photos / "masks"), "--class-file", str(photos / "classes.yaml")]

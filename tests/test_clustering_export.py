@@ -200,10 +200,9 @@ class Wrong(ServedClusterer):
         return found
 
 
-@pytest.mark.parametrize("kind", ["savedmodel", "onnx"])
-def test_a_failed_check_leaves_nothing_and_an_existing_export_stays(
-    tmp_path, monkeypatch, kind
-) -> None:
+def test_a_failed_check_leaves_nothing_and_an_existing_export_stays(tmp_path, monkeypatch) -> None:
+    """Of both formats: test_export.py."""
+    kind = "onnx"
     run = make_clustering_run(tmp_path)
     wrong = Wrong(load_served(run).model, run_recipe(run).x, 24)
     before = names_under(run.folder)

@@ -138,8 +138,9 @@ def test_a_run_shows_it(tmp_path: Path, capsys: Any) -> None:
 
     out = tmp_path / "run"
     options = ["--epochs", "1", "--set", "steps=1", "--set", "evaluation_steps=1", "--batch", "2"]
+    few = ["--count", "3", "--size", "64"]
     words = ["train", "--dataset", "scenes", "--recipe", "scenes-cpu", *options, "--out", str(out)]
-    assert main([*words, "--set", "width=0.05", "--set", "crop=32"]) == 0
+    assert main([*words, "--set", "width=0.05", "--set", "crop=32", *few]) == 0
     (row,) = csv.DictReader((out / "metrics.csv").read_text(encoding="utf-8").splitlines())
     value = float(row["main_crop_information"])
     assert 0 <= value <= np.log(2) + 1e-6

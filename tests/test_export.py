@@ -27,8 +27,12 @@ CASES = {
         "high": 60000.0,
         "low": -20.0,
     },
-    "four channels": {"channels": 4, "classes": 2},
-    "mixed precision": {"precision": "mixed_bfloat16", "inputs": "sobel"},
+    "four channels, mixed precision": {
+        "channels": 4,
+        "classes": 2,
+        "precision": "mixed_bfloat16",
+        "inputs": "sobel",
+    },
 }
 
 

@@ -18,6 +18,7 @@ from iic_tf.export.predict import predict
 
 SMALL = ["train", "--dataset", "scenes", "--recipe", "scenes-cpu", "--epochs", "1", "--steps", "2"]
 SMALL += ["--batch", "4", "--crop", "24", "--width", "0.05", "--set", "radius=2"]
+SMALL += ["--count", "4", "--size", "64", "--set", "sub_heads=2", "--set", "evaluation_steps=2"]
 
 
 def test_without_ray_the_message_says_how_to_get_it(tmp_path: Path, capsys, monkeypatch) -> None:

@@ -99,14 +99,14 @@ def assert_same(run: Path, other: Path) -> None:
 
 
 KILLED = """
-import os, signal, sys
+import json, os, signal, sys
 from iic_tf.cli import main
+from iic_tf.models.iic_clusterer import IICClusterer
 from iic_tf.models.soundness import Soundness
 from iic_tf.training import checkpoints
-place, number = sys.argv[1], int(sys.argv[2])
 count = 0
 
-def dying(of):
+def dying(of, number):
     def instead(*given, **named):
         global count
         count += 1
@@ -115,32 +115,44 @@ def dying(of):
         return of(*given, **named)
     return instead
 
-if place == "step":
-    Soundness.took = dying(Soundness.took)
-elif place == "evaluation":
-    from iic_tf.models.iic_clusterer import IICClusterer
-    IICClusterer.bound = dying(IICClusterer.bound)
-else:
-    checkpoints._sum_of = dying(checkpoints._sum_of)
-sys.exit(main(sys.argv[3:]))
+# Each in a copy of this process, which has imported all and done nothing yet.
+for place, number, words in json.loads(sys.argv[1]):
+    child = os.fork()
+    if child:
+        print("ended by", os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
+        continue
+    if place == "step":
+        Soundness.took = dying(Soundness.took, number)
+    elif place == "evaluation":
+        IICClusterer.bound = dying(IICClusterer.bound, number)
+    else:
+        checkpoints._sum_of = dying(checkpoints._sum_of, number)
+    os._exit(main(words))
 """
+KILLS = [
+    ("step", 2, 0),  # before any epoch is done
+    ("evaluation", 2 * 2 + 1, 2),  # two heads an epoch
+    ("checkpoint", 3 + 2, 1),  # three files each
+]
 
 
-@pytest.mark.parametrize(
-    ("place", "number", "epochs"),
-    [
-        ("step", 2, 0),  # before any epoch is done
-        ("evaluation", 2 * 2 + 1, 2),  # two heads an epoch
-        ("checkpoint", 3 + 2, 1),  # three files each
-    ],
-)
+@pytest.fixture(scope="module")
+def killed(images: Path, tmp_path_factory) -> dict[str, Path]:
+    """A run killed at each of these places."""
+    folder = tmp_path_factory.mktemp("killed")
+    runs = {place: folder / place for place, _, _ in KILLS}
+    cases = [(place, number, given(images, runs[place])) for place, number, _ in KILLS]
+    command = [sys.executable, "-c", KILLED, json.dumps(cases)]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+    assert ended.stdout.count(f"ended by {int(signal.SIGKILL)}") == len(KILLS), ended.stderr[-3000:]
+    return runs
+
+
+@pytest.mark.parametrize(("place", "number", "epochs"), KILLS)
 def test_killed_runs_end_as_if_they_had_never_been(
-    images, whole, tmp_path, capsys, place, number, epochs
+    whole, killed, capsys, place, number, epochs
 ) -> None:
-    run = tmp_path / "run"
-    command = [sys.executable, "-c", KILLED, place, str(number), *given(images, run)]
-    died = subprocess.run(command, check=False, capture_output=True, timeout=600)
-    assert died.returncode == -signal.SIGKILL
+    run = killed[place]
     assert len(list((run / "checkpoints").glob("epoch-*"))) == min(epochs, checkpoints.KEPT)
     assert main(["train", "--resume", "--out", str(run)]) == 0
     assert f"resumed behind epoch {epochs} of {EPOCHS}" in capsys.readouterr().out

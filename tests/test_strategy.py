@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +21,7 @@ from iic_tf.training.strategy import is_chief, strategy_of, workers
 
 SMALL = ["train", "--dataset", "scenes", "--recipe", "scenes-cpu", "--epochs", "2", "--steps", "2"]
 SMALL += ["--batch", "4", "--crop", "24", "--width", "0.05", "--set", "radius=2"]
+SMALL += ["--count", "4", "--size", "64", "--set", "sub_heads=2", "--set", "evaluation_steps=2"]
 
 
 def cluster(index: int, count: int = 2, kind: str = "worker") -> dict[str, str]:
@@ -107,20 +107,42 @@ def started(run: Path, *more: str, **environment: str) -> subprocess.Popen[str]:
     )
 
 
+ON_TWO = """
+import os, shutil, sys
+from iic_tf.cli import main
+
+run, again, *words = sys.argv[1:]
+
+def child(*more):
+    # In a copy of this process, which has imported all and done nothing yet.
+    sys.stdout.flush()
+    number = os.fork()
+    if not number:
+        code = main([*words, *more])
+        sys.stdout.flush()
+        os._exit(code)
+    assert os.waitpid(number, 0)[1] == 0
+
+child("--out", run)
+# From the first epoch's checkpoint on two devices again.
+shutil.copytree(run, again)
+shutil.rmtree(os.path.join(again, "checkpoints", "epoch-0002"))
+print("--- again")
+child("--out", again, "--resume")
+"""
+
+
 def test_two_devices_and_resuming_on_them(alone: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    process = started(run, "--devices", "2")
-    said, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
-    assert "on 2 replicas" in said
+    run, again = tmp_path / "run", tmp_path / "again"
+    command = [sys.executable, "-c", ON_TWO, str(run), str(again), *SMALL, "--devices", "2"]
+    ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stderr
+    first, _, second = ended.stdout.partition("--- again")
+    assert "on 2 replicas" in first
     assert_alike(run, alone)
-    # From the first epoch's checkpoint on two devices again.
-    shutil.rmtree(run / "checkpoints" / "epoch-0002")
-    process = started(run, "--devices", "2", "--resume")
-    said, errors = process.communicate(timeout=600)
-    assert process.returncode == 0, errors
-    assert "resumed behind epoch 1 of 2" in said
-    assert_alike(run, alone)
+    assert "resumed behind epoch 1 of 2" in second
+    assert "on 2 replicas" in second
+    assert_alike(again, alone)
 
 
 def test_two_processes(alone: Path, tmp_path: Path) -> None:

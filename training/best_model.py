@@ -22,7 +22,7 @@ def best_model(run: Run, kind: Any) -> Any:
     Raises:
         InputError: the run has no finished epoch, its file is damaged, or holds another model.
     """
-    trained = run.load_best()
+    trained = run.load_best(compiled=False)
     if isinstance(trained, Consensus) and isinstance(trained.members[0], kind):
         # Made of such models: float32, and never with an optimiser.
         return trained
@@ -30,7 +30,8 @@ def best_model(run: Run, kind: Any) -> Any:
         raise InputError(
             f"Expected {kind.__name__} in {run.best}; received {type(trained).__name__}."
         )
-    # A fresh one in any case: the loaded one carries its optimiser along.
+    if trained.dtype_policy.name == "float32":
+        return trained
     model = kind.from_config({**trained.get_config(), "dtype": "float32"})
     model.set_weights(trained.get_weights())
     return model

@@ -98,7 +98,7 @@ def evaluate(
     scored = TASKS[recipe.task].scored(run, recipe, place.source, split)
     names = scored.names
     matched = recipe.one_to_one and recipe.clusters[MAIN] == len(names)
-    chosen = run.load_best().sub_head
+    chosen = run.load_best(compiled=False).sub_head
     notes = (*place.notes, *scored.notes)
     for note in notes:
         say(f"note: {note}")

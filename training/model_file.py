@@ -18,11 +18,15 @@ BYTES = 4
 """Of a weight."""
 
 
-def load_model(file: Path) -> Any:
+def load_model(file: Path, compiled: bool = True) -> Any:
     """The model in a file that Keras wrote.
 
     The file is an archive with a checksum of each part: all are looked at first, so that a damaged
     one is never taken for whole. Code in it (a lambda) is refused by Keras.
+
+    Args:
+        file: of a run.
+        compiled: whether its optimisers are read, too; nobody needs them who trains nothing.
 
     Raises:
         InputError: damaged, or nothing that this version can read, or of a model that needs far
@@ -38,7 +42,7 @@ def load_model(file: Path) -> Any:
             # Files of before each part had an optimiser hold another state, which nobody needs of a
             # finished model.
             warnings.filterwarnings("ignore", "Skipping variable loading for optimizer")
-            return keras.models.load_model(file, safe_mode=True)
+            return keras.models.load_model(file, compile=compiled, safe_mode=True)
     except InputError as error:
         raise InputError(f"Expected a readable model in {file}. {error}") from error
     except Exception as error:

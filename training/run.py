@@ -193,8 +193,11 @@ class Run:
         """
         return read_config(self.config_file)
 
-    def load_best(self) -> Any:
+    def load_best(self, compiled: bool = True) -> Any:
         """The model that is kept: of the epoch with the lowest loss, or of the last one.
+
+        Args:
+            compiled: whether with its optimisers.
 
         Raises:
             InputError: training has not finished an epoch, or the file is damaged.
@@ -203,4 +206,4 @@ class Run:
             raise InputError(
                 f"Expected a trained model in {self.best}; received none: no epoch was finished."
             )
-        return load_model(self.best)
+        return load_model(self.best, compiled)

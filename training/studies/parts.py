@@ -175,7 +175,7 @@ class SceneParts:
         """Of each scene the counts of the chosen sub-head, `[scenes, classes, clusters]`."""
         alone = [(scene.name,) for scene in scenes.scenes]
         found = confusions(labeller, as_trained(scenes, run.config()), alone, what)
-        chosen = run.load_best().sub_head
+        chosen = run.load_best(compiled=False).sub_head
         return np.stack([fold[MAIN][chosen] for fold in found.folds])
 
 
