@@ -3,7 +3,7 @@
     python benchmarks/method_pictures.py COMPARISON --out docs/pictures/methods
 
 COMPARISON is the folder of an `iic-tf compare` with labels, of scenes or of whole images. Of scenes
-a strip: image, labels and what was found, in the middles of two scenes; of images a sheet, a row
+a strip: image, labels and what was found, in the middle of a scene; of images a sheet, a row
 for each cluster. Seed 0 of each method; clusters have the colours, and the places, of the classes
 that they are matched to.
 """
@@ -23,7 +23,7 @@ from iic_tf.pictures import palette
 from iic_tf.training.studies.shown import Shown, coloured, load_shown, sorted_images
 
 SIDE, GAP = 150, 4
-WINDOWS = (0, 2)
+WINDOWS = (0,)
 """Which of the windows that are kept of each run."""
 
 
@@ -44,12 +44,12 @@ def main() -> None:
         drawn = strip(shown, class_of) if shown.names else sheet(shown, class_of)
         kind = "scenes" if shown.names else "images"
         path = given.out / f"{label.replace(':', '-')}-{kind}.jpg"
-        drawn.save(path, quality=72, optimize=True)
+        drawn.save(path, quality=65, optimize=True)
         print(f"{path}: {drawn.width} × {drawn.height}, {path.stat().st_size} bytes")
 
 
 def strip(shown: Shown, class_of: NDArray[np.int64]) -> Image.Image:
-    """Image, labels and what was found, of two scenes, beside each other."""
+    """Image, labels and what was found, beside each other."""
     known = [truth[truth >= 0].max(initial=0) for truth in shown.truth]
     colours = np.asarray(palette(int(max(*known, class_of.max())) + 1), np.uint8)
     panels: list[Any] = []

@@ -246,13 +246,6 @@ def adam(strategy: Any) -> dict[str, Any]:
     return {"": trained(model, dataset_of(batches_of((5,) * 4, 1)))}
 
 
-def network_a(strategy: Any) -> dict[str, Any]:
-    with strategy.scope():
-        model = spread(clusterer("A", ("both",), 0.05, 16))
-        model.compile(keras.optimizers.SGD(1e-3))
-    return {"": trained(model, dataset_of(batches_of((7,) * 3, 1, 16)))}
-
-
 def segmenting(strategy: Any) -> dict[str, Any]:
     with strategy.scope():
         model = spread(segmenter(("both",)), 1.5)

@@ -12,10 +12,10 @@ import pytest
 RUNS = Path(__file__).with_name("replica_runs.py")
 SCENARIOS = {
     1: (
-        *("clustering", "segmenting", "adam", "network_a", "half", "normalising", "halves"),
+        *("clustering", "segmenting", "adam", "half", "normalising", "halves"),
         "on_trunk",
     ),
-    2: ("clustering", "segmenting", "adam", "network_a", "half", "normalising", "on_trunk"),
+    2: ("clustering", "segmenting", "adam", "half", "normalising", "on_trunk"),
     4: ("uneven", "crops"),
 }
 TIME_LIMIT = 700
@@ -67,7 +67,6 @@ def assert_same(found, alone, atol=1e-5):
         (2, "segmenting/pairs"),
         (2, "segmenting/dataset"),
         (2, "adam/"),
-        (2, "network_a/"),
         (2, "on_trunk/"),
     ],
 )

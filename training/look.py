@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import keras
 import numpy as np
@@ -20,9 +21,14 @@ from iic_tf.training.run import Run
 
 FOUND = "found.png"
 
+OFTENEST = 5.0
+"""Seconds between two drawings of the curves: nobody looks oftener."""
+
 
 class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
     """Redraw `pictures/losses.png` and `pictures/<head>_shares.png` after every epoch.
+
+    Of epochs that are shorter than `OFTENEST` not after every one, but after the last one.
 
     Args:
         run: where to write.
@@ -35,8 +41,19 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
         self.run = run
         self.record = record
         self.label = label
+        self._drawn = -math.inf
+        self._behind = False
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
+        self._behind = time.monotonic() - self._drawn < OFTENEST
+        if not self._behind:
+            self._draw()
+
+    def on_train_end(self, logs: Logs | None = None) -> None:
+        if self._behind:
+            self._draw()
+
+    def _draw(self) -> None:
         rows = self.record.rows
         heads = [name.removesuffix("_bound") for name in rows[-1] if name.endswith("_bound")]
         epochs = [int(row["epoch"]) for row in rows]
@@ -52,6 +69,7 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
             title = f"Cluster shares of the {head} head"
             with replacing(self.run.pictures / f"{head}_shares.png") as temporary:
                 share_curves(epochs, shares, title).save(temporary)
+        self._drawn, self._behind = time.monotonic(), False
 
 
 def draw_found(run: Run, served: ServedSegmenter, scenes: SceneSet) -> list[str]:
