@@ -21,7 +21,7 @@ EVERY = [(name, task) for name, method in methods().items() for task in method.r
 """Every method with every task that it knows."""
 
 TINY: dict[str, Any] = {
-    **{"epochs": 2, "steps": 4, "batch": 4, "evaluation_steps": 2, "width": 0.05, "classes": 2},
+    **{"epochs": 3, "steps": 4, "batch": 4, "evaluation_steps": 2, "width": 0.05, "classes": 2},
     **{"overclusters": 4, "sub_heads": 2, "features": 8, "components": 8, "sample": 2000},
     **{"overclusters_per_class": 2, "rate": 1e-2, "pretraining": 1, "exemplars": 12},
     **{"hidden": 8, "pairs": 8, "patch": 2, "near": 2, "far": 4, "gap": 2, "jitter": 0},
