@@ -130,7 +130,7 @@ def test_a_run_ends_by_its_budget_and_is_whole(
     kept = run.config()["budget"]
     # A step 1 s, beside it 2 s: 54 s are 3 epochs of 16 steps.
     assert (kept["minutes"], kept["epochs"], kept["steps"]) == (1, 3, 16)
-    assert (kept["recipe_epochs"], kept["recipe_steps"]) == (3, 6)
+    assert (kept["recipe_epochs"], kept["recipe_steps"]) == (3, 4)
     assert run.config()["recipe"]["steps"] == 16
     # 50 s an epoch by the training's clock.
     assert "the budget of 1 minutes is used up: the training ends behind epoch 2 of 3" in told
