@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,8 +22,6 @@ from iic_tf.pictures import palette
 from iic_tf.training.studies.shown import Shown, coloured, load_shown, sorted_images
 
 SIDE, GAP = 150, 4
-WINDOWS = (0,)
-"""Which of the windows that are kept of each run."""
 
 
 def main() -> None:
@@ -50,14 +47,14 @@ def main() -> None:
 
 def strip(shown: Shown, class_of: NDArray[np.int64]) -> Image.Image:
     """Image, labels and what was found, beside each other."""
-    known = [truth[truth >= 0].max(initial=0) for truth in shown.truth]
-    colours = np.asarray(palette(int(max(*known, class_of.max())) + 1), np.uint8)
-    panels: list[Any] = []
-    for window in WINDOWS:
-        truth = coloured(shown.truth[window], np.arange(len(colours)), colours)
-        found = coloured(shown.labels[window], class_of, colours)
-        panels += [(shown.pictures[window], Image.Resampling.BOX)]
-        panels += [(values, Image.Resampling.NEAREST) for values in (truth, found)]
+    # The first of the windows that are kept of each run.
+    image, labels, truth = shown.pictures[0], shown.labels[0], shown.truth[0]
+    colours = np.asarray(palette(int(max(truth.max(), class_of.max())) + 1), np.uint8)
+    panels = [
+        (image, Image.Resampling.BOX),
+        (coloured(truth, np.arange(len(colours)), colours), Image.Resampling.NEAREST),
+        (coloured(labels, class_of, colours), Image.Resampling.NEAREST),
+    ]
     width = len(panels) * (SIDE + GAP) - GAP
     picture = Image.new("RGB", (width, SIDE), "white")
     for place, (values, how) in enumerate(panels):

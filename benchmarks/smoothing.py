@@ -16,21 +16,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from iic_tf.data.registry import source_from_dict
 from iic_tf.data.scene import IGNORE, read_with_valid
 from iic_tf.export.open_model import open_scene_model
 from iic_tf.export.smoothing import smooth
 from iic_tf.export.window_maps import ByModel
-from iic_tf.metrics import apply_mapping, confusion_matrix, many_to_one, one_to_one
-from iic_tf.training.folds import split_folds
+from iic_tf.metrics import confusion_matrix
+from iic_tf.training.evaluate import head_scores
+from iic_tf.training.folds import FoldConfusions, split_folds
 from iic_tf.training.progress import track
 from iic_tf.training.run import Run
 from iic_tf.training.segmentation_scores import labelled_scenes
 from iic_tf.training.whole_scene import CORE, shows_all
 
-Counts = NDArray[np.int64]
 HEADS = ("main", "overclusters")
 
 
@@ -57,42 +56,29 @@ def scored(run: Run, head: str, sides: Sequence[int]) -> list[float]:
     scenes = labelled_scenes(source_from_dict(config["source"]).load(), config)
     predictor = open_scene_model(run, head=head).predictor
     model = ByModel(predictor)
-    classes, clusters = len(scenes.classes or ()), predictor.clusters
-    counts = np.zeros((1 + len(sides), len(scenes.scenes), classes, clusters), np.int64)
-    for number, scene in enumerate(track(scenes.scenes, "scoring")):
+    names, clusters = (scenes.classes.names if scenes.classes else ()), predictor.clusters
+    parts = split_folds([scene.name for scene in scenes.scenes], 5, config["seed"])
+    fold_of = {name: i for i, part in enumerate(parts) for name in part}
+    counts = np.zeros((1 + len(sides), len(parts), len(names), clusters), np.int64)
+    for scene in track(scenes.scenes, "scoring"):
         steps = list(predictor.windows(scene, 1, CORE))
         sums = None if shows_all(steps[0], scene) else model.sums(scene)
         for window in steps:
             pixels, valid = read_with_valid(scene, *window.outer)
             truth = scene.read_mask(window.top, window.left, window.height, window.width)
-            if valid is not None:
-                truth = np.where(valid[window.inner], truth, IGNORE)
-            found = model.core(window, pixels, valid, sums)
             inner = window.inner
-            shown = scenes.normalise(pixels[inner])
             own = None if valid is None else valid[inner]
+            if own is not None:
+                truth = np.where(own, truth, IGNORE)
+            found = model.core(window, pixels, valid, sums)
+            shown = scenes.normalise(pixels[inner])
             every = [found, *(smooth(found, shown, own, clusters, side) for side in sides)]
             for i, maps in enumerate(every):
-                counts[i, number] += confusion_matrix(truth, maps.labels, classes, clusters)
-    if head == "main":
-        return [_share(own.sum(0), one_to_one(own.sum(0))) for own in counts]
-    parts = split_folds([scene.name for scene in scenes.scenes], 5, config["seed"])
-    return [_by_folds(own, [s.name for s in scenes.scenes], parts) for own in counts]
-
-
-def _share(counts: Counts, mapping: Counts) -> float:
-    mapped = apply_mapping(counts, mapping, len(counts))
-    return float(np.trace(mapped) / mapped.sum())
-
-
-def _by_folds(counts: Counts, names: Sequence[str], parts: Sequence[Sequence[str]]) -> float:
-    right = 0
-    for part in parts:
-        own = np.isin(names, part)
-        mapping = many_to_one(counts[~own].sum(0))
-        mapped = apply_mapping(counts[own].sum(0), mapping, counts.shape[1])
-        right += int(np.trace(mapped))
-    return right / int(counts.sum())
+                met = confusion_matrix(truth, maps.labels, len(names), clusters)
+                counts[i, fold_of[scene.name]] += met
+    matched = head == "main"
+    folds = (FoldConfusions([{head: [fold]} for fold in one]) for one in counts)
+    return [head_scores(one, names, head, 0, matched).accuracy for one in folds]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Superpixels that have one label each."""
 
+import sys
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -121,6 +123,6 @@ def test_what_cannot_be_is_refused_before_anything_is_written(smoothed, tmp_path
 
 
 def test_without_scikit_image_one_line_says_what_to_install(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "skimage", None)
+    monkeypatch.setitem(sys.modules, "skimage", None)
     with pytest.raises(InputError, match=r"pip install 'iic_tf\[smooth\]'"):
         smoothing.require_superpixels()
