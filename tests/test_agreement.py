@@ -50,6 +50,24 @@ def test_a_copy_agrees_wholly_and_the_table_is_kept(runs: list[Run], capsys: Any
         assert f"{nmi[number, 1]:.3f}" in page
 
 
+def test_a_class_file_elsewhere_is_no_other_data_and_another_stretch_is(
+    runs: list[Run], tmp_path: Path
+) -> None:
+    def copy_with(name: str, **values: Any) -> Run:
+        shutil.copytree(runs[0].folder, tmp_path / name)
+        run = Run.open(tmp_path / name)
+        config = run.config()
+        config["source"] |= values
+        run.config_file.write_text(json.dumps(config), encoding="utf-8")
+        return run
+
+    assert agreement([runs[0], copy_with("moved", class_file="elsewhere.yaml")]).nmi[0, 1] == (
+        pytest.approx(1, abs=1e-9)
+    )
+    with pytest.raises(InputError, match=r"another --stretch in '.*' \(\[2, 98\]\)"):
+        agreement([runs[0], copy_with("other", stretch=[2, 98])])
+
+
 def test_of_whole_images_likewise(tmp_path: Path) -> None:
     given = arguments(tmp_path, "kmeans", "clustering", tmp_path / "0")[:-2]
     found = []

@@ -185,13 +185,18 @@ def _where(views: Sequence[View]) -> list[tuple[str, int, int, int, tuple[int, .
 
 
 def _check_alike(one: Run, other: Run) -> None:
-    """The same places of the same images must be looked at, at the same scale."""
+    """The same places of the same images must be looked at, at the same scale.
+
+    A class file says what labels mean, and nothing of the images.
+    """
     a, b = one.config(), other.config()
+    images, others = a["source"], b["source"]
+    of_images = [k for k in (*images, *(k for k in others if k not in images)) if k != "class_file"]
     for what, mine, theirs in (
         ("task", a["recipe"]["task"], b["recipe"]["task"]),
         ("number of bands", a["channels"], b["channels"]),
         ("downscale", a["recipe"].get("downscale"), b["recipe"].get("downscale")),
-        ("images", a["source"], b["source"]),
+        *((f"--{k.replace('_', '-')}", images.get(k), others.get(k)) for k in of_images),
     ):
         if mine != theirs:
             raise InputError(
