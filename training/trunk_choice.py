@@ -13,7 +13,7 @@ from iic_tf.models.adam import Adam
 from iic_tf.networks.applications import NONE
 from iic_tf.networks.hub_trunk import preset_config
 from iic_tf.networks.keras_trunk import KerasTrunk
-from iic_tf.networks.named_trunks import FILE, HUB, TEXTURES, is_named, trunk_named
+from iic_tf.networks.named_trunks import FILE, HUB, TEXTURES, is_named, parts_of, trunk_named
 from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.networks.trunks import learns
 from iic_tf.training.memory_estimate import check_memory
@@ -40,7 +40,7 @@ class TrunkChoice(Values):
     trunk: Text = Field(
         "",
         description="what makes features: keras:NAME, hub:PRESET, a .keras file, textures, c, a "
-        "and others (docs/trunks.md); empty: the method's own",
+        "and others (docs/trunks.md), several with commas between them; empty: the method's own",
     )
     trunk_weights: Text = Field(
         "imagenet", description="of keras: and hub: trunks: imagenet, none, or a file"
@@ -101,8 +101,9 @@ class TrunkChoice(Values):
         """Whether there are epochs in which the trunk is not trained."""
         if not self.foreign:
             return bool(self.trunk) and not learns(self.trunk)
-        fixed = self.trunk.lower() == TEXTURES or self.trunk.endswith(".keras")
-        return fixed or self.trunk_weights != NONE
+        return self.trunk_weights != NONE or all(
+            one.lower() == TEXTURES or one.endswith(FILE) for one in parts_of(self.trunk)
+        )
 
     @property
     def trunk_from(self) -> int:
@@ -140,11 +141,12 @@ class TrunkChoice(Values):
 
     def _check_size(self) -> None:
         """Refuse what a stranger's file says of absurd sizes, before anything is built."""
-        if self.trunk.endswith(FILE) and Path(self.trunk).is_file():
-            check_model_file(Path(self.trunk))
-        elif self.trunk.startswith(HUB):
-            config = preset_config(self.trunk.removeprefix(HUB))
-            check_memory(network_estimate(config), "a network")
+        for one in parts_of(self.trunk):
+            if one.endswith(FILE) and Path(one).is_file():
+                check_model_file(Path(one))
+            elif one.startswith(HUB):
+                config = preset_config(one.removeprefix(HUB))
+                check_memory(network_estimate(config), "a network")
 
     def estimated_trunk(self, own: str) -> str:
         """The name in `memory_estimate.TRUNKS` of the trunk, or of the method's own."""

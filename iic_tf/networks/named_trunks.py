@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from iic_tf.annotations import Config
+import keras
+
+from iic_tf.annotations import Config, Network
 from iic_tf.errors import InputError, expected
 from iic_tf.networks.applications import IMAGENET, NONE, application
 from iic_tf.networks.chosen_maps import STRIDES, maps_at, strides_of
 from iic_tf.networks.hub_trunk import hub_network
 from iic_tf.networks.keras_trunk import BATCH, KerasTrunk
 from iic_tf.networks.shown_bands import LEARNED
+from iic_tf.networks.side_by_side import side_by_side
 from iic_tf.networks.texture_network import texture_network
 from iic_tf.networks.trunk_from_file import trunk_from_file
 from iic_tf.networks.trunks import MAPS, VECTORS
@@ -23,6 +26,13 @@ TEXTURES = "textures"
 def is_named(name: str) -> bool:
     """Whether a name is one of this package's own trunks."""
     return name.lower() in {**MAPS, **VECTORS}
+
+
+def parts_of(name: str) -> list[str]:
+    """The trunks of a name of several with commas between them; a file's name is one."""
+    if "," not in name or Path(name).is_file():
+        return [name]
+    return [part.strip() for part in name.split(",")]
 
 
 def trunk_named(
@@ -44,6 +54,8 @@ def trunk_named(
             `hub:FOLDER` of a preset's files; `textures`, statistics of windows that nobody learned
             (`networks.texture_network`); or the path of a `.keras` file: of a network of
             feature maps that sees 0 to 1, or of a model of this package, whose trunk is taken.
+            Several of these but the first kind with commas between them: their features side by
+            side, of the same bands.
         weights: `imagenet`, those published; `none` for a network that begins from nothing; or a
             file of weights. Of `keras:` and `hub:`.
         strides: which feature maps, by their strides; none: those of 4, 8 and 16 that there are.
@@ -55,7 +67,8 @@ def trunk_named(
         channels: bands of the images, of `textures`.
 
     Raises:
-        InputError: an unknown name, weights that cannot be had, a stride that the network lacks.
+        InputError: an unknown name, weights that cannot be had, a stride that the network lacks,
+            trunks beside each other of other numbers of channels.
 
     Examples:
         `IICSegmenter(3, 15, 3, trunk=trunk_named("keras:MobileNetV2"))`
@@ -64,14 +77,40 @@ def trunk_named(
         return name.lower()
     options: Config = {"window": window, "vector": vector, "frozen": frozen}
     options["stride"] = stride
+    names = parts_of(name)
+    if TEXTURES in map(str.lower, names) and not frozen:
+        raise InputError("Expected a frozen trunk of textures, which have nothing to learn.")
+    # Of a choice of bands those alone, in its order.
+    seen = len(bands) if isinstance(bands, Sequence) and bands != LEARNED else channels
+    found = [_network(one, weights, strides, window, stride, seen) for one in names]
+    if len(names) == 1:
+        network, shown = found[0]
+        if isinstance(network, KerasTrunk):
+            return _again(network, frozen, bands, window, vector, stride)
+        options |= shown
+    else:
+        networks = [_of_images(network, seen) for network, _ in found]
+        network = side_by_side(networks, [shown for _, shown in found])
+    if weights == NONE:
+        options |= {"frozen": False, "statistics": BATCH}
+    if bands is not None:
+        options["bands"] = bands
+    return KerasTrunk(network, **options)
+
+
+def _network(
+    name: str,
+    weights: str,
+    strides: Sequence[int],
+    window: int | None,
+    stride: int | None,
+    channels: int,
+) -> tuple[Network | KerasTrunk, Config]:
+    """One trunk's network with the maps that are wanted of it, and what it is shown."""
     if name.lower() == TEXTURES:
-        if not frozen:
-            raise InputError("Expected a frozen trunk of textures, which have nothing to learn.")
         if weights != IMAGENET or strides:
             raise InputError("Expected no weights and no strides of textures; received some.")
-        # Of a choice of bands those alone, in its order.
-        seen = len(bands) if isinstance(bands, Sequence) and bands != LEARNED else channels
-        return KerasTrunk(texture_network(seen, stride or 4), bands=bands, **options)
+        return texture_network(channels, stride or 4), {}
     if name.startswith(KERAS):
         network, shown = application(name.removeprefix(KERAS), weights)
     elif name.startswith(HUB):
@@ -82,20 +121,23 @@ def trunk_named(
             raise expected(f"trunk weights of {KERAS} and {HUB} trunks alone", weights)
         network, shown = trunk_from_file(Path(name)), {}
         if isinstance(network, KerasTrunk):
-            return _again(network, frozen, bands, window, vector, stride)
+            return network, shown
     else:
         raise expected(
             f"a trunk: one of {', '.join([*MAPS, *VECTORS, TEXTURES])}, {KERAS}NAME, {HUB}PRESET "
-            f"or a {FILE} file",
+            f"or a {FILE} file, or several of the last four with commas between them",
             name,
             "trunk",
         )
-    if weights == NONE:
-        options |= {"frozen": False, "statistics": BATCH}
-    options |= shown
-    if bands is not None:
-        options["bands"] = bands
-    return KerasTrunk(maps_at(network, strides), **options)
+    return maps_at(network, strides), shown
+
+
+def _of_images(network: Network | KerasTrunk, channels: int) -> Network:
+    """A trunk of somebody's run as a network; a network as it is."""
+    if not isinstance(network, KerasTrunk):
+        return network
+    image = keras.Input((None, None, channels))
+    return keras.Model(image, network(image), name="of_a_run")
 
 
 def _again(
