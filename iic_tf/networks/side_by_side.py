@@ -34,7 +34,7 @@ def side_by_side(networks: Sequence[Network], shown: Sequence[Config]) -> Networ
     """
     sizes = [network.input_shape[1:] for network in networks]
     if len(set(sizes)) > 1:
-        said = ", ".join(f"{network.name} {size}" for network, size in zip(networks, sizes, strict=True))
+        said = ", ".join(f"{one.name} {one.input_shape[1:]}" for one in networks)
         raise InputError(
             "Expected trunks beside each other that take the same images [height, width, "
             f"channels]; received {said}."
