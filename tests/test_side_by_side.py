@@ -77,7 +77,7 @@ def test_what_does_not_fit_is_refused(files: Path, tmp_path: Path) -> None:
         trunk_named(f"textures,{network}", channels=4)
     assert trunk_named(f"textures,{network}", channels=4, bands=(3, 0, 1)).bands == (3, 0, 1)
     for wrong in (f"{network},", f"{network},c", f"{network},nothing.keras"):
-        with pytest.raises(InputError, match="Expected a trunk|the path of a [.]keras file"):
+        with pytest.raises(InputError, match=r"Expected a trunk|path of a \.keras file"):
             trunk_named(wrong)
     with pytest.raises(InputError, match="nothing to learn"):
         trunk_named(f"{network},textures", frozen=False)
