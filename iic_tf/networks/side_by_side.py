@@ -37,7 +37,7 @@ def side_by_side(networks: Sequence[Network], shown: Sequence[Config]) -> Networ
         said = ", ".join(f"{one.name} {one.input_shape[1:]}" for one in networks)
         raise InputError(
             "Expected trunks beside each other that take the same images [height, width, "
-            f"channels]; received {said}."
+            f"channels], as --trunk-bands shows a choice of bands to all; received {said}."
         )
     image = keras.Input(sizes[0])
     found = []
