@@ -41,7 +41,7 @@ def main() -> None:
         drawn = strip(shown, class_of) if shown.names else sheet(shown, class_of)
         kind = "scenes" if shown.names else "images"
         path = given.out / f"{label.replace(':', '-')}-{kind}.jpg"
-        drawn.save(path, quality=65, optimize=True)
+        drawn.save(path, quality=65 if shown.names else 50, optimize=True)
         print(f"{path}: {drawn.width} × {drawn.height}, {path.stat().st_size} bytes")
 
 
