@@ -21,6 +21,7 @@ from iic_tf.export.model_card import Card, card_path, card_texts
 from iic_tf.export.onnx_file import convert_graph, save_model
 from iic_tf.export.onnx_runner import run_file
 from iic_tf.export.servable import LABELS, PLAIN, PROBABILITIES, ExportError, Servable
+from iic_tf.graphs import as_graph
 from iic_tf.models.served import NO_LABEL, numbered
 from iic_tf.training.atomic import replacing
 from iic_tf.training.json_files import write_json
@@ -198,7 +199,7 @@ def _convert(served: Servable, tiling: Tiling) -> Any:
         found = tf.ensure_shape(found, (1, classes, side, side))
         return {PROBABILITIES: tf.identity(found, PROBABILITIES)}
 
-    return convert_graph(tf.function(segment, input_signature=[spec]), [spec])
+    return convert_graph(as_graph(segment, input_signature=[spec]), [spec])
 
 
 def _as_served(

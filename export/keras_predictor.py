@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.scene import Scene
 from iic_tf.export.predictor import NO_DATA, Maps, Predictor
+from iic_tf.graphs import as_graph
 from iic_tf.models.served import ServedSegmenter, holds_data
 from iic_tf.training.whole_scene import scene_summing
 
@@ -37,7 +38,7 @@ class KerasPredictor(Predictor):
 
         spec = tf.TensorSpec((1, None, None, served.model.channels), tf.float32)
         sums = tf.TensorSpec((1, served.scene_features), tf.float32)
-        self._segment = tf.function(segment, input_signature=[spec, sums])
+        self._segment = as_graph(segment, input_signature=[spec, sums])
         self._summing = scene_summing(served)
 
     def sums(self, scene: Scene) -> NDArray[np.float32]:

@@ -10,6 +10,7 @@ from iic_tf.export.keras_predictor import KerasPredictor
 from iic_tf.export.legend import Legend
 from iic_tf.export.model import ImageModel, SceneModel
 from iic_tf.export.served_run import answer_served_as, background_of, trained_bands, weights_digest
+from iic_tf.graphs import as_graph
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.models.served_clusterer import ServedClusterer
 from iic_tf.training.run import Run
@@ -49,7 +50,7 @@ def image_model_of(run: Run, head: str | None = None, classes: int | None = None
     answer = answer_served_as(run, ServedClusterer, head, classes)
     served = answer.served
     spec = tf.TensorSpec((None, served.side, served.side, served.model.channels), tf.float32)
-    graph = tf.function(served.probabilities, input_signature=[spec])
+    graph = as_graph(served.probabilities, input_signature=[spec])
 
     def probabilities(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return np.asarray(graph(tf.constant(images.astype(np.float32))))

@@ -17,6 +17,7 @@ from iic_tf.export.signature import OWN_SUMS as OWN_SUMS
 from iic_tf.export.signature import PROBABILITIES as PROBABILITIES
 from iic_tf.export.signature import SUMS as SUMS
 from iic_tf.export.signature import ExportError as ExportError
+from iic_tf.graphs import as_graph
 
 PLAIN = Form()
 """Floats in, labels and probabilities out."""
@@ -78,7 +79,7 @@ def signature(served: Servable, form: Form = PLAIN) -> tf.types.experimental.Pol
     def serve(pixels: tf.Tensor) -> dict[str, tf.Tensor]:
         return _named(served(_floats(pixels, spec)), form, outputs(form))
 
-    return tf.function(serve, input_signature=[spec])
+    return as_graph(serve, input_signature=[spec])
 
 
 def window_specs(served: Servable, form: Form = PLAIN) -> list[tf.TensorSpec]:
@@ -103,7 +104,7 @@ def window_signature(served: Any, form: Form = PLAIN) -> tf.types.experimental.P
         found = served.window(_floats(pixels, specs[0]), sums, core)
         return _named(found, form, outputs(form, OWN_SUMS))
 
-    return tf.function(window, input_signature=specs)
+    return as_graph(window, input_signature=specs)
 
 
 def _floats(pixels: tf.Tensor, spec: tf.TensorSpec) -> tf.Tensor:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from iic_tf.annotations import Tensor
 from iic_tf.data.image_set import ImageSet
+from iic_tf.graphs import as_graph
 from iic_tf.models.clusterer import Clusterer
 from iic_tf.turns import MAIN
 from iic_tf.views.central_views import central_views
@@ -47,7 +48,7 @@ def predictor(model: Clusterer) -> Callable[[ImageSet, ImageView], NDArray[np.fl
     has at the time.
     """
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @as_graph  # type: ignore[untyped-decorator]
     def probabilities(views: tf.Tensor) -> Tensor:
         return tf.stack(model.probabilities(views, MAIN))
 

@@ -16,6 +16,7 @@ from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.registry import Source
 from iic_tf.data.scene import IGNORE
 from iic_tf.errors import InputError, expected
+from iic_tf.graphs import as_graph
 from iic_tf.metrics import PixelKMeans, confusion_matrix
 from iic_tf.training.cluster_pictures import draw_matched
 from iic_tf.training.folds import FoldConfusions, Split
@@ -144,7 +145,7 @@ class ClusteringScores:
             return self._of_kmeans(lambda views: tf.reshape(views, (views.shape[0], -1)), which)
         model = self.model(False)
         return self._of_kmeans(
-            tf.function(lambda views: tf.cast(model.features(views), tf.float32)), which
+            as_graph(lambda views: tf.cast(model.features(views), tf.float32)), which
         )
 
     def _views(self, what: str) -> Iterator[tf.Tensor]:
@@ -155,7 +156,7 @@ class ClusteringScores:
                 bar.advance(len(views))
 
     def _of_network(self, model: Clusterer | MappedClusterer, which: str) -> Labels:
-        @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+        @as_graph  # type: ignore[untyped-decorator]
         def clusters(views: tf.Tensor) -> dict[str, list[Tensor]]:
             features = model.features(views)
             return {

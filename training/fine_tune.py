@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from iic_tf.annotations import Tensor
 from iic_tf.data.scene import SceneSet
+from iic_tf.graphs import as_graph
 from iic_tf.models.adam import Adam
 from iic_tf.models.linear_head import LinearHead
 from iic_tf.networks.mirror import mirrored
@@ -209,7 +210,7 @@ def taking_steps(
     for optimizer, own in zip(optimizers, variables, strict=True):
         optimizer.build(own)
 
-    @tf.function  # type: ignore[untyped-decorator]
+    @as_graph  # type: ignore[untyped-decorator]
     def step(*data: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
             loss = loss_of(*data)

@@ -15,6 +15,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.data.tiles import Tile, tiles_of
+from iic_tf.graphs import as_graph
 from iic_tf.training.progress import clock, progress
 from iic_tf.training.recipe import Recipe
 from iic_tf.views.draws import generator
@@ -178,7 +179,7 @@ def _keep(model: Segmenter, plan: _Plan, folder: Path | None) -> list[KeptTile]:
     """Features of the planned tiles in one memory-mapped file."""
     channels = plan.source.crops.set.channels
     # Of any size, so that no result hangs on which size comes first.
-    network = tf.function(
+    network = as_graph(
         model.features,
         input_signature=[tf.TensorSpec((None, None, None, channels), tf.float32)],
     )

@@ -16,6 +16,7 @@ from iic_tf.data.image_set import NO_LABEL, ImageSet
 from iic_tf.data.registry import IMAGES, SCENES
 from iic_tf.data.scene import ClassTable, SceneSet
 from iic_tf.errors import expected
+from iic_tf.graphs import as_graph
 from iic_tf.metrics import confusion_matrix
 from iic_tf.models.linear_head import LinearHead
 from iic_tf.models.served import ServedSegmenter
@@ -286,7 +287,7 @@ class _Images(Labelled):
 
     def _each(self, what: Callable[[tf.Tensor], Tensor]) -> NDArray[Any]:
         """Something of the view of every labelled image."""
-        graph, picked = tf.function(what, reduce_retracing=True), self._picked()
+        graph, picked = as_graph(what), self._picked()
         found = []
         with progress("comparing labels", len(picked)) as bar:
             for views in central_views(picked, self.view):

@@ -14,6 +14,7 @@ from iic_tf.annotations import Tensor
 from iic_tf.data.scene import IGNORE, Scene, SceneSet, read_with_valid, with_nan
 from iic_tf.data.windows import windows
 from iic_tf.errors import InputError
+from iic_tf.graphs import as_graph
 from iic_tf.models.linear_head import LinearHead, linear_inputs, linear_margin
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.progress import track
@@ -83,7 +84,7 @@ def labelled_points(
     drawn = labelled_places(scenes, seed, most) if places is None else places
     served = ServedSegmenter(model, scenes.low, scenes.high, downscale, scenes.fill)
 
-    @tf.function(  # type: ignore[untyped-decorator]
+    @as_graph(  # type: ignore[untyped-decorator]
         input_signature=[tf.TensorSpec((1, None, None, scenes.channels), tf.float32)]
     )
     def inputs(pixels: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from iic_tf.annotations import Tensor
 from iic_tf.data.scene import Scene
+from iic_tf.graphs import as_graph
 from iic_tf.models.served import ServedSegmenter
 from iic_tf.training.whole_scene import scene_summing
 
@@ -46,7 +47,7 @@ class NetworkLabeller:
         self._none = np.zeros((1, served.scene_features), np.float32)
         self.clusters = dict(served.model.clusters)
 
-        @tf.function  # type: ignore[untyped-decorator]
+        @as_graph  # type: ignore[untyped-decorator]
         def run(pixels: tf.Tensor, sums: tf.Tensor) -> dict[str, list[Tensor]]:
             return {
                 head: [tf.argmax(m[0], -1, tf.int32) for m in served.maps(pixels, head, sums)]

@@ -10,6 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.annotations import Tensor
+from iic_tf.graphs import as_graph
 from iic_tf.models.local_statistics import local_statistics, statistics_radius
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Statistics:
     def of(self, seen: NDArray[np.float32]) -> NDArray[np.float32]:
         if self._graph is None:
             spec = tf.TensorSpec((1, None, None, seen.shape[-1]), tf.float32)
-            self._graph = tf.function(local_statistics, input_signature=[spec])
+            self._graph = as_graph(local_statistics, input_signature=[spec])
         return _first(self._graph(tf.constant(seen[None])))
 
     def fit(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -105,7 +106,7 @@ class TrunkFeatures:
         self.align = int(model.window_align)
         self.radius = int(model.window_radius)
         spec = tf.TensorSpec((1, None, None, model.channels), tf.float32)
-        self._graph = tf.function(
+        self._graph = as_graph(
             lambda seen: tf.cast(model.features(seen), tf.float32), input_signature=[spec]
         )
 

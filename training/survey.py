@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from iic_tf.annotations import Tensor
 from iic_tf.data.crops import box_mean_of_valid
 from iic_tf.data.scene import Scene, SceneSet, read_with_valid, with_nan
+from iic_tf.graphs import as_graph
 from iic_tf.models.served import holds_data
 from iic_tf.pictures import to_rgb
 from iic_tf.training.progress import track
@@ -87,7 +88,7 @@ def survey_scenes(
     side = side * served.downscale
 
     # One graph for windows of all sizes: drawing it takes longer than labelling them.
-    @tf.function(  # type: ignore[untyped-decorator]
+    @as_graph(  # type: ignore[untyped-decorator]
         input_signature=[
             tf.TensorSpec((1, None, None, scenes.channels), tf.float32),
             tf.TensorSpec((1, served.scene_features), tf.float32),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.scene import Scene, read_with_valid, with_nan
 from iic_tf.data.windows import Window, windows
+from iic_tf.graphs import as_graph
 
 if TYPE_CHECKING:
     from iic_tf.models.served import ServedSegmenter
@@ -48,7 +49,7 @@ def scene_summing(served: ServedSegmenter) -> Callable[[Scene], NDArray[np.float
         tf.TensorSpec((1, None, None, served.model.channels), tf.float32),
         tf.TensorSpec((4,), tf.int32),
     ]
-    graph = tf.function(served.scene_sums, input_signature=specs)
+    graph = as_graph(served.scene_sums, input_signature=specs)
 
     def own(pixels: NDArray[np.float32], core: NDArray[np.int32]) -> NDArray[np.float32]:
         return np.asarray(graph(tf.constant(pixels), core))

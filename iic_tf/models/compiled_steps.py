@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import tensorflow as tf
 
 from iic_tf.annotations import Batch, Tensors
 from iic_tf.errors import expected
+from iic_tf.graphs import as_graph
 from iic_tf.replicas import share_of
 
 if TYPE_CHECKING:
@@ -69,8 +69,6 @@ def replicated(model: SelfSupervised, step: Step, beside: Step | None = None) ->
     """
     strategy = model.distribute_strategy
     alone = strategy.num_replicas_in_sync == 1
-    # autograph off, as in Keras: nothing to convert, and errors stay their own.
-    compiled = functools.partial(tf.function, autograph=False, reduce_retracing=True)
 
     def both(share: Batch) -> Any:
         logs = step(share)
@@ -79,7 +77,7 @@ def replicated(model: SelfSupervised, step: Step, beside: Step | None = None) ->
     if model.run_eagerly and alone:
         return both
     jit = model.jit_compile and not model.run_eagerly
-    inner = compiled(both, jit_compile=True) if jit else both
+    inner = as_graph(both, jit_compile=True) if jit else both
 
     def on_all(data: Batch) -> Any:
         found = strategy.run(lambda share: inner(share_of(share, model.micro_batches)), (data,))
@@ -91,4 +89,4 @@ def replicated(model: SelfSupervised, step: Step, beside: Step | None = None) ->
         return reduced if beside is None else (reduced, rest)
 
     function: Step = inner if alone else on_all
-    return function if model.run_eagerly else compiled(function)
+    return function if model.run_eagerly else as_graph(function)

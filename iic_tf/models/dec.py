@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from iic_tf.annotations import Batch, Layer, Tensor, Tensors
 from iic_tf.errors import expected
+from iic_tf.graphs import as_graph
 from iic_tf.losses.dec import target_distribution, target_divergence
 from iic_tf.metrics.loss_meter import LossMeter
 from iic_tf.models.fitting import drawn_rows
@@ -155,9 +156,7 @@ class DECClusterer(LearnedClusterer):
 
     def _embeddings(self, pairs: NumberedBatches) -> Iterator[NDArray[np.float32]]:
         if self._graph is None:
-            self._graph = tf.function(
-                lambda x: tf.cast(self.linear(self.features(x)), tf.float32), reduce_retracing=True
-            )
+            self._graph = as_graph(lambda x: tf.cast(self.linear(self.features(x)), tf.float32))
         for views, _ in pairs.plain_views(0):
             yield np.asarray(self._graph(views))
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from iic_tf.annotations import Batch, Layer, Parts, Tensor, Tensors, Trunk
 from iic_tf.errors import InputError, expected
+from iic_tf.graphs import as_graph
 from iic_tf.losses.deepcluster import balanced_weights, cross_entropy_sums
 from iic_tf.metrics.distance_meter import DistanceMeter
 from iic_tf.models.centroids import Centroids, Whitening
@@ -176,9 +177,7 @@ class DeepCluster(SumsModel):
     ) -> Iterator[tuple[NDArray[np.float32], NDArray[np.bool_]]]:
         """Features of all plain views, and which of them count."""
         if self._graph is None:
-            self._graph = tf.function(
-                lambda views: tf.cast(self.features(views), tf.float32), reduce_retracing=True
-            )
+            self._graph = as_graph(lambda views: tf.cast(self.features(views), tf.float32))
         for views, valid in pairs.plain_views(epoch):
             features = np.asarray(self._graph(views))
             kept = np.ones(features.shape[:-1], bool)

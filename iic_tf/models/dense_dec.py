@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from iic_tf.annotations import Batch, Tensor, Tensors
 from iic_tf.errors import InputError, expected
+from iic_tf.graphs import as_graph
 from iic_tf.losses.dec import target_distribution, target_divergence
 from iic_tf.metrics.loss_meter import LossMeter
 from iic_tf.models.centroids import whitening
@@ -150,9 +151,7 @@ class DECSegmenter(LearnedSegmenter):
         Features, or what is `assigned`: float32 `[n, places, features or classes]`.
         """
         if assigned not in self._graphs:
-            self._graphs[assigned] = tf.function(
-                functools.partial(self._of_views, assigned), reduce_retracing=True
-            )
+            self._graphs[assigned] = as_graph(functools.partial(self._of_views, assigned))
         of: Tensor = self._graphs[assigned]
         first = 0
         for x, valid in pairs.plain_views(epoch):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from iic_tf.annotations import Batch, Layer, Tensor, Tensors
 from iic_tf.errors import InputError, expected
+from iic_tf.graphs import as_graph
 from iic_tf.metrics.distance_meter import DistanceMeter
 from iic_tf.models.centroids import Centroids
 from iic_tf.models.fitting import drawn_rows
@@ -138,9 +139,8 @@ class FittedCentres(SumsModel):
     def _rows(self, views: Views) -> Iterator[NDArray[np.float32]]:
         """Features `[n, features]` of what is valid, view by view."""
         if self._graph is None:
-            self._graph = tf.function(
+            self._graph = as_graph(
                 lambda x: tf.cast(self.embedded(self.features(x)), tf.float32),
-                reduce_retracing=True,
             )
         for x, valid in views:
             features = np.asarray(self._graph(x))

@@ -19,6 +19,7 @@ from keras import ops
 
 from iic_tf.annotations import Batch, Tensor, Tensors
 from iic_tf.errors import expected
+from iic_tf.graphs import as_graph
 from iic_tf.losses.prototypes import sinkhorn, swapped_losses
 from iic_tf.losses.segmentation import segmentation_joints
 from iic_tf.metrics.cluster_tree import cluster_tree
@@ -156,7 +157,7 @@ class PrototypeSegmenter(LearnedSegmenter):
         super().after_epoch(pairs, epoch)
         joint = np.zeros((self.overclusters, self.overclusters))
         if self._graph is None:
-            self._graph = tf.function(self._neighbours, reduce_retracing=True)
+            self._graph = as_graph(self._neighbours)
         for x, valid in pairs.views_at(pairs.spread_places(self.crops)):
             joint += np.asarray(self._graph(x, self.shares_of_cells(x, valid)), np.float64)
         # Of prototypes that nothing is near to nothing is known: they are alike.

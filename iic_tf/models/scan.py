@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from iic_tf.annotations import Batch, Tensor, Tensors
 from iic_tf.errors import expected
+from iic_tf.graphs import as_graph
 from iic_tf.losses.scan import consistency, scan_loss, self_label_loss, self_label_sums
 from iic_tf.losses.simclr import contrastive_losses
 from iic_tf.metrics.scan_meter import ScanMeter
@@ -161,9 +162,8 @@ class ScanClusterer(LearnedClusterer):
 
     def _embeddings(self, pairs: NumberedBatches) -> NDArray[np.float32]:
         if self._graph is None:
-            self._graph = tf.function(
+            self._graph = as_graph(
                 lambda x: tf.cast(self.projected(self.features(x)), tf.float32),
-                reduce_retracing=True,
             )
         return np.concatenate([np.asarray(self._graph(x)) for x, _ in pairs.plain_views(0)])
 

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from iic_tf.annotations import Tensor
 from iic_tf.errors import InputError
+from iic_tf.graphs import as_graph
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -33,7 +34,7 @@ def fit_trunk(model: SelfSupervised, pairs: NumberedBatches) -> None:
     if not isinstance(trunk, KerasTrunk) or trunk.fitted:
         return
 
-    @tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+    @as_graph  # type: ignore[untyped-decorator]
     def added(views: Tensor, shares: Tensor) -> Tensor:
         features = tf.cast(model.features(views), tf.float64)
         rows = tf.reshape(features, (-1, features.shape[-1]))

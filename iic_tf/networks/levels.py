@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from iic_tf.annotations import Network, Tensor
 from iic_tf.errors import InputError, expected
+from iic_tf.graphs import as_graph
 
 PROBE = 256
 """Side, in pixels, of the images that networks of any size are asked about."""
@@ -150,7 +151,7 @@ def measured(network: Network, side: int | None = None) -> list[Level]:
     deepest = max(level.stride for level in levels)
     shape = (1, None, None, network.input_shape[-1])
 
-    @tf.function(input_signature=[tf.TensorSpec(shape)], autograph=False)  # type: ignore[untyped-decorator]
+    @as_graph(input_signature=[tf.TensorSpec(shape)])  # type: ignore[untyped-decorator]
     def graph(image: Tensor) -> Tensor:
         return maps_of(network(image, training=False))
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from iic_tf.annotations import Batch, Size
 from iic_tf.errors import InputError
+from iic_tf.graphs import as_written
 
 Part = tuple[int, int]
 """Part i of n of a batch, counted from 0."""
@@ -115,7 +116,8 @@ class NumberedBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
         count = max(0, last - first) * len(parts)
         numbers = tf.data.Dataset.range(first * len(parts), last * len(parts))
-        batches = numbers.map(load, num_parallel_calls=READERS, deterministic=True).prefetch(2)
+        plain = as_written(load)
+        batches = numbers.map(plain, num_parallel_calls=READERS, deterministic=True).prefetch(2)
         options = tf.data.Options()
         # There is nothing to tune, and a tuner that sleeps must wake before its data set can end.
         options.autotune.enabled = False

@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from iic_tf.data.scene import IGNORE, SceneSet, read_with_valid, with_nan
+from iic_tf.graphs import as_graph
 from iic_tf.models.served import holds_data
 from iic_tf.pictures import to_rgb
 from iic_tf.training.atomic import replacing
@@ -84,7 +85,7 @@ def load_shown(path: Path) -> Shown:
 def _of_scenes(served: ServedSegmenter, every: SceneSet) -> Shown:
     scenes = every.labelled or every
 
-    @tf.function(  # type: ignore[untyped-decorator]
+    @as_graph(  # type: ignore[untyped-decorator]
         input_signature=[
             tf.TensorSpec((1, None, None, scenes.channels), tf.float32),
             tf.TensorSpec((1, served.scene_features), tf.float32),

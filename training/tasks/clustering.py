@@ -13,6 +13,7 @@ from iic_tf.data.fingerprint import fingerprint
 from iic_tf.data.image_set import ImageSet
 from iic_tf.data.registry import IMAGES, dataset_names, source_class
 from iic_tf.errors import InputError, expected
+from iic_tf.graphs import as_graph
 from iic_tf.models.class_map import MappedClusterer
 from iic_tf.models.clusterer import Clusterer
 from iic_tf.models.served_clusterer import ServedClusterer
@@ -223,7 +224,7 @@ class ClusteringTask(Task):
     def joint_graph(
         self, model: Clusterer, head: str, sub_head: int | None
     ) -> Callable[[Batch], Tensor]:
-        @tf.function  # type: ignore[untyped-decorator]
+        @as_graph  # type: ignore[untyped-decorator]
         def joint(data: Batch) -> Tensor:
             # The first copy of each image.
             p, q = (

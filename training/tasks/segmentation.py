@@ -15,6 +15,7 @@ from iic_tf.data.mask_survey import check_class_count
 from iic_tf.data.registry import SCENES
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import InputError
+from iic_tf.graphs import as_graph
 from iic_tf.losses.segmentation import segmentation_joints
 from iic_tf.models.class_map import MappedSegmenter
 from iic_tf.models.served import ServedSegmenter
@@ -177,7 +178,7 @@ class SegmentationTask(Task):
     ) -> Callable[[Batch], Tensor]:
         radius = self.recipe.reach or NEIGHBOURS
 
-        @tf.function  # type: ignore[untyped-decorator]
+        @as_graph  # type: ignore[untyped-decorator]
         def joint(data: Batch) -> Tensor:
             x = tf.cast(data["x"][:JOINT_IMAGES], tf.float32)
             maps = model.maps(x, head)
