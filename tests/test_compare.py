@@ -15,8 +15,8 @@ from contract_runs import make_data
 
 from iic_tf.cli import main
 from iic_tf.errors import InputError
-from iic_tf.training import side_by_side
-from iic_tf.training.side_by_side import shares
+from iic_tf.training import processes
+from iic_tf.training.processes import shares
 from iic_tf.training.studies import compare_run
 from iic_tf.training.studies.columns import Column, base_recipe, columns
 from iic_tf.training.studies.shown import coloured, sorted_images
@@ -44,7 +44,7 @@ class Here:
 def begin_by(monkeypatch: pytest.MonkeyPatch, process: type[Here]) -> None:
     # Of this module alone: others begin processes, too.
     own = SimpleNamespace(Popen=process, STDOUT=subprocess.STDOUT)
-    monkeypatch.setattr(side_by_side, "subprocess", own)
+    monkeypatch.setattr(processes, "subprocess", own)
 
 
 @pytest.fixture(autouse=True)

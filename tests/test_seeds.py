@@ -23,7 +23,7 @@ from iic_tf.cli import main
 from iic_tf.errors import InputError
 from iic_tf.models.consensus import ConsensusSegmenter, consensus_of
 from iic_tf.networks.keras_trunk import KerasTrunk
-from iic_tf.training import consensus, seed_run, side_by_side
+from iic_tf.training import consensus, processes, seed_run
 from iic_tf.training.agreement import Agreement
 from iic_tf.training.answer import answer_of
 from iic_tf.training.consensus import orders_of
@@ -81,7 +81,7 @@ class Given(io.BytesIO):
 def train(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The words of a tiny training, whose processes are this one."""
     own = SimpleNamespace(Popen=Here, PIPE=subprocess.PIPE, STDOUT=subprocess.STDOUT)
-    monkeypatch.setattr(side_by_side, "subprocess", own)
+    monkeypatch.setattr(processes, "subprocess", own)
     monkeypatch.setattr(SegmentationTask, "draw_results", lambda self, run: [])
     monkeypatch.setattr(consensus, "draw_found", lambda *given: [])
     monkeypatch.setattr(Here, "killed", set())

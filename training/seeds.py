@@ -23,6 +23,7 @@ from iic_tf.training.best_losses import best_losses
 from iic_tf.training.budget import check_minutes
 from iic_tf.training.consensus import is_consensus_of, make_consensus
 from iic_tf.training.json_files import plain_json, write_json
+from iic_tf.training.processes import Share, cores, how_it_ended, side_by_side
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.run_lock import LOCK, only_writer
@@ -34,7 +35,6 @@ from iic_tf.training.seeds_file import (
     seed_folder,
     told_of,
 )
-from iic_tf.training.side_by_side import Share, cores, how_it_ended, side_by_side
 from iic_tf.training.tasks.registry import task_of
 from iic_tf.turns import MAIN
 

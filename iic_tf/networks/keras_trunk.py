@@ -20,10 +20,9 @@ from iic_tf.networks.levels import Level, input_side, maps_of, measured
 from iic_tf.networks.overlapping_windows import in_overlapping_windows
 from iic_tf.networks.resize import enlarge
 from iic_tf.networks.shown_bands import LEARNED, checked_bands, first_bands, of_channels
+from iic_tf.networks.trunk_grid import TrunkGrid
 
 KEPT, BATCH = "kept", "batch"
-FINEST = 8
-"""A trunk of one level of a larger stride whose cells are moved has maps of a quarter of it."""
 
 
 @keras.saving.register_keras_serializable("iic_tf")
@@ -115,16 +114,14 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         )
         self.bands = checked_bands(bands, channels)
         self.frozen, self.statistics = frozen, statistics
-        self.vector = vector or len(_output_shapes(network)[0]) == 2
-        self.levels: list[Level] = []
-        if not self._is_of_vectors():
+        of_vectors = len(_output_shapes(network)[0]) == 2
+        self.vector = vector or of_vectors
+        found: list[Level] = []
+        if not of_vectors:
             found = measured(network) if levels is None else [Level(**level) for level in levels]
-            self.levels = sorted(found, key=lambda level: level.stride)
-            self._order = sorted(range(len(found)), key=lambda i: found[i].stride)
+        self.grid = TrunkGrid.of(found, stride, window, side, self.vector)
+        self._order = sorted(range(len(found)), key=lambda i: found[i].stride)
         self.standardised = standardised
-        self.finest = self._finest()
-        self.stride = self._stride(stride)
-        self.window = self._window(window, side)
         network.trainable = not frozen
         self.mixing: Layer | None = None
         if self.bands == LEARNED:
@@ -147,75 +144,33 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         if self.mixing is not None:
             self.mixing.dtype_policy = policy
 
-    def _is_of_vectors(self) -> bool:
-        return len(_output_shapes(self.network)[0]) == 2
-
-    def _finest(self) -> int:
-        """The stride that maps are brought to first."""
-        if not self.levels:
-            return 1
-        finest = self.levels[0]
-        # What is off by cells at a coarse stride can be put right at a finer one.
-        coarse = finest.stride > FINEST and finest.stride % 4 == 0 and abs(finest.shift) >= 2
-        return finest.stride // 4 if coarse else finest.stride
-
-    def _stride(self, stride: int | None) -> int:
-        if not self.levels:
-            return 1
-        several = self.finest <= FINEST <= self.levels[-1].stride and not FINEST % self.finest
-        wanted = (FINEST if several else self.finest) if stride is None else stride
-        if wanted < self.finest:
-            self.finest = wanted
-        steps = [level.stride for level in self.levels]
-        if wanted % self.finest or any(step % self.finest for step in steps):
-            raise expected(
-                f"a stride that {', '.join(map(str, steps))} are multiples of, or a multiple of "
-                f"{self.finest}",
-                stride,
-                "stride",
-            )
-        return wanted
-
-    def _window(self, window: int | None, side: int | None) -> int | None:
-        if self.vector:
-            return None
-        if side is None and all(level.radius is not None for level in self.levels):
-            return None
-        step = 2 * math.lcm(self.deepest, self.stride)
-        if side is None:
-            return -(-(window or 256) // step) * step
-        if side % step:
-            raise expected(
-                f"a network of images of a multiple of {step} pixels, or of any size", side, "side"
-            )
-        return side
-
     # --- what it says of itself
 
     @property
-    def deepest(self) -> int:
-        """What an image is a multiple of for its maps: the largest stride, as a rule."""
-        return math.lcm(*(level.period for level in self.levels))
+    def levels(self) -> tuple[Level, ...]:
+        """The network's maps, of the smallest stride first."""
+        return self.grid.levels
+
+    @property
+    def stride(self) -> int:
+        return self.grid.stride
+
+    @property
+    def window(self) -> int | None:
+        return self.grid.window
 
     @property
     def align(self) -> int:
-        return self.window // 2 if self.window else math.lcm(self.deepest, self.stride)
+        return self.grid.align
 
     @property
     def receptive_radius(self) -> int:
-        if self.window:
-            return self.window
-        # Beside what cells see: neighbours that enlarging mixes in, and what moved back.
-        return int(
-            max(
-                (level.radius or 0)
-                + level.stride
-                + 2 * self.stride
-                + self.finest
-                + abs(int(level.shift))
-                for level in self.levels
-            )
-        )
+        return self.grid.radius
+
+    @property
+    def border(self) -> int:
+        """How many pixels of images are mirrored around it, beyond its own pads."""
+        return self.grid.border
 
     @property
     def features(self) -> int:
@@ -229,15 +184,6 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         every = self.network._flatten_layers()
         normalises = any(isinstance(one, keras.layers.BatchNormalization) for one in every)
         return normalises and not self.frozen and self.statistics == BATCH
-
-    @property
-    def border(self) -> int:
-        """How many pixels of images are mirrored around it, beyond its own pads.
-
-        Pretrained networks know the pads of their convolutions, but cells in an image's very
-        corner see little else. A network that sees all of its window gets no more than that.
-        """
-        return 0 if self.window else 2 * self.deepest
 
     @property
     def still(self) -> frozenset[int]:
@@ -363,7 +309,7 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
 
     def _padded(self, x: Tensor) -> Tensor:
         """Mirrored at its lower and right borders to a multiple of all strides."""
-        step = math.lcm(self.deepest, self.stride)
+        step = math.lcm(self.grid.deepest, self.stride)
         for axis in (1, 2):
             own = x.shape[axis] if x.shape[axis] is not None else tf.shape(x)[axis]
             x = mirrored_to(x, steps_covering(own, step) * step, axis)
@@ -375,16 +321,16 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
         They meet at the finest one's stride, where cells are moved back best, and are averaged.
         """
         maps = maps_of(self.network(x, training=training))
+        finest = self.grid.finest
         height, width = (
-            (x.shape[i] if x.shape[i] is not None else tf.shape(x)[i]) // self.finest
-            for i in (1, 2)
+            (x.shape[i] if x.shape[i] is not None else tf.shape(x)[i]) // finest for i in (1, 2)
         )
         found = []
         for level, number in zip(self.levels, self._order, strict=True):
-            large = enlarge(maps[number], level.stride // self.finest, height, width)
-            found.append(moved_back(large, round(level.shift / self.finest), height, width))
+            large = enlarge(maps[number], level.stride // finest, height, width)
+            found.append(moved_back(large, round(level.shift / finest), height, width))
         large = ops.concatenate(found, -1)
-        factor = self.stride // self.finest
+        factor = self.stride // finest
         return ops.average_pool(large, factor, padding="same") if factor > 1 else large
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

@@ -23,10 +23,10 @@ from iic_tf.errors import InputError, expected
 from iic_tf.training.agreement import agreement
 from iic_tf.training.budget import check_minutes
 from iic_tf.training.json_files import plain_json, write_json
+from iic_tf.training.processes import Share, how_it_ended, side_by_side
 from iic_tf.training.progress import clock
 from iic_tf.training.run import Run
 from iic_tf.training.run_lock import only_writer
-from iic_tf.training.side_by_side import Share, how_it_ended, side_by_side
 from iic_tf.training.studies.columns import Column
 from iic_tf.training.tasks.registry import task_of
 
