@@ -66,14 +66,14 @@ def options_of(kind: str, name: str, trunk: str) -> list[str]:
 
 def main() -> int:
     given = _arguments()
-    data = _placed(given.data, given.out)
+    data = placed(given.data, given.out)
     found: dict[str, dict[str, list[dict[str, Any]]]] = {}
     for seed in given.seeds:
         for name in ROWS:
             for kind in given.kinds:
                 if not wanted(name, given.only):
                     continue
-                options = [_there(o, data) for o in options_of(kind, name, str(given.trunk))]
+                options = [there(o, data) for o in options_of(kind, name, str(given.trunk))]
                 run = given.out / f"{name}-{kind}-{seed}"
                 found.setdefault(name, {}).setdefault(kind, []).append(one(run, options, seed))
                 _write(given.out, found)
@@ -119,13 +119,14 @@ def measured(command: Sequence[str]) -> float:
     return usage.ru_maxrss / 1e6
 
 
-def _there(option: str, data: Path) -> str:
+def there(option: str, data: Path) -> str:
+    """An option that names a file of classes or of the data, by where that lies."""
     if option.endswith(".yaml"):
         return str(HERE / "classes" / option)
     return str(data / option) if (data / option).exists() and option != "." else option
 
 
-def _placed(data: Path, out: Path) -> Path:
+def placed(data: Path, out: Path) -> Path:
     """A folder of links in which NAIP's masks stand beside images of their names."""
     place = out / "data"
     place.mkdir(parents=True, exist_ok=True)
