@@ -89,6 +89,7 @@ def on_features(
             *(tiles, crop, images.batch, images.steps, images.seed),
             plain_x=not images.jitter_x,
             holes=images.crops.holes,
+            batch_scenes=images.batch_scenes,
         )
 
     try:

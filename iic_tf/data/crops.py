@@ -134,8 +134,8 @@ class Crops:
         self._keep = pixels * 4 * (scenes.channels + self.has_valid) <= cache_bytes
         # Weight by area, not by number of places: pixels of a scene that is just as large as a
         # crop are worth as much as any others. Summed once: a set may have many scenes.
-        weight = self.shapes.prod(axis=1).astype(np.float64)
-        self._reached = (weight / weight.sum()).cumsum()
+        self.weights = self.shapes.prod(axis=1).astype(np.float64)
+        self._reached = (self.weights / self.weights.sum()).cumsum()
         self._reached /= self._reached[-1]
         self._kept: dict[tuple[int, int, int], _Block] = {}
         self._lock = threading.Lock()
@@ -151,8 +151,10 @@ class Crops:
         """Whether some scene is smaller than a crop: the rest is zeros and not valid."""
         return bool((self.shapes < self.size).any())
 
-    def draw(self, rng: np.random.Generator) -> tuple[int, int, int]:
-        """A random (scene, top, left), every place of every scene equally likely."""
+    def draw(self, rng: np.random.Generator, scene: int | None = None) -> tuple[int, int, int]:
+        """A random (scene, top, left), every place of every scene, or of one, equally likely."""
+        if scene is not None:
+            return self._draw_in(scene, rng)
         # As `rng.choice(len(weight), p=weight)`, which would sum all weights for each crop.
         return self._draw_in(int(self._reached.searchsorted(rng.random(), side="right")), rng)
 
@@ -170,7 +172,9 @@ class Crops:
         own = np.maximum(np.diff(reached, prepend=0), 1)
         return [self._draw_in(scene, rng) for scene, n in enumerate(own) for _ in range(n)]
 
-    def drawn(self, rng: np.random.Generator) -> tuple[tuple[int, int, int], Crop]:
+    def drawn(
+        self, rng: np.random.Generator, scene: int | None = None
+    ) -> tuple[tuple[int, int, int], Crop]:
         """A random place as `draw`'s, and the crop that was read there.
 
         Where scenes hold no data in parts, of up to 8 places the first one of which half holds some
@@ -178,7 +182,7 @@ class Crops:
         """
 
         def one() -> tuple[tuple[int, int, int], Crop]:
-            place = self.draw(rng)
+            place = self.draw(rng, scene)
             return place, self.read(*place)
 
         return fullest(one, lambda found: float(found[1][1].mean())) if self.holes else one()

@@ -5,8 +5,9 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+from numpy.typing import NDArray
 
-PURPOSES = ("order", "crop", "geometry", "photometry")
+PURPOSES = ("order", "crop", "scenes", "geometry", "photometry")
 
 
 def generator(seed: int, epoch: int, index: int, purpose: str) -> np.random.Generator:
@@ -22,3 +23,17 @@ def generator(seed: int, epoch: int, index: int, purpose: str) -> np.random.Gene
     """
     word = zlib.crc32(purpose.encode())
     return np.random.Generator(np.random.Philox(np.random.SeedSequence([seed, epoch, index, word])))
+
+
+def distinct(
+    rng: np.random.Generator, weights: NDArray[np.float64], count: int
+) -> NDArray[np.intp]:
+    """So many numbers of weights, each once, by weight; all, in a drawn order, of fewer.
+
+    Args:
+        rng: what they are drawn from.
+        weights: above 0, of any sum, `[numbers]`.
+        count: 1 or more.
+    """
+    # Exponential times of these rates: the first to come are drawn by weight, one after another.
+    return np.argsort(rng.exponential(size=len(weights)) / weights)[:count]

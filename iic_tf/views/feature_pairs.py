@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from iic_tf.annotations import Batch
 from iic_tf.data.crops import fullest
 from iic_tf.errors import expected
-from iic_tf.views.draws import generator
+from iic_tf.views.draws import distinct, generator
 from iic_tf.views.numbered_batches import WHOLE, NumberedBatches, Part, rows_of
 
 FEATURES = ("features", "features_g")
@@ -41,6 +41,18 @@ class KeptTile:
     shares: NDArray[np.float32] | None = None
 
 
+class _Tiles:
+    """Numbers of tiles, drawn by their areas."""
+
+    def __init__(self, numbers: NDArray[np.intp], areas: NDArray[np.float64]):
+        self.numbers, self.areas = numbers, areas
+        reached = areas.cumsum()
+        self._reached = reached / reached[-1]
+
+    def drawn(self, rng: np.random.Generator) -> int:
+        return int(self.numbers[self._reached.searchsorted(rng.random(), side="right")])
+
+
 class FeaturePairs(NumberedBatches):
     """Batches of crops of two versions' features; every draw comes from (seed, epoch, index).
 
@@ -61,6 +73,7 @@ class FeaturePairs(NumberedBatches):
         seed: 0 or more.
         plain_x: whether the first version is always version 0, which is no other's partner then.
         holes: whether crops are drawn again where less than half of their cells is valid.
+        batch_scenes: as of `Pairs`.
         epoch: number of the first epoch.
 
     Raises:
@@ -76,6 +89,7 @@ class FeaturePairs(NumberedBatches):
         seed: int = 0,
         plain_x: bool = False,
         holes: bool = False,
+        batch_scenes: int = 0,
         epoch: int = 0,
     ):
         super().__init__(epoch)
@@ -92,12 +106,19 @@ class FeaturePairs(NumberedBatches):
         shapes = np.asarray([tile.features.shape[1:3] for tile in tiles])
         self.has_valid = bool((shapes < crop).any()) or any(t.shares is not None for t in tiles)
         # Weight by area, as of `Crops`.
-        reached = shapes.prod(axis=1).astype(np.float64).cumsum()
-        self._reached = reached / reached[-1]
+        areas = shapes.prod(axis=1).astype(np.float64)
+        self._every = _Tiles(np.arange(len(tiles)), areas)
+        self.batch_scenes = batch_scenes
+        of = np.asarray([tile.scene for tile in tiles])
+        self._of_scenes: list[_Tiles] = []
+        if batch_scenes:
+            numbers = [np.flatnonzero(of == scene) for scene in np.unique(of)]
+            self._of_scenes = [_Tiles(own, areas[own]) for own in numbers]
 
     def drawn(self, epoch: int, step: int, part: Part = WHOLE) -> Batch:
         indices = range(step * self.batch, (step + 1) * self.batch)[rows_of(part, self.batch)]
-        found: list[Batch] = [self._pair(epoch, i) for i in indices]
+        parts = self._parts(epoch, step)
+        found: list[Batch] = [self._pair(epoch, i, parts[i % len(parts)]) for i in indices]
         return {
             name: np.asarray([one[name] for one in found], spec.dtype.as_numpy_dtype).reshape(
                 -1, *spec.shape[1:]
@@ -105,11 +126,19 @@ class FeaturePairs(NumberedBatches):
             for name, spec in self._signature().items()
         }
 
-    def _pair(self, epoch: int, index: int) -> Batch:
+    def _parts(self, epoch: int, step: int) -> list[_Tiles]:
+        """What the crops of a batch come from, in turn."""
+        if not self.batch_scenes:
+            return [self._every]
+        weights = np.asarray([one.areas.sum() for one in self._of_scenes])
+        rng = generator(self.seed, epoch, step, "scenes")
+        return [self._of_scenes[i] for i in distinct(rng, weights, self.batch_scenes)]
+
+    def _pair(self, epoch: int, index: int, part: _Tiles) -> Batch:
         rng = generator(self.seed, epoch, index, "crop")
 
         def place() -> tuple[KeptTile, int, int]:
-            tile = self.tiles[int(self._reached.searchsorted(rng.random(), side="right"))]
+            tile = self.tiles[part.drawn(rng)]
             rows, columns = (max(1, side - self.crop + 1) for side in tile.features.shape[1:3])
             return tile, int(rng.integers(rows)), int(rng.integers(columns))
 

@@ -14,10 +14,22 @@ from iic_tf.annotations import Batch
 from iic_tf.data.crops import Crops
 from iic_tf.data.scene import SceneSet
 from iic_tf.errors import expected
-from iic_tf.views.draws import generator
+from iic_tf.views.draws import distinct, generator
 from iic_tf.views.geometry import Geometry, apply
 from iic_tf.views.numbered_batches import WHOLE, NumberedBatches, Part, rows_of
 from iic_tf.views.photometry import Photometry, jitter
+
+
+def check_batch_scenes(batch_scenes: int, batch: int, steps: int | None) -> None:
+    """Refuse what no batch can have.
+
+    Raises:
+        InputError: a number below 0 or above the batch's, or an epoch that is a grid.
+    """
+    if not 0 <= batch_scenes <= batch:
+        raise expected(f"batch_scenes of 0 to {batch}, the batch's", batch_scenes, "batch_scenes")
+    if batch_scenes and not steps:
+        raise expected("steps above 0 with batch_scenes", "a grid of crops", "batch_scenes")
 
 
 class Pairs(NumberedBatches):
@@ -47,6 +59,9 @@ class Pairs(NumberedBatches):
         downscale: whole factor by which scenes are scaled down first.
         geometry, photometry: what g is drawn from.
         jitter_x: also give x a colour draw of its own (the published runs leave x as it is).
+        batch_scenes: crops of a batch come from so many scenes, as many of each, which are drawn
+            anew for each batch; 0: each from any. A cluster that tells scenes apart is worth less
+            the fewer a batch has. Not with a grid.
         masks: leave pixels without a class out of training (COCO-Stuff in the papers). This
             looks at where labels are, never at what they say.
         epoch: number of the first epoch.
@@ -75,6 +90,7 @@ class Pairs(NumberedBatches):
         photometry: Photometry | None = None,
         jitter_x: bool = False,
         masks: bool = False,
+        batch_scenes: int = 0,
         epoch: int = 0,
         cache_bytes: int = 1 << 30,
     ):
@@ -85,6 +101,8 @@ class Pairs(NumberedBatches):
             raise expected("at least 1 step in an epoch", steps, "steps")
         if seed < 0:
             raise expected("seed >= 0", seed, "seed")
+        check_batch_scenes(batch_scenes, batch, steps)
+        self.batch_scenes = batch_scenes
         self.crops = Crops(scenes, crop, downscale, masks, cache_bytes)
         self.batch = batch
         self.seed = seed
@@ -126,7 +144,14 @@ class Pairs(NumberedBatches):
         if not indices:
             return self._nothing()
         if self.grid is None:
-            found = [self.crops.drawn(generator(self.seed, epoch, i, "crop")) for i in indices]
+            scenes = self._scenes(epoch, step)
+            found = [
+                self.crops.drawn(
+                    generator(self.seed, epoch, i, "crop"),
+                    scenes[i % len(scenes)] if scenes else None,
+                )
+                for i in indices
+            ]
         else:
             order = self._order(epoch)
             found = [(self.grid[order[i]], self.crops.read(*self.grid[order[i]])) for i in indices]
@@ -146,6 +171,13 @@ class Pairs(NumberedBatches):
         if self.has_valid:
             drawn["valid"] = np.stack([valid for _, valid in read])
         return drawn
+
+    def _scenes(self, epoch: int, step: int) -> list[int]:
+        """Which scenes the crops of a batch come from in turn; none: from any."""
+        if not self.batch_scenes:
+            return []
+        rng = generator(self.seed, epoch, step, "scenes")
+        return [int(i) for i in distinct(rng, self.crops.weights, self.batch_scenes)]
 
     def _nothing(self) -> Batch:
         """What a part of a last batch of few crops may hold."""

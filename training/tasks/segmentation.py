@@ -60,6 +60,9 @@ class SegmentationRecipe(Recipe):
     geometry: Geometry = Field(Geometry(), description="what g is drawn from: flips, warps")
     photometry: Photometry = Field(Photometry(), description="what g's colours are drawn from")
     jitter_x: Flag = Field(False, description="draw colours for x, too")
+    batch_scenes: Whole = Field(
+        0, ge=0, description="crops of a batch from so many images; 0: of any"
+    )
     masks: Flag = Field(False, description="leave pixels of no class out of training")
 
     @property
@@ -110,14 +113,14 @@ class SegmentationTask(Task):
         return self.scenes.channels
 
     def pairs(self, seed: int) -> Pairs:
-        pairs = self._pairs(seed, self.recipe.steps)
+        pairs = self._pairs(seed, self.recipe.steps, self.recipe.batch_scenes)
         self.recipe.check_pairs(pairs)
         return pairs
 
     def fixed_pairs(self, seed: int) -> Pairs:
         return self._pairs(seed + EVALUATION_SEED_OFFSET, self.recipe.evaluation_steps)
 
-    def _pairs(self, seed: int, steps: int) -> Pairs:
+    def _pairs(self, seed: int, steps: int, batch_scenes: int = 0) -> Pairs:
         recipe = self.recipe
         return Pairs(
             self.scenes,
@@ -130,6 +133,7 @@ class SegmentationTask(Task):
             photometry=recipe.photometry,
             jitter_x=recipe.jitter_x,
             masks=recipe.masks,
+            batch_scenes=batch_scenes,
         )
 
     def names(self, drawn: Batch) -> list[str]:
