@@ -145,12 +145,10 @@ class Pairs(NumberedBatches):
             return self._nothing()
         if self.grid is None:
             scenes = self._scenes(epoch, step)
+            crops = [generator(self.seed, epoch, i, "crop") for i in indices]
             found = [
-                self.crops.drawn(
-                    generator(self.seed, epoch, i, "crop"),
-                    scenes[i % len(scenes)] if scenes else None,
-                )
-                for i in indices
+                self.crops.drawn(rng, scenes[i % len(scenes)])
+                for i, rng in zip(indices, crops, strict=True)
             ]
         else:
             order = self._order(epoch)
@@ -172,10 +170,10 @@ class Pairs(NumberedBatches):
             drawn["valid"] = np.stack([valid for _, valid in read])
         return drawn
 
-    def _scenes(self, epoch: int, step: int) -> list[int]:
-        """Which scenes the crops of a batch come from in turn; none: from any."""
+    def _scenes(self, epoch: int, step: int) -> list[int | None]:
+        """Which scenes the crops of a batch come from in turn; None: from any."""
         if not self.batch_scenes:
-            return []
+            return [None]
         rng = generator(self.seed, epoch, step, "scenes")
         return [int(i) for i in distinct(rng, self.crops.weights, self.batch_scenes)]
 

@@ -155,12 +155,14 @@ class SegmentationTask(Task):
 
     def describe(self, pairs: NumberedBatches) -> list[str]:
         scenes, recipe, labelled = self.scenes, self.recipe, self.scenes.labelled
+        few = f" of {recipe.batch_scenes} images each" if recipe.batch_scenes else ""
         return [
             f"{scenes.name}: {len(scenes.scenes)} images of {scenes.channels} channels, "
             f"{len(labelled.scenes) if labelled else 0} with masks (used for scores only"
             + (", and to leave pixels of no class out of training)" if recipe.masks else ")"),
             f"{recipe.epochs} epochs of {pairs.steps} steps of {recipe.batch} pairs of "
-            f"{recipe.crop}×{recipe.crop}, scale 1/{recipe.downscale}; {recipe.classes} classes, "
+            f"{recipe.crop}×{recipe.crop}{few}, scale 1/{recipe.downscale}; "
+            f"{recipe.classes} classes, "
             f"{recipe.describe_model()}",
             *(f"note: {note}" for note in (*scenes.notes, *scenes.range_notes)),
             *self._notes(),
