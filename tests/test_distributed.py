@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from replica_runs import crop_pairs, patterns
+from replica_models import crop_pairs, patterns
 
 from iic_tf.data.array_scene import from_arrays
 from iic_tf.data.image_set import ImageSet

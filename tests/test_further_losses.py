@@ -7,9 +7,9 @@ from typing import Any
 import keras
 import numpy as np
 import pytest
-import replica_runs as runs
 import tensorflow as tf
 from made_up import noise, noise_pairs, same, small_segmenter, two_textures, weights
+from replica_models import freeze
 
 from iic_tf.errors import InputError
 from iic_tf.losses.neighbour_difference import neighbour_difference
@@ -245,7 +245,7 @@ def test_decoders_learn_to_paint() -> None:
 def stepped(batch: dict[str, Any], micro_batches: int) -> tuple[float, list[Any]]:
     keras.utils.set_random_seed(1)
     model = small_segmenter(turns=("both",), **EVERY)
-    runs.freeze(model, batch)
+    freeze(model, batch)
     model.compile(keras.optimizers.SGD(0.02), micro_batches=micro_batches)
     logs = model.train_step({name: tf.constant(value) for name, value in batch.items()})
     return float(logs["loss"]), model.get_weights()

@@ -7,6 +7,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
+import replica_models as small
 import replica_runs as runs
 import tensorflow as tf
 
@@ -16,10 +17,10 @@ from iic_tf.models.micro_batches import MicroBatches
 
 def made(kind, frozen=True, micro_batches=1, optimizer=None):
     """A small model; frozen, BatchNormalization uses its moving statistics in training, too."""
-    model = runs.clusterer() if kind == "clusterer" else runs.segmenter()
-    runs.spread(model, 0.5 if kind == "clusterer" else 1.5)
+    model = small.clusterer() if kind == "clusterer" else small.segmenter()
+    small.spread(model, 0.5 if kind == "clusterer" else 1.5)
     if frozen:
-        runs.freeze(model, batches(kind)[0])
+        small.freeze(model, batches(kind)[0])
     model.compile(optimizer or keras.optimizers.SGD(0.05), micro_batches=micro_batches)
     return model
 
@@ -27,10 +28,10 @@ def made(kind, frozen=True, micro_batches=1, optimizer=None):
 def batches(kind, size=8):
     """A batch of each turn."""
     if kind == "clusterer":
-        return runs.batches_of((size,), runs.EPOCHS)
-    pairs = runs.crop_pairs()
+        return small.batches_of((size,), small.EPOCHS)
+    pairs = small.crop_pairs()
     found = []
-    for epoch in range(runs.EPOCHS):
+    for epoch in range(small.EPOCHS):
         pairs.epoch = epoch
         found.append({k: v.numpy()[:size] for k, v in pairs[0].items()})
     return found
@@ -97,7 +98,7 @@ def test_a_batch_that_is_no_multiple_is_refused(eagerly):
 
 def test_a_batch_of_unknown_size_is_refused_as_it_comes():
     model = made("clusterer", micro_batches=4)
-    data = runs.dataset_of(runs.batches_of((8, 8, 5), 1))
+    data = small.dataset_of(small.batches_of((8, 8, 5), 1))
     with pytest.raises(tf.errors.InvalidArgumentError, match="a multiple of 4 micro-batches"):
         model.fit(data, verbose=0)
 
@@ -127,7 +128,7 @@ def test_the_number_of_parts_is_saved(tmp_path):
 
 
 def test_two_replicas_in_parts_equal_one_device_whole(tmp_path):
-    data = runs.dataset_of(runs.batches_of((8,), runs.EPOCHS))
+    data = small.dataset_of(small.batches_of((8,), small.EPOCHS))
     alone = runs.trained(made("clusterer"), data)
     assert np.abs(alone["losses"]).max() > 1e-3
     assert np.max(alone["moved"]) > 1e-3
