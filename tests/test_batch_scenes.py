@@ -84,6 +84,16 @@ def test_parts_of_a_batch_are_the_batch(kind: Any) -> None:
             np.testing.assert_array_equal(value, both)
 
 
+def test_small_scenes_are_more_to_a_batch() -> None:
+    """Twice as many crops as fit at most, on the mean: 8 pixels fit 4 to 25 times; 20 once."""
+    assert of_images(batch_scenes=1).batch_scenes == 1
+    fit = np.mean([max(side // 20, 1) ** 2 for side in SIDES])
+    assert fit == 1.5
+    assert of_images(crop=20, batch_scenes=1).batch_scenes == 4
+    assert of_images(crop=20, batch_scenes=5).batch_scenes == 5
+    assert of_images(crop=20).batch_scenes == 0
+
+
 def test_crops_lie_in_their_scenes() -> None:
     pairs = of_features(batch_scenes=2)
     batch = pairs[0]

@@ -61,7 +61,8 @@ class Pairs(NumberedBatches):
         jitter_x: also give x a colour draw of its own (the published runs leave x as it is).
         batch_scenes: crops of a batch come from so many scenes, as many of each, which are drawn
             anew for each batch; 0: each from any. A cluster that tells scenes apart is worth less
-            the fewer a batch has. Not with a grid.
+            the fewer a batch has. Of small scenes more: on the mean a scene gives at most twice as
+            many crops as fit into it edge to edge. Not with a grid.
         masks: leave pixels without a class out of training (COCO-Stuff in the papers). This
             looks at where labels are, never at what they say.
         epoch: number of the first epoch.
@@ -102,8 +103,8 @@ class Pairs(NumberedBatches):
         if seed < 0:
             raise expected("seed >= 0", seed, "seed")
         check_batch_scenes(batch_scenes, batch, steps)
-        self.batch_scenes = batch_scenes
         self.crops = Crops(scenes, crop, downscale, masks, cache_bytes)
+        self.batch_scenes = self._as_many_scenes_as_needed(batch_scenes, batch)
         self.batch = batch
         self.seed = seed
         self.geometry = geometry or Geometry()
@@ -169,6 +170,11 @@ class Pairs(NumberedBatches):
         if self.has_valid:
             drawn["valid"] = np.stack([valid for _, valid in read])
         return drawn
+
+    def _as_many_scenes_as_needed(self, wanted: int, batch: int) -> int:
+        """So many scenes to a batch that few of its crops show the same."""
+        fit = float(np.maximum(self.crops.shapes // self.crops.size, 1).prod(axis=1).mean())
+        return max(wanted, math.ceil(batch / (2 * fit))) if wanted else 0
 
     def _scenes(self, epoch: int, step: int) -> list[int | None]:
         """Which scenes the crops of a batch come from in turn; None: from any."""

@@ -155,7 +155,8 @@ class SegmentationTask(Task):
 
     def describe(self, pairs: NumberedBatches) -> list[str]:
         scenes, recipe, labelled = self.scenes, self.recipe, self.scenes.labelled
-        few = f" of {recipe.batch_scenes} images each" if recipe.batch_scenes else ""
+        of = getattr(pairs, "batch_scenes", 0)
+        few = f" of {of} images each" if of else ""
         return [
             f"{scenes.name}: {len(scenes.scenes)} images of {scenes.channels} channels, "
             f"{len(labelled.scenes) if labelled else 0} with masks (used for scores only"
