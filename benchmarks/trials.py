@@ -26,6 +26,7 @@ from iic_tf.training.run import Run
 TRIALS: dict[str, Sequence[str]] = {
     "as shipped": (),
     "less 0.25 · I(z; crop), main head": ("--set", "crop_weight=0.25"),
+    "crops of a batch from 5 images": ("--set", "batch_scenes=5"),
     "colours twice as strong": (
         "--set",
         "photometry={brightness: 0.8, contrast: 0.8, saturation: 0.8, hue: 0.2}",
