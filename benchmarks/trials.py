@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import statistics
 import sys
 from collections.abc import Sequence
@@ -55,11 +56,11 @@ def main() -> int:
     out = given.out.resolve()
     data = placed(given.data, out)
     found: dict[str, dict[str, list[float]]] = {}
-    for number, (trial, changes) in enumerate(TRIALS.items()):
+    for trial, changes in TRIALS.items():
         for name, (own, *_) in ROWS.items():
             if wanted(name, given.only) and wanted(trial, given.trials):
                 options = [*(there(one, data) for one in own), "--recipe", "textures", *changes]
-                run = out / f"{name}-{number}-{given.seed}"
+                run = out / f"{name}-{short(trial)}-{given.seed}"
                 found.setdefault(trial, {})[name] = one(run, options, given.seed)
                 write(out / "trials.md", found)
     return 0
@@ -73,6 +74,11 @@ def one(run: Path, options: Sequence[str], seed: int) -> list[float]:
         found = [scored(Run.open(run), head, ())[0] for head in HEADS]
         done.write_text(json.dumps(found), encoding="utf-8")
     return list(json.loads(done.read_text(encoding="utf-8")))
+
+
+def short(trial: str) -> str:
+    """A trial's name as part of a folder's."""
+    return re.sub(r"\W+", "-", trial)
 
 
 def write(file: Path, found: dict[str, dict[str, list[float]]]) -> None:
