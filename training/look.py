@@ -28,7 +28,8 @@ OFTENEST = 5.0
 class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
     """Redraw `pictures/losses.png` and `pictures/<head>_shares.png` after every epoch.
 
-    Of epochs that are shorter than `OFTENEST` not after every one, but after the last one.
+    Of epochs that are shorter than `OFTENEST` not after every one, but after the last one. The
+    first time so many seconds after the training began.
 
     Args:
         run: where to write.
@@ -43,6 +44,9 @@ class DrawCurves(keras.callbacks.Callback):  # type: ignore[misc]
         self.label = label
         self._drawn = -math.inf
         self._behind = False
+
+    def on_train_begin(self, logs: Logs | None = None) -> None:
+        self._drawn = time.monotonic()
 
     def on_epoch_end(self, epoch: int, logs: Logs | None = None) -> None:
         self._behind = time.monotonic() - self._drawn < OFTENEST
