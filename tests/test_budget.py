@@ -12,12 +12,13 @@ from contract_runs import arguments
 
 from iic_tf.cli import main
 from iic_tf.errors import InputError
-from iic_tf.training import budget, trial
-from iic_tf.training.budget import PhaseTime, TrainingClock, check_minutes, fitted
+from iic_tf.training import training_clock, trial
+from iic_tf.training.budget import PhaseTime, check_minutes, fitted
 from iic_tf.training.methods.registry import recipe_class
 from iic_tf.training.recipe_files import load_recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.segmentation import SEGMENTATION, SegmentationTask
+from iic_tf.training.training_clock import TrainingClock
 
 
 def ticking(seconds: float) -> Callable[[], float]:
@@ -84,7 +85,7 @@ class _Model:
 
 def test_the_clock_leaves_out_what_is_traced(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, model, at = TrainingClock(seconds=100.0, limit=130.0), _Model(), [0.0]
-    monkeypatch.setattr(budget, "now", lambda: at[0])
+    monkeypatch.setattr(training_clock, "now", lambda: at[0])
     clock.ends.set_model(model)
 
     def epoch(number: int) -> float:
@@ -116,7 +117,7 @@ def _clocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """A second whenever the trial looks, 25 whenever the training does."""
     monkeypatch.setattr(SegmentationTask, "draw_results", lambda self, run: [])
     monkeypatch.setattr(trial, "now", ticking(1.0))
-    monkeypatch.setattr(budget, "now", ticking(25.0))
+    monkeypatch.setattr(training_clock, "now", ticking(25.0))
 
 
 @pytest.mark.usefixtures("_clocks")

@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from iic_tf.annotations import Json, Logs
 from iic_tf.models.soundness import UnsoundStep, UnsoundStepError
 from iic_tf.training.atomic import replacing
-from iic_tf.training.budget import TRAINED
 from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.run import Run
+from iic_tf.training.training_clock import TRAINED
 
 if TYPE_CHECKING:
     from iic_tf.views.numbered_batches import NumberedBatches

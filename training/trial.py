@@ -19,7 +19,6 @@ from iic_tf.training.budget import (
     begun_budget,
     check_minutes,
     fitted,
-    now,
 )
 from iic_tf.training.callbacks import Evaluate
 from iic_tf.training.explained import explained
@@ -29,6 +28,7 @@ from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.strategy import workers
 from iic_tf.training.tasks.task import Task
+from iic_tf.training.training_clock import now
 from iic_tf.views.distributed import distributed
 
 STEPS = 5

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from iic_tf.data.scene import Scene, read_with_valid, with_nan
 from iic_tf.data.windows import Window, windows
-from iic_tf.graphs import as_graph
 
 if TYPE_CHECKING:
     from iic_tf.models.served import ServedSegmenter
@@ -44,6 +43,8 @@ def scene_summing(served: ServedSegmenter) -> Callable[[Scene], NDArray[np.float
 
     # Here, not above: predictions by other runtimes know how windows are summed up as well.
     import tensorflow as tf
+
+    from iic_tf.graphs import as_graph
 
     specs = [
         tf.TensorSpec((1, None, None, served.model.channels), tf.float32),

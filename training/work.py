@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import tensorflow as tf
 
 from iic_tf.annotations import Callback, Json
-from iic_tf.training.budget import Budget, TrainingClock, trained_seconds
+from iic_tf.training.budget import Budget
 from iic_tf.training.callbacks import Evaluate, StopOnNonFiniteLoss, lowest_loss
 from iic_tf.training.checkpoints import Checkpoint
 from iic_tf.training.explained import explained
@@ -19,6 +19,7 @@ from iic_tf.training.recipe import LAST
 from iic_tf.training.run import Run
 from iic_tf.training.strategy import is_chief
 from iic_tf.training.tasks.task import Task
+from iic_tf.training.training_clock import TrainingClock, trained_seconds
 from iic_tf.views.distributed import distributed
 from iic_tf.views.numbered_batches import NumberedBatches
 

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 from iic_tf.annotations import Facts, Json
 from iic_tf.console import one_line, prepare_console
 from iic_tf.errors import InputError
-from iic_tf.training.budget import trained_seconds
 from iic_tf.training.checkpoints import Checkpoints
 from iic_tf.training.evaluate import evaluate
 from iic_tf.training.json_files import plain_json, write_json
@@ -26,6 +25,7 @@ from iic_tf.training.studies.columns import recipe_of_values
 from iic_tf.training.studies.shown import save_shown
 from iic_tf.training.tasks.registry import task_of
 from iic_tf.training.train import train
+from iic_tf.training.training_clock import trained_seconds
 from iic_tf.training.training_facts import read_facts
 
 if TYPE_CHECKING:
