@@ -155,7 +155,7 @@ class SegmentationTask(Task):
 
     def describe(self, pairs: NumberedBatches) -> list[str]:
         scenes, recipe, labelled = self.scenes, self.recipe, self.scenes.labelled
-        of = getattr(pairs, "batch_scenes", 0)
+        of = pairs.batch_scenes if isinstance(pairs, Pairs) else 0
         few = f" of {of} images each" if of else ""
         return [
             f"{scenes.name}: {len(scenes.scenes)} images of {scenes.channels} channels, "
