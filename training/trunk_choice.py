@@ -13,7 +13,7 @@ from iic_tf.models.adam import Adam
 from iic_tf.networks.applications import NONE
 from iic_tf.networks.hub_trunk import preset_config
 from iic_tf.networks.keras_trunk import KerasTrunk
-from iic_tf.networks.named_trunks import FILE, HUB, TEXTURES, is_named, parts_of, trunk_named
+from iic_tf.networks.named_trunks import FILE, HUB, UNTRAINED, is_named, parts_of, trunk_named
 from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.networks.trunks import learns
 from iic_tf.training.memory_estimate import check_memory
@@ -39,8 +39,8 @@ class TrunkChoice(Values):
 
     trunk: Text = Field(
         "",
-        description="what makes features: keras:NAME, hub:PRESET, a .keras file, textures, c, a "
-        "and others (docs/trunks.md), several with commas between them; empty: the method's own",
+        description="what makes features: keras:NAME, hub:PRESET, a .keras file, textures, "
+        "dictionary, c, a and others (docs/trunks.md), several with commas between them; empty: the method's own",
     )
     trunk_weights: Text = Field(
         "imagenet", description="of keras: and hub: trunks: imagenet, none, or a file"
@@ -102,7 +102,7 @@ class TrunkChoice(Values):
         if not self.foreign:
             return bool(self.trunk) and not learns(self.trunk)
         return self.trunk_weights != NONE or all(
-            one.lower() == TEXTURES or one.endswith(FILE) for one in parts_of(self.trunk)
+            one.lower() in UNTRAINED or one.endswith(FILE) for one in parts_of(self.trunk)
         )
 
     @property

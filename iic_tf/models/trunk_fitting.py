@@ -1,4 +1,4 @@
-"""The scale of a trunk's features: fitted once, to plain views of the first epoch."""
+"""A trunk's dictionaries and the scale of its features: fitted once, before the first step."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import tensorflow as tf
 from iic_tf.annotations import Tensor
 from iic_tf.errors import InputError
 from iic_tf.graphs import as_graph
+from iic_tf.models.dictionary_fitting import fit_dictionaries
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.views.numbered_batches import NumberedBatches
 
@@ -21,7 +22,9 @@ IMAGES = 1000
 
 
 def fit_trunk(model: SelfSupervised, pairs: NumberedBatches) -> None:
-    """Standardise the features of a model's trunk, if it asks for that and has not been.
+    """Find the words of a model's trunk and standardise its features, as far as it asks for that.
+
+    What has been fitted stays as it is.
 
     Args:
         model: whose `features` are looked at; of what is not valid, nothing counts.
@@ -32,6 +35,9 @@ def fit_trunk(model: SelfSupervised, pairs: NumberedBatches) -> None:
     """
     trunk = model.trunk
     if not isinstance(trunk, KerasTrunk) or trunk.fitted:
+        return
+    fit_dictionaries(trunk, pairs)
+    if trunk.scaled:
         return
 
     @as_graph  # type: ignore[untyped-decorator]
@@ -54,7 +60,7 @@ def fit_trunk(model: SelfSupervised, pairs: NumberedBatches) -> None:
 
 
 def require_fitted(model: SelfSupervised) -> None:
-    """Refuse steps of a model whose trunk's features have no scale yet.
+    """Refuse steps of a model whose trunk's features have no scale, or no words, yet.
 
     Raises:
         InputError: as said.
@@ -66,9 +72,10 @@ def require_fitted(model: SelfSupervised) -> None:
         return
     if not trunk.fitted:
         raise InputError(
-            "Expected a trunk whose features were standardised, as fit(pairs) of iic_tf.Pairs "
-            "does, or callbacks=[Fit(pairs)] before the first step (iic_tf.models.fitting), or a "
-            "KerasTrunk of standardised=False; received one that was not."
+            "Expected a trunk that was fitted (its features standardised, its dictionaries found), "
+            "as fit(pairs) of iic_tf.Pairs does, or callbacks=[Fit(pairs)] before the first step "
+            "(iic_tf.models.fitting), or a KerasTrunk of standardised=False without dictionaries; "
+            "received one that was not."
         )
     # Asked for once: on a GPU each look at a weight waits for all steps before.
     model._scaled = True

@@ -18,6 +18,7 @@ from iic_tf.networks.covering import mirrored_to, moved_back, steps_covering
 from iic_tf.networks.hub_classes import with_classes_of
 from iic_tf.networks.levels import Level, input_side, maps_of, measured
 from iic_tf.networks.overlapping_windows import in_overlapping_windows
+from iic_tf.networks.patch_dictionary import dictionaries_of
 from iic_tf.networks.resize import enlarge
 from iic_tf.networks.shown_bands import LEARNED, checked_bands, first_bands, of_channels
 from iic_tf.networks.trunk_grid import TrunkGrid
@@ -235,6 +236,11 @@ class KerasTrunk(keras.layers.Layer):  # type: ignore[misc]
 
     @property
     def fitted(self) -> bool:
+        """Whether nothing is left to be fitted: dictionaries, and the scale of features."""
+        return self.scaled and all(one.fitted for one in dictionaries_of(self.network))
+
+    @property
+    def scaled(self) -> bool:
         """Whether features are standardised, or need not be."""
         return not self.standardised or float(ops.convert_to_numpy(self.fitted_rows)) > 0
 

@@ -13,6 +13,7 @@ from iic_tf.networks.applications import IMAGENET, NONE, application
 from iic_tf.networks.chosen_maps import STRIDES, maps_at, strides_of
 from iic_tf.networks.hub_trunk import hub_network
 from iic_tf.networks.keras_trunk import BATCH, KerasTrunk
+from iic_tf.networks.patch_dictionary import dictionary_network
 from iic_tf.networks.shown_bands import LEARNED
 from iic_tf.networks.side_by_side import side_by_side
 from iic_tf.networks.texture_network import texture_network
@@ -20,7 +21,9 @@ from iic_tf.networks.trunk_from_file import trunk_from_file
 from iic_tf.networks.trunks import MAPS, VECTORS
 
 KERAS, HUB, FILE = "keras:", "hub:", ".keras"
-TEXTURES = "textures"
+TEXTURES, DICTIONARY = "textures", "dictionary"
+UNTRAINED = (TEXTURES, DICTIONARY)
+"""Those that no gradient trains."""
 
 
 def is_named(name: str) -> bool:
@@ -52,7 +55,8 @@ def trunk_named(
         name: one of this package's own (`networks.trunks`), which is returned as it is;
             `keras:NAME` of `keras.applications`; `hub:PRESET` of KerasHub's backbones, or
             `hub:FOLDER` of a preset's files; `textures`, statistics of windows that nobody learned
-            (`networks.texture_network`); or the path of a `.keras` file: of a network of
+            (`networks.texture_network`); `dictionary`, how near patches lie to those that are often
+            seen, found by `fit` before the first step (`networks.patch_dictionary`); or the path of a `.keras` file: of a network of
             feature maps that sees 0 to 1, or of a model of this package, whose trunk is taken.
             Several of these but the first kind with commas between them: their features side by
             side, of the same bands.
@@ -64,7 +68,7 @@ def trunk_named(
         window: see `KerasTrunk`.
         vector: whether one vector of an image is wanted.
         stride: pixels to a cell of what it makes, see `KerasTrunk`.
-        channels: bands of the images, of `textures`.
+        channels: bands of the images, of `textures` and `dictionary`.
 
     Raises:
         InputError: an unknown name, weights that cannot be had, a stride that the network lacks,
@@ -78,8 +82,9 @@ def trunk_named(
     options: Config = {"window": window, "vector": vector, "frozen": frozen}
     options["stride"] = stride
     names = parts_of(name)
-    if TEXTURES in map(str.lower, names) and not frozen:
-        raise InputError("Expected a frozen trunk of textures, which have nothing to learn.")
+    never = [one.lower() for one in names if one.lower() in UNTRAINED]
+    if never and not frozen:
+        raise InputError(f"Expected a frozen trunk of {never[0]}, which no gradient trains.")
     # Of a choice of bands those alone, in its order.
     seen = len(bands) if isinstance(bands, Sequence) and bands != LEARNED else channels
     found = [_network(one, weights, strides, window, stride, seen) for one in names]
@@ -107,10 +112,11 @@ def _network(
     channels: int,
 ) -> tuple[Network | KerasTrunk, Config]:
     """One trunk's network with the maps that are wanted of it, and what it is shown."""
-    if name.lower() == TEXTURES:
+    if (own := name.lower()) in UNTRAINED:
         if weights != IMAGENET or strides:
-            raise InputError("Expected no weights and no strides of textures; received some.")
-        return texture_network(channels, stride or 4), {}
+            raise InputError(f"Expected no weights and no strides of {own}; received some.")
+        make = texture_network if own == TEXTURES else dictionary_network
+        return make(channels, stride or 4), {}
     if name.startswith(KERAS):
         network, shown = application(name.removeprefix(KERAS), weights)
     elif name.startswith(HUB):
@@ -124,8 +130,8 @@ def _network(
             return network, shown
     else:
         raise expected(
-            f"a trunk: one of {', '.join([*MAPS, *VECTORS, TEXTURES])}, {KERAS}NAME, {HUB}PRESET "
-            f"or a {FILE} file, or several of the last four with commas between them",
+            f"a trunk: one of {', '.join([*MAPS, *VECTORS, *UNTRAINED])}, {KERAS}NAME, {HUB}PRESET "
+            f"or a {FILE} file, or several of the last five with commas between them",
             name,
             "trunk",
         )
