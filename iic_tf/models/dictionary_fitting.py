@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,10 @@ def fit_dictionaries(trunk: KerasTrunk, pairs: NumberedBatches) -> None:
         return
     rng = generator(pairs.seed, 0, 0, "dictionary")
     side = max(one.side for one in wanting)
-    patches = drawn_rows(_patches(trunk, pairs, side, rng), PATCHES, rng)
+    bands = int(trunk.network.input_shape[-1])
+    none = np.zeros((0, side, side, bands), np.float32)
+    parts = itertools.chain([none], _patches(trunk, pairs, side, rng))
+    patches = drawn_rows(parts, PATCHES, rng)
     for one in wanting:
         edge = (side - one.side) // 2
         inner = patches[:, edge : edge + one.side, edge : edge + one.side]
@@ -52,6 +56,7 @@ def _patches(
 ) -> Iterator[NDArray[np.float32]]:
     """Of each view some patches that lie in what is valid, `[n, side, side, bands]`."""
     for views, valid in pairs.plain_views(0):
+        trunk.build(tuple(views.shape))
         images = np.asarray(trunk.shown(views), np.float32)
         if min(images.shape[1:3]) < side:
             # What is smaller than a patch has none.

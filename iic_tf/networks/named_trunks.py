@@ -56,8 +56,9 @@ def trunk_named(
             `keras:NAME` of `keras.applications`; `hub:PRESET` of KerasHub's backbones, or
             `hub:FOLDER` of a preset's files; `textures`, statistics of windows that nobody learned
             (`networks.texture_network`); `dictionary`, how near patches lie to those that are often
-            seen, found by `fit` before the first step (`networks.patch_dictionary`); or the path of a `.keras` file: of a network of
-            feature maps that sees 0 to 1, or of a model of this package, whose trunk is taken.
+            seen, found by `fit` before the first step (`networks.patch_dictionary`); or the path
+            of a `.keras` file: of a network of feature maps that sees 0 to 1, or of a model of this
+            package, whose trunk is taken.
             Several of these but the first kind with commas between them: their features side by
             side, of the same bands.
         weights: `imagenet`, those published; `none` for a network that begins from nothing; or a
