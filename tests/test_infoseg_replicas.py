@@ -113,7 +113,7 @@ def test_two_replicas_are_one_device_with_partners_of_each_half(objective, on_tw
             variable.assign(variable - 0.01 * slope)
         losses.append(float(loss))
     # Float32 sums in another order: a wrong weight of an image would be a thousand times as much.
-    assert found["loss"] == pytest.approx(np.mean(losses), rel=1e-5, abs=1e-6)
+    assert found["loss"] == pytest.approx(np.mean(losses), rel=2e-5, abs=1e-6)
     moved = 0.0
     names = [v.path for v in model.weights]
     for i, (name, mine) in enumerate(zip(names, model.get_weights(), strict=True)):
