@@ -62,7 +62,7 @@ def _patches(
             # What is smaller than a patch has none.
             continue
         whole = np.ones(images.shape[:3], bool) if valid is None else np.asarray(valid) > 0
-        inside = sliding_window_view(whole, (side, side), (1, 2)).all((-2, -1))
+        inside = np.asarray(sliding_window_view(whole, (side, side), (1, 2)).all((-2, -1)))
         every = sliding_window_view(images, (side, side), (1, 2))
         for own, places in zip(every, inside, strict=True):
             rows, columns = np.nonzero(places)
