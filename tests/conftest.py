@@ -13,10 +13,6 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import keras  # noqa: E402
 import pytest  # noqa: E402
-from small_graphs import unoptimised  # noqa: E402
-
-# Not what tests start as processes of their own, which is as users have it.
-unoptimised()
 
 # Graphs are millions of objects, most of which live as long as their test: to go over all of them
 # as often as Python does by itself took 4 % of the time of some of them.

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import yaml
 from PIL import Image
-from small_graphs import unoptimised
 
 from iic_tf.cli import main
 from iic_tf.training.methods.registry import methods, recipe_class
@@ -93,7 +92,6 @@ if __name__ == "__main__":
     for method, kind in [(m, t) for m, t in EVERY if f"{m}-{t}" in sys.argv[2:]]:
         child = os.fork()
         if not child:
-            unoptimised()
             made = arguments(at, method, kind, at / f"{method}-{kind}-replicas")
             # Of what is not compared two epochs are enough.
             few = ["--set", "epochs=2"] if recipe_class(method, kind).replicas_differ else []

@@ -24,9 +24,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 sys.path.insert(0, sys.argv[3])
-from small_graphs import unoptimised
 from test_infoseg_replicas import noise_pairs, small_infoseg, spread
-unoptimised()
 
 strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
 pairs = noise_pairs(batch=7, masks=True)

@@ -100,8 +100,6 @@ def assert_same(run: Path, other: Path) -> None:
 
 KILLED = """
 import json, os, signal, sys
-sys.path.insert(0, sys.argv[2])
-from small_graphs import unoptimised
 from iic_tf.cli import main
 from iic_tf.models.iic_clusterer import IICClusterer
 from iic_tf.models.soundness import Soundness
@@ -123,7 +121,6 @@ for place, number, words in json.loads(sys.argv[1]):
     if child:
         print("ended by", os.WTERMSIG(os.waitpid(child, 0)[1]), flush=True)
         continue
-    unoptimised()
     if place == "step":
         Soundness.took = dying(Soundness.took, number)
     elif place == "evaluation":
@@ -145,7 +142,7 @@ def killed(images: Path, tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("killed")
     runs = {place: folder / place for place, _, _ in KILLS}
     cases = [(place, number, given(images, runs[place])) for place, number, _ in KILLS]
-    command = [sys.executable, "-c", KILLED, json.dumps(cases), str(Path(__file__).parent)]
+    command = [sys.executable, "-c", KILLED, json.dumps(cases)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=600)
     assert ended.stdout.count(f"ended by {int(signal.SIGKILL)}") == len(KILLS), ended.stderr[-3000:]
     return runs

@@ -79,7 +79,7 @@ def test_what_does_not_fit_is_refused(files: Path, tmp_path: Path) -> None:
     for wrong in (f"{network},", f"{network},c", f"{network},nothing.keras"):
         with pytest.raises(InputError, match=r"Expected a trunk|path of a \.keras file"):
             trunk_named(wrong)
-    with pytest.raises(InputError, match="nothing to learn"):
+    with pytest.raises(InputError, match="frozen trunk of textures, which no gradient trains"):
         trunk_named(f"{network},textures", frozen=False)
     odd = tmp_path / "a,b.keras"
     odd.write_bytes((files / "network.keras").read_bytes())

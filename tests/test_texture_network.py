@@ -83,7 +83,7 @@ def test_as_a_trunk_it_knows_how_far_it_sees() -> None:
     (level,) = trunk.levels
     # Half of the largest window, and the neighbours of its last pixel's largest mean.
     assert (level.before, level.behind) == (23, 23)
-    with pytest.raises(InputError, match="nothing to learn"):
+    with pytest.raises(InputError, match="frozen trunk of textures, which no gradient trains"):
         trunk_named("textures", frozen=False)
 
 

@@ -40,8 +40,7 @@ class TrunkChoice(Values):
     trunk: Text = Field(
         "",
         description="what makes features: keras:NAME, hub:PRESET, a .keras file, textures, "
-        "dictionary, c, a and others (docs/trunks.md), several with commas between them; empty: "
-        "the method's own",
+        "dictionary, others (docs/trunks.md), several with commas; empty: the method's own",
     )
     trunk_weights: Text = Field(
         "imagenet", description="of keras: and hub: trunks: imagenet, none, or a file"
