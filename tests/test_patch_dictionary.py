@@ -246,12 +246,9 @@ def test_a_run_keeps_its_words(run: Run) -> None:
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_a_run_tells_what_it_learned_and_is_exported(run: Run, capsys: Any) -> None:
-    assert main(["evaluate", str(run.folder)]) == 0
-    shown = capsys.readouterr().out
-    assert "k-means" in shown
+def test_a_run_is_exported(run: Run) -> None:
+    """The command compares what ONNX Runtime makes of it with Keras."""
     assert main(["export", str(run.folder), "--format", "onnx"]) == 0
-    assert main(["export", str(run.folder), "--format", "savedmodel"]) == 0
 
 
 def test_a_run_that_was_stopped_goes_on_with_the_same_words(run: Run, tmp_path: Path) -> None:
