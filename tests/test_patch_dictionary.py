@@ -17,6 +17,7 @@ from iic_tf.data.array_scene import from_arrays
 from iic_tf.errors import InputError
 from iic_tf.models.dictionary_fitting import fit_dictionaries
 from iic_tf.models.iic_segmenter import IICSegmenter
+from iic_tf.models.kmeans import KMeansSegmenter
 from iic_tf.networks.keras_trunk import KerasTrunk
 from iic_tf.networks.named_trunks import trunk_named
 from iic_tf.networks.patch_dictionary import (
@@ -158,6 +159,23 @@ def test_fit_finds_words_once_by_the_pairs_seed() -> None:
         assert not layer.trainable_weights
     np.testing.assert_array_equal(found[0], found[1])
     assert np.abs(found[0] - found[2]).max() > 1e-3
+
+
+def test_kmeans_has_words_before_it_has_centres() -> None:
+    """And the scale of its features, which `fit` finds for models that take steps."""
+    trunk, other = small_trunk(), small_trunk()
+    pairs = noise_pairs(crop=8, steps=4)
+    model = KMeansSegmenter(2, 3, 3, trunk=trunk)
+    model.before_epoch(pairs, 0)
+    fit_dictionaries(other, pairs)
+    assert trunk.fitted
+    assert model.has_centres
+    for mine, theirs in zip(trunk.network.get_weights(), other.network.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    features = np.asarray(model.features(pairs[0]["x"]))
+    # Of words that were found later, or of no scale, they would be far from 0 and 1.
+    assert abs(features.mean()) < 0.2
+    assert abs(features.std() - 1) < 0.2
 
 
 def holed(inside: int) -> Pairs:

@@ -15,6 +15,7 @@ from iic_tf.errors import InputError, expected
 from iic_tf.graphs import as_graph
 from iic_tf.metrics.distance_meter import DistanceMeter
 from iic_tf.models.centroids import Centroids
+from iic_tf.models.dictionary_fitting import fit_dictionaries
 from iic_tf.models.fitting import drawn_rows
 from iic_tf.models.scaled_features import ScaledFeatures
 from iic_tf.models.sums import SumsModel
@@ -118,6 +119,8 @@ class FittedCentres(SumsModel):
         Raises:
             InputError: fewer than 2 features of valid pixels.
         """
+        if isinstance(self.trunk, KerasTrunk):
+            fit_dictionaries(self.trunk, pairs)
         rng = generator(pairs.seed, number, 0, "fit")
         rows = drawn_rows(self._rows(watched(*self.looked_at(pairs))), self.sample, rng)
         if len(rows) < 2:
@@ -149,7 +152,7 @@ class FittedCentres(SumsModel):
     def _in_scale_of_trunk(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same as a trunk makes them that standardises from now on, as `fit_trunk` has it."""
         trunk = self.trunk
-        if not isinstance(trunk, KerasTrunk) or trunk.fitted:
+        if not isinstance(trunk, KerasTrunk) or trunk.scaled:
             return rows
         squares = np.einsum("ij,ij->j", rows, rows, dtype=np.float64)
         trunk.fit(rows.sum(0, dtype=np.float64), squares, len(rows))
