@@ -56,7 +56,7 @@ def _patches(
 ) -> Iterator[NDArray[np.float32]]:
     """Of each view some patches that lie in what is valid, `[n, side, side, bands]`."""
     for views, valid in pairs.plain_views(0):
-        trunk.build(tuple(views.shape))
+        trunk.build(tuple(views.shape))  # as what mixes bands must be
         images = np.asarray(trunk.shown(views), np.float32)
         if min(images.shape[1:3]) < side:
             # What is smaller than a patch has none.

@@ -38,7 +38,7 @@ class PatchDictionary(keras.layers.Layer):  # type: ignore[misc]
     """How near the patch around each pixel lies to the words of a dictionary, averaged over cells.
 
     Coates, Lee, Ng: An Analysis of Single-Layer Networks in Unsupervised Feature Learning, AISTATS
-    2011, sections 3.1 and 3.2.2. Patches of more than a pixel are brought to mean 0 and deviation
+    2011, section 3.1. Patches of more than a pixel are brought to mean 0 and deviation
     1 each, all are projected on their principal components and whitened, and k-means finds the
     words, their centres; nothing of it needs labels or gradients. Of a patch p, with z its
     whitened components and d_k = ‖z − c_k‖, the activation of word k is max(0, mean_j d_j − d_k),
@@ -95,10 +95,8 @@ class PatchDictionary(keras.layers.Layer):  # type: ignore[misc]
     @property
     def cells(self) -> tuple[int, ...]:
         """Sides of the windows, in cells."""
-        return tuple(2 * round((window / self.stride - 1) / 2) + 1 for window in self._least())
-
-    def _least(self) -> list[int]:
-        return [max(window, self.stride) for window in self.windows]
+        wide = (max(window, self.stride) / self.stride for window in self.windows)
+        return tuple(2 * round((cells - 1) / 2) + 1 for cells in wide)
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         bands = int(input_shape[-1] or 0)
