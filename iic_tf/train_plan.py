@@ -53,7 +53,13 @@ def train_options() -> list[Option]:
     ]
     recipe = [
         Option("method", str, "see: iic-tf methods", "M", default="the recipe's"),
-        Option("recipe", str, "see: iic-tf recipes; or mine.yaml", "R", default="the data set's"),
+        Option(
+            "recipe",
+            str,
+            "see: iic-tf recipes; or mine.yaml",
+            "R",
+            default="the data set's, or dictionary",
+        ),
         *_recipe_options(),
         Option("set", list[str], "any other value of a recipe; again for more", "NAME=VALUE"),
     ]
@@ -95,11 +101,12 @@ def plan(given: Given) -> tuple[Recipe, Json, int]:
         config = run.config()
         seed: Any = given.get("seed", config["seed"])
         return run_recipe(run), config["source"], seed
+    values = overrides(given)
     name = given.get("recipe") or default_recipe(
-        given.get("dataset", "folder"), given.get("classes")
+        given.get("dataset", "folder"), given.get("classes"), given.get("method", "iic"), values
     )
     recipe = recipe_for(name, given["method"]) if "method" in given else load_recipe(name)
-    recipe = recipe.replaced(**overrides(given))
+    recipe = recipe.replaced(**values)
     return recipe, place_of(given, recipe.dataset), given.get("seed", 0)
 
 

@@ -5,7 +5,13 @@ import pytest
 from iic_tf.errors import InputError
 from iic_tf.training.methods.iic import IICSegmentation
 from iic_tf.training.methods.registry import methods, recipe_of
-from iic_tf.training.recipe_files import load_recipe, read_recipe, recipe_for, recipe_names
+from iic_tf.training.recipe_files import (
+    default_recipe,
+    load_recipe,
+    read_recipe,
+    recipe_for,
+    recipe_names,
+)
 
 KNOWN = ", ".join(methods())
 
@@ -140,6 +146,34 @@ def test_each_recipe_of_folders_has_both_methods() -> None:
     assert {recipe_for(name, "infoseg").name for name in of_folders} == {
         f"infoseg-{name}" for name in of_folders
     }
+
+
+@pytest.mark.parametrize(
+    ("dataset", "method", "values", "name"),
+    [
+        ("folder", "iic", {}, "dictionary"),
+        ("folder", "iic", {"rate": 0.1, "width": None}, "dictionary"),
+        ("folder", "iic", {"trunk": "textures"}, "dictionary"),
+        ("folder", "iic", {"trunk": "keras:MobileNetV2"}, "pretrained"),
+        ("folder", "iic", {"trunk": "mine.keras"}, "pretrained"),
+        ("folder", "iic", {"trunk": "dictionary,mine.keras"}, "dictionary"),
+        # What says how a trunk learns asks for one that does.
+        ("folder", "iic", {"trunk": "mine.keras", "fine_tune_trunk": True}, "folder"),
+        ("folder", "iic", {"trunk": "vgg11"}, "folder"),
+        ("folder", "iic", {"trunk": ""}, "folder"),
+        ("folder", "iic", {"width": 0.5}, "folder"),
+        ("folder", "iic", {"inputs": "sobel"}, "folder"),
+        ("folder", "infoseg", {}, "folder"),
+        ("folder", None, {}, "folder"),
+        ("images", "iic", {}, "images"),
+        ("potsdam", "iic", {}, "potsdam-3"),
+        ("scenes", "iic", {"trunk": "textures"}, "scenes-cpu"),
+    ],
+)
+def test_the_recipe_of_whoever_names_none(
+    dataset: str, method: str | None, values: dict[str, object], name: str
+) -> None:
+    assert default_recipe(dataset, None, method, values) == name
 
 
 @pytest.mark.parametrize(

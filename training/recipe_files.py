@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
 
 from iic_tf.data.registry import SCENES, source_class
 from iic_tf.errors import InputError, expected
+from iic_tf.networks.named_trunks import DICTIONARY, UNTRAINED, is_named, parts_of
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.methods.registry import method_of, recipe_class, recipe_of
 from iic_tf.training.recipe import Recipe
@@ -53,8 +56,22 @@ def _shipped(name: str) -> Recipe:
     return read_recipe(file.read_text(encoding="utf-8"), name)
 
 
-def default_recipe(dataset: str, classes: int | None = None) -> str:
+def default_recipe(
+    dataset: str,
+    classes: int | None = None,
+    method: str | None = "iic",
+    values: Mapping[str, Any] = MappingProxyType({}),
+) -> str:
     """The name of the recipe for a data set: its own one, where there is any.
+
+    Other scenes are learned on a `dictionary` of their patches, or, where the values name another
+    trunk, by the recipe for such; on a trunk from nothing (`folder`) only where that is asked for.
+
+    Args:
+        dataset: its name.
+        classes: how many are wanted.
+        method: which one is wanted; None: several, which are to learn alike.
+        values: those that go before the recipe's own.
 
     Raises:
         InputError: no such data set.
@@ -62,8 +79,21 @@ def default_recipe(dataset: str, classes: int | None = None) -> str:
     names = recipe_names()
     kind = source_class(dataset).kind
     own = (dataset, f"{dataset}-{classes or 3}", f"{dataset}-3", f"{dataset}-cpu")
-    fallback = "folder" if kind == SCENES else "images"
-    return next((name for name in own if name in names), fallback)
+    fallback = _of_scenes(method, values) if kind == SCENES else "images"
+    # The recipe `folder` is for the method's own trunk, which other recipes do without.
+    return next((name for name in own if name in names and name != "folder"), fallback)
+
+
+_OF_LEARNED = ("fine_tune_trunk", "width", "inputs")
+"""Values that say nothing of a trunk that is not trained."""
+
+
+def _of_scenes(method: str | None, values: Mapping[str, Any]) -> str:
+    trunk = str(values.get("trunk", DICTIONARY))
+    learned = not trunk or is_named(trunk) or any(values.get(name) for name in _OF_LEARNED)
+    if method != "iic" or learned:
+        return "folder"
+    return DICTIONARY if set(parts_of(trunk)) & set(UNTRAINED) else "pretrained"
 
 
 def task_of_dataset(dataset: str) -> str:

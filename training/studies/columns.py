@@ -62,7 +62,9 @@ def base_recipe(dataset: str, classes: int | None = None, name: str | None = Non
         return name
     names = recipe_names()
     small = (f"{dataset}-{classes or 3}-cpu", f"{dataset}-cpu")
-    return next((one for one in small if one in names), "") or default_recipe(dataset, classes)
+    return next((one for one in small if one in names), "") or default_recipe(
+        dataset, classes, method=None
+    )
 
 
 def columns(text: str, base: str, overrides: Facts) -> list[Column]:
