@@ -38,7 +38,7 @@ demo: $(READY)
 	@echo "Look at: runs/demo-predictions/sheet.png, runs/demo/pictures/*.png; figures: runs/demo/evaluation.json"
 
 test: $(READY)
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder tests
+	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder tests
 
 check: $(READY) types
 	$(BIN)/ruff check .

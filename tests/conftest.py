@@ -13,6 +13,10 @@ for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
 
 import keras  # noqa: E402
 import pytest  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+# Operations of these sizes are done sooner than they are shared out among threads.
+tf.config.threading.set_intra_op_parallelism_threads(1)
 
 # Graphs are millions of objects, most of which live as long as their test: to go over all of them
 # as often as Python does by itself took 4 % of the time of some of them.

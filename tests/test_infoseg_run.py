@@ -115,25 +115,18 @@ def test_exports_compute_the_same(
         assert "model.window" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        ["--set", "objective=dv", "--set", "assignment=hard"],
-        ["--set", "precision=mixed_bfloat16"],
-    ],
-)
-def test_ablations_train_and_are_scored(
-    tmp_path: Path, more: list[str], capsys: pytest.CaptureFixture[str]
+def test_an_ablation_in_half_precision_trains_and_is_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    more = ("objective=dv", "assignment=hard", "precision=mixed_bfloat16")
     before = keras.config.dtype_policy()
-    assert train(tmp_path / "run", "--epochs", "1", *more) == 0
+    words = [word for value in more for word in ("--set", value)]
+    assert train(tmp_path / "run", "--epochs", "1", *words) == 0
     keras.config.set_dtype_policy(before)
     shown = capsys.readouterr().out
-    bounds = {"dv": "(no lowest value)"}
-    bound = bounds.get(more[1].split("=")[1], "of −1.39")
     told = [line for line in shown.splitlines() if line.startswith(("epoch", "done"))]
     assert len(told) == 2
-    assert all(bound in line for line in told)
+    assert all("(no lowest value)" in line for line in told)
     assert (tmp_path / "run" / "pictures" / "losses.png").is_file()
     assert "trained, one to one" in shown_by(capsys, "evaluate", str(tmp_path / "run"))
 

@@ -254,11 +254,13 @@ def test_only_what_was_kept_is_cleared(tmp_path):
 
 def test_killed_and_resumed_by_the_command_line(tmp_path, capfd, monkeypatch):
     run = make_run(tmp_path)
-    # Windows of smaller scenes than usual are kept: nine of them.
-    few = "import sys, iic_tf.export.scene_job as job; job.KEPT_FROM = 1_000_000; "
+    # Windows of smaller scenes than usual are kept, and are smaller themselves: nine of them.
+    few = "import sys, iic_tf.export.scene_job as job, iic_tf.export.labelling as labelling; "
+    few += "job.KEPT_FROM, labelling.CORE = 50_000, 128; "
     few += "from iic_tf.cli import main; main(sys.argv[1:])"
-    monkeypatch.setattr(scene_job, "KEPT_FROM", 1_000_000)
-    pixels = np.tile(picture(550, 550), (2, 2, 1))
+    monkeypatch.setattr(scene_job, "KEPT_FROM", 50_000)
+    monkeypatch.setattr(labelling, "CORE", 128)
+    pixels = np.tile(picture(150, 150), (2, 2, 1))
     gdal_tiff(tmp_path / "a.tif", pixels)
     words = ["predict", str(run.folder), str(tmp_path / "a.tif"), "--out"]
     killed = tmp_path / "killed"
@@ -266,7 +268,7 @@ def test_killed_and_resumed_by_the_command_line(tmp_path, capfd, monkeypatch):
     kept = kept_path(killed, "a")
     until = time.monotonic() + 500
     try:
-        while not kept.exists() or kept.stat().st_size < 50_000:
+        while not kept.exists() or kept.stat().st_size < 4_000:
             assert process.poll() is None
             assert time.monotonic() < until
             time.sleep(0.01)
