@@ -7,6 +7,10 @@ import os
 import sys
 from collections.abc import Iterator
 
+_LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_chosen_here = False
+"""Whether how much TensorFlow tells was chosen here, and not by the user."""
+
 
 @contextlib.contextmanager
 def without_notes() -> Iterator[None]:
@@ -15,10 +19,13 @@ def without_notes() -> Iterator[None]:
     Python's own errors are exceptions and pass. Where the descriptor can't be replaced (an unusual
     host program), notes are shown.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    global _chosen_here
+    if _LEVEL not in os.environ:
+        os.environ[_LEVEL] = "2"
+        _chosen_here = True
+    if not _chosen_here:
         yield
         return
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     try:
         sys.stderr.flush()
         kept = os.dup(2)
@@ -33,6 +40,18 @@ def without_notes() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def meet_halves() -> None:
+    """Let TensorFlow say, unheard, what it says of the first float16 in a process.
+
+    That oneDNN leaves these to others on this processor. Nothing here is computed in them without
+    a recipe that asks for it: kept features are stored so, and cast.
+    """
+    import tensorflow as tf
+
+    with without_notes():
+        tf.cast(tf.zeros((), tf.float16), tf.float32)
 
 
 def load_tensorflow() -> None:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from iic_tf.data.tiles import Tile, tiles_of
 from iic_tf.graphs import as_graph
+from iic_tf.quiet import meet_halves
 from iic_tf.training.progress import clock, progress
 from iic_tf.training.recipe import Recipe
 from iic_tf.views.draws import generator
@@ -92,6 +93,7 @@ def on_features(
             batch_scenes=images.batch_scenes,
         )
 
+    meet_halves()
     try:
         yield drawn_from(pairs), drawn_from(fixed)
     finally:
