@@ -39,7 +39,6 @@ TRIALS: dict[str, Sequence[str]] = {
     "λ 1.5": ("--set", "lamb=1.5", "--set", "overclustering_lamb=1.5"),
     "λ 0.9": ("--set", "lamb=0.9", "--set", "overclustering_lamb=0.9"),
     "no features left out of views": ("--set", "dropout=0"),
-    "heads in turn, not together": ("--set", "turns=[overclustering,main]"),
     "a dictionary of patches beside them": ("--trunk", "textures,dictionary"),
     "three times as many steps": ("--set", "steps=90"),
 }

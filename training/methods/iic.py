@@ -57,7 +57,8 @@ class _IIC(Values):
         False, description="one head of overclusters alone, mapped to classes afterwards (IIC*)"
     )
     turns: Names = Field(
-        (OVERCLUSTERING, MAIN), description="heads trained in epoch 0, 1, ..., repeated; or both"
+        (OVERCLUSTERING, MAIN),
+        description="heads trained in epoch 0, 1, ..., repeated; or both, as ever on frozen trunks",
     )
 
     @field_validator("overclusters")
