@@ -21,6 +21,29 @@ tf.config.threading.set_intra_op_parallelism_threads(1)
 # Graphs are millions of objects, most of which live as long as their test: to go over all of them
 # as often as Python does by itself took 4 % of the time of some of them.
 gc.set_threshold(100_000, 20, 20)
+MOST_GARBAGE = 500
+"""Megabytes that a process may grow by, from file to file, before garbage is looked for."""
+
+
+def resident() -> float:
+    """Megabytes that this process holds; 0 where that is not to be had."""
+    try:
+        with open("/proc/self/statm") as file:
+            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except OSError:
+        return 0.0
+
+
+_held = [resident()]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _bounded_memory() -> Iterator[None]:
+    """Graphs of tests that have ended go, before there are gigabytes of them."""
+    yield
+    if resident() > _held[0] + MOST_GARBAGE:
+        gc.collect()
+        _held[0] = resident()
 
 
 @pytest.fixture
