@@ -7,16 +7,13 @@ import os
 from collections.abc import Iterator
 
 # Workers beside each other have a core each: threads of OpenMP and BLAS spin while they wait for
-# one another, ten times as long as they work.
-for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+# one another, ten times as long as they work. TensorFlow's operations of these sizes are done sooner
+# than they are shared out. By variables, so that processes that tests start add up in the same order.
+for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
     os.environ.setdefault(_threads, "1")
 
 import keras  # noqa: E402
 import pytest  # noqa: E402
-import tensorflow as tf  # noqa: E402
-
-# Operations of these sizes are done sooner than they are shared out among threads.
-tf.config.threading.set_intra_op_parallelism_threads(1)
 
 # Graphs are millions of objects, most of which live as long as their test: to go over all of them
 # as often as Python does by itself took 4 % of the time of some of them.
