@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 
 # Workers beside each other have a core each: threads of OpenMP and BLAS spin while they wait for
-# one another, ten times as long as they work. TensorFlow's operations of these sizes are done sooner
-# than they are shared out. By variables, so that processes that tests start add up in the same order.
+# one another, ten times as long as they work, and TensorFlow does operations of these sizes sooner
+# than it shares them out. By variables: processes that tests start add up in the same order.
 for _threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"):
     os.environ.setdefault(_threads, "1")
 
