@@ -13,6 +13,7 @@ import yaml
 
 from iic_tf.data.registry import SCENES, source_class
 from iic_tf.errors import InputError, expected
+from iic_tf.networks.applications import NONE
 from iic_tf.networks.named_trunks import DICTIONARY, UNTRAINED, is_named, parts_of
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.methods.registry import method_of, recipe_class, recipe_of
@@ -90,8 +91,8 @@ _OF_LEARNED = ("fine_tune_trunk", "width", "inputs")
 
 def _of_scenes(method: str | None, values: Mapping[str, Any]) -> str:
     trunk = str(values.get("trunk", DICTIONARY))
-    learned = not trunk or is_named(trunk) or any(values.get(name) for name in _OF_LEARNED)
-    if method != "iic" or learned:
+    own = not trunk or is_named(trunk) or values.get("trunk_weights") == NONE
+    if method != "iic" or own or any(values.get(name) for name in _OF_LEARNED):
         return "folder"
     return DICTIONARY if set(parts_of(trunk)) & set(UNTRAINED) else "pretrained"
 
