@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
+import tensorflow as tf
 
 from iic_tf import quiet
 
@@ -50,5 +51,13 @@ def test_halves_are_met_unheard(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quiet, "_chosen_here", True)
+    met = []
+
+    def cast(value: tf.Tensor, dtype: tf.DType) -> None:
+        met.append((value.dtype, dtype))
+        os.write(2, b"a note\n")  # which TensorFlow itself writes but once in a process
+
+    monkeypatch.setattr(tf, "cast", cast)
     quiet.meet_halves()
+    assert met == [(tf.float16, tf.float32)]
     assert capfd.readouterr().err == ""

@@ -160,6 +160,7 @@ def test_each_recipe_of_folders_has_both_methods() -> None:
         # What says how a trunk learns asks for one that does.
         ("folder", "iic", {"trunk": "mine.keras", "fine_tune_trunk": True}, "folder"),
         ("folder", "iic", {"trunk": "keras:MobileNetV2", "trunk_weights": "none"}, "folder"),
+        ("folder", "iic", {"trunk": "mine.keras", "trunk_weights": "none"}, "pretrained"),
         ("folder", "iic", {"trunk": "vgg11"}, "folder"),
         ("folder", "iic", {"trunk": ""}, "folder"),
         ("folder", "iic", {"width": 0.5}, "folder"),

@@ -13,14 +13,14 @@ import yaml
 
 from iic_tf.data.registry import SCENES, source_class
 from iic_tf.errors import InputError, expected
-from iic_tf.networks.applications import NONE
-from iic_tf.networks.named_trunks import DICTIONARY, UNTRAINED, is_named, parts_of
+from iic_tf.networks.named_trunks import DICTIONARY, UNTRAINED, parts_of
 from iic_tf.training.memory_estimate import check_memory
 from iic_tf.training.methods.registry import method_of, recipe_class, recipe_of
 from iic_tf.training.recipe import Recipe
 from iic_tf.training.run import Run
 from iic_tf.training.tasks.clustering import CLUSTERING
 from iic_tf.training.tasks.segmentation import SEGMENTATION
+from iic_tf.training.trunk_choice import TRUNK
 
 
 def recipe_names() -> list[str]:
@@ -90,11 +90,15 @@ _OF_LEARNED = ("fine_tune_trunk", "width", "inputs")
 
 
 def _of_scenes(method: str | None, values: Mapping[str, Any]) -> str:
-    trunk = str(values.get("trunk", DICTIONARY))
-    own = not trunk or is_named(trunk) or values.get("trunk_weights") == NONE
-    if method != "iic" or own or any(values.get(name) for name in _OF_LEARNED):
+    if method != "iic" or any(values.get(name) for name in _OF_LEARNED):
         return "folder"
-    return DICTIONARY if set(parts_of(trunk)) & set(UNTRAINED) else "pretrained"
+    if TRUNK not in values:
+        return DICTIONARY
+    asked = {name: values[name] for name in (TRUNK, "trunk_weights") if name in values}
+    choice = load_recipe("folder").replaced(**asked)
+    if not (choice.foreign and choice.trunk_rests):
+        return "folder"
+    return DICTIONARY if set(parts_of(choice.trunk)) & set(UNTRAINED) else "pretrained"
 
 
 def task_of_dataset(dataset: str) -> str:
